@@ -1,0 +1,237 @@
+//! What a recording is, as the index knows it and as REST tells it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::media::packet::Sequence;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+/// The ID of a recording: a UUIDv7, so that IDs sort by their start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordingId(Uuid);
+
+impl RecordingId {
+    /// The ID of a recording that begins now. `random` makes it unique within the millisecond.
+    #[must_use]
+    pub fn new(start: UnixMillis, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(u64::try_from(start.get()).unwrap_or(0), &random).into_uuid())
+    }
+
+    /// The UUID.
+    #[must_use]
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for RecordingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RecordingId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let uuid = Uuid::try_parse(text).map_err(|_| NotAnId)?;
+        if uuid.get_version_num() == 7 { Ok(Self(uuid)) } else { Err(NotAnId) }
+    }
+}
+
+/// A text that is no recording's ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a recording's ID is a UUID of version 7")]
+pub struct NotAnId;
+
+/// Where a recording is in its session's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A track is live.
+    Live,
+    /// No track is live; a new one continues the session.
+    Grace,
+    /// A publisher that broke off may still hold packets.
+    Pending,
+    /// Nothing will be added.
+    Ended(EndReason),
+}
+
+impl State {
+    /// The word for it, in the index and in REST.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Grace => "grace",
+            Self::Pending => "pending",
+            Self::Ended(_) => "ended",
+        }
+    }
+
+    /// Why it ended, if it has.
+    #[must_use]
+    pub const fn end_reason(self) -> Option<EndReason> {
+        match self {
+            Self::Ended(reason) => Some(reason),
+            Self::Live | Self::Grace | Self::Pending => None,
+        }
+    }
+}
+
+/// Why a recording ended. Every recording carries one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Everyone had finished.
+    Finished,
+    /// The hub was stopped.
+    Stopped,
+    /// The hub, or the machine, fell.
+    Crashed,
+    /// No space was left.
+    DiskFull,
+    /// The disk failed.
+    IoError,
+}
+
+/// Why a track has no packet for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapCause {
+    /// The publisher's own time jumped: it left sound out.
+    Jump,
+    /// The publisher paused.
+    Pause,
+    /// The recorder's queue was full.
+    Overload,
+}
+
+/// Time in a track for which no packet exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where it begins, in ticks of the track.
+    pub at: Ticks,
+    /// How long it is.
+    pub length: Ticks,
+    /// Why it is there.
+    pub cause: GapCause,
+    /// Whether its part holds coded silence for it; else one part ends where it begins, and the next begins where it ends.
+    pub filled: bool,
+}
+
+/// A pair of places that are the same time: one on a track's own count of ticks, one on the session's clock. Between two
+/// anchors the clock runs evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Ticks of the track: packets and gaps, counted from the track's first packet.
+    pub track: Ticks,
+    /// Ticks from the session's start.
+    pub session: Ticks,
+}
+
+/// One file of a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its place among the track's parts, from 1.
+    pub number: u32,
+    /// The file's name in the recording's folder.
+    pub file: String,
+    /// How its packets are encoded.
+    pub format: Format,
+    /// Where it begins, on the track's count and on the session's clock.
+    pub start: Anchor,
+    /// How long it is, packets and filled gaps; durable ticks only.
+    pub length: Ticks,
+    /// Bytes that are durable.
+    pub bytes: u64,
+    /// The number of its first packet.
+    pub first: Sequence,
+    /// The number after its last durable packet.
+    pub next: Sequence,
+}
+
+/// An encoder that started again within a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Where, in ticks of the track.
+    pub at: Ticks,
+    /// Its pre-skip, which stays in the sound.
+    pub pre_skip: u16,
+}
+
+/// One participant's stream in a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    /// Its number, from 1.
+    pub number: TrackNumber,
+    /// Whose it is: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// Its files, in order.
+    pub parts: Vec<Part>,
+    /// Where it has no packets.
+    pub gaps: Vec<Gap>,
+    /// Where its clock was pinned to the session's.
+    pub anchors: Vec<Anchor>,
+    /// Where its encoder started again.
+    pub restarts: Vec<Restart>,
+}
+
+/// A line of chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// When, from the session's start.
+    pub at: Ticks,
+    /// Who: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// What they said.
+    pub text: String,
+}
+
+/// A recording without what is in it, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its ID.
+    pub id: RecordingId,
+    /// Where it was made.
+    pub room: RoomName,
+    /// What it is called, once someone has named it.
+    pub title: Option<String>,
+    /// Whether retention leaves it alone.
+    pub keep: bool,
+    /// When the session's clock was at zero.
+    pub started: UnixMillis,
+    /// When it ended, if it has.
+    pub ended: Option<UnixMillis>,
+    /// Where it is in its life.
+    pub state: State,
+    /// How long it is: the end of the last durable sound on the session's clock.
+    pub length: Ticks,
+    /// Bytes of sound that are durable, of all parts.
+    pub bytes: u64,
+    /// Its tracks' names, in order, each once.
+    pub people: Vec<ParticipantName>,
+    /// How many tracks it has.
+    pub tracks: u32,
+}
+
+/// A recording with all that is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// What lists show of it.
+    pub summary: Summary,
+    /// Its tracks, by number.
+    pub tracks: Vec<Track>,
+    /// Its chat, in order.
+    pub chat: Vec<Chat>,
+}

@@ -1,0 +1,1 @@
+//! HTTP, WebSocket, pages: thin, one file a protocol.

@@ -1,0 +1,3 @@
+//! Actors, and the decisions that they are shells around.
+
+pub mod outbox;

@@ -1,0 +1,270 @@
+//! What waits for one listener, and what is done when it waits too long.
+//!
+//! What belongs here: the seam between fan-out and socket ([`Outbox`]), and the drop policy as a plain struct
+//! ([`Queue`]). What does not: sockets, frames' insides, clocks.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::media::time::{Moment, Ticks};
+
+/// A listener's place on a worker thread, as the fan-out sees it. Implemented by a socket at the edge, used only on the
+/// thread of that socket.
+pub trait Outbox {
+    /// Takes a frame, or what the policy leaves of it; never blocks, never fails. A socket that can take no more ends
+    /// itself.
+    fn push(&self, frame: &Frame, now: Moment);
+    /// Writes as much as the socket takes now, in one call to the kernel.
+    fn flush(&self, now: Moment);
+}
+
+/// One message, framed for the wire once and shared by all who get it.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The frame's bytes, header and all.
+    pub bytes: Bytes,
+    /// What it carries, which decides whether it may be skipped.
+    pub cargo: Cargo,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cargo {
+    /// Sound of this length that decodes on its own: may be skipped by one who is behind.
+    Sound(Ticks),
+    /// Another's binary message: may be skipped like sound.
+    Relay,
+    /// Text and notices: never skipped; too much of it ends the connection.
+    Kept,
+}
+
+/// The bounds of a listener's outbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How long sound may wait.
+    pub wait: Duration,
+    /// How many bytes may wait, of sound and of what is kept alike.
+    pub bytes: usize,
+    /// How far behind a listener may be before its connection is closed.
+    pub lag: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(5), bytes: 512 * 1024, lag: Duration::from_secs(30) }
+    }
+}
+
+/// What was left out for a listener who was behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Sound, summed over the tracks.
+    pub ticks: Ticks,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits.
+    Queued,
+    /// It waits, and what waited before it was skipped.
+    Skipped(Skipped),
+    /// The listener is past what the policy bears: close its connection.
+    TooSlow,
+}
+
+/// The frames that wait for one listener.
+#[derive(Debug, Default)]
+pub struct Queue {
+    frames: VecDeque<Waiting>,
+    /// Bytes of the first frame that the socket has taken already. A frame that has begun is never dropped.
+    begun: usize,
+    sound_bytes: usize,
+    kept_bytes: usize,
+    /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
+    written_until: Moment,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: Frame,
+    since: Moment,
+}
+
+impl Queue {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// How long ago the newest frame was pushed that the socket has taken whole; zero while nothing waits.
+    #[must_use]
+    pub fn lag(&self, now: Moment) -> Duration {
+        if self.frames.is_empty() { Duration::ZERO } else { now.since(self.written_until) }
+    }
+
+    /// Adds a frame behind the others. Past the bounds the waiting sound is skipped, up to this frame: the live edge.
+    pub fn push(&mut self, frame: Frame, now: Moment, bounds: &Bounds) -> Pushed {
+        if self.frames.is_empty() {
+            self.written_until = now;
+        }
+        let length = frame.bytes.len();
+        if self.lag(now) > bounds.lag {
+            return Pushed::TooSlow;
+        }
+        if frame.cargo == Cargo::Kept {
+            if self.kept_bytes + length > bounds.bytes {
+                return Pushed::TooSlow;
+            }
+            self.kept_bytes += length;
+            self.frames.push_back(Waiting { frame, since: now });
+            return Pushed::Queued;
+        }
+        let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo != Cargo::Kept);
+        let late = oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait);
+        let skipped = if late || self.sound_bytes + length > bounds.bytes { self.skip() } else { Skipped::default() };
+        self.sound_bytes += length;
+        self.frames.push_back(Waiting { frame, since: now });
+        if skipped == Skipped::default() { Pushed::Queued } else { Pushed::Skipped(skipped) }
+    }
+
+    /// What waits, in order, as slices for one vectored write.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let begun = self.begun;
+        self.frames.iter().enumerate().map(move |(index, waiting)| {
+            let bytes = &waiting.frame.bytes[..];
+            if index == 0 { &bytes[begun..] } else { bytes }
+        })
+    }
+
+    /// The socket has taken this many bytes of what waits.
+    pub fn written(&mut self, mut bytes: usize) {
+        while let Some(first) = self.frames.front() {
+            let left = first.frame.bytes.len() - self.begun;
+            if bytes < left {
+                self.begun += bytes;
+                return;
+            }
+            bytes -= left;
+            self.begun = 0;
+            self.written_until = first.since;
+            let length = first.frame.bytes.len();
+            match first.frame.cargo {
+                Cargo::Kept => self.kept_bytes -= length,
+                Cargo::Sound(_) | Cargo::Relay => self.sound_bytes -= length,
+            }
+            self.frames.pop_front();
+        }
+        if self.frames.capacity() > 32 {
+            // What a stalled listener once needed is not kept for as long as it stays.
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Drops the sound that waits, but for a frame that has begun.
+    fn skip(&mut self) -> Skipped {
+        let mut skipped = Skipped::default();
+        let mut first = true;
+        let begun = self.begun > 0;
+        let sound_bytes = &mut self.sound_bytes;
+        self.frames.retain(|waiting| {
+            let held = std::mem::take(&mut first) && begun;
+            let ticks = match waiting.frame.cargo {
+                Cargo::Sound(ticks) if !held => ticks,
+                Cargo::Relay if !held => Ticks::ZERO,
+                _ => return true,
+            };
+            skipped.ticks = skipped.ticks.saturating_add(ticks);
+            skipped.messages += 1;
+            *sound_bytes -= waiting.frame.bytes.len();
+            false
+        });
+        skipped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { wait: Duration::from_secs(5), bytes: 100, lag: Duration::from_secs(30) };
+
+    fn at(secs: u64) -> Moment {
+        Moment::START.after(Duration::from_secs(secs))
+    }
+
+    fn sound(bytes: &'static [u8]) -> Frame {
+        Frame { bytes: Bytes::from_static(bytes), cargo: Cargo::Sound(Ticks::from_millis(240)) }
+    }
+
+    fn kept(bytes: &'static [u8]) -> Frame {
+        Frame { bytes: Bytes::from_static(bytes), cargo: Cargo::Kept }
+    }
+
+    fn text(queue: &Queue) -> String {
+        String::from_utf8(queue.slices().flatten().copied().collect()).unwrap()
+    }
+
+    #[test]
+    fn a_listener_who_keeps_up_gets_everything_in_order() {
+        let mut queue = Queue::default();
+        for frame in [sound(b"one"), kept(b"two"), sound(b"three")] {
+            assert_eq!(queue.push(frame, at(0), &BOUNDS), Pushed::Queued);
+        }
+        assert_eq!(text(&queue), "onetwothree");
+        queue.written(4);
+        assert_eq!(text(&queue), "wothree");
+        queue.written(7);
+        assert!(queue.is_empty());
+        assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
+    }
+
+    #[test]
+    fn one_who_is_behind_skips_to_the_live_edge_and_keeps_what_has_begun() {
+        let mut queue = Queue::default();
+        for frame in [sound(b"begun"), sound(b"skipped"), kept(b"text"), sound(b"skipped too")] {
+            queue.push(frame, at(0), &BOUNDS);
+        }
+        queue.written(2);
+        let skipped = Skipped { ticks: Ticks::from_millis(480), messages: 2 };
+        assert_eq!(queue.push(sound(b"edge"), at(6), &BOUNDS), Pushed::Skipped(skipped));
+        assert_eq!(text(&queue), "guntextedge");
+        queue.written(11);
+        assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let mut queue = Queue::default();
+        queue.push(sound(&[b'a'; 60]), at(0), &BOUNDS);
+        let skipped = Skipped { ticks: Ticks::from_millis(240), messages: 1 };
+        assert_eq!(queue.push(sound(&[b'b'; 60]), at(0), &BOUNDS), Pushed::Skipped(skipped));
+        assert_eq!(text(&queue), "b".repeat(60));
+    }
+
+    #[test]
+    fn text_is_never_skipped_but_too_much_of_it_ends_the_connection() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::TooSlow);
+    }
+
+    #[test]
+    fn thirty_seconds_without_progress_are_too_slow_but_slow_progress_is_not() {
+        let mut stalled = Queue::default();
+        let mut slow = Queue::default();
+        for second in 0..=30 {
+            assert_ne!(stalled.push(sound(&[0; 20]), at(second), &BOUNDS), Pushed::TooSlow);
+            assert_ne!(slow.push(sound(&[0; 20]), at(second), &BOUNDS), Pushed::TooSlow);
+            slow.written(10);
+        }
+        assert_eq!(stalled.push(sound(&[0; 20]), at(31), &BOUNDS), Pushed::TooSlow);
+        assert_ne!(slow.push(sound(&[0; 20]), at(31), &BOUNDS), Pushed::TooSlow);
+        assert!(slow.lag(at(31)) <= Duration::from_secs(6));
+    }
+}

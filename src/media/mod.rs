@@ -1,0 +1,10 @@
+//! Time, packets, tracks and Opus: the words that every other layer speaks.
+//!
+//! What belongs here: values and plain functions on them. What does not: containers, protocols, sockets, files, actors,
+//! the system clock.
+
+pub mod opus;
+pub mod packet;
+pub mod room;
+pub mod time;
+pub mod track;

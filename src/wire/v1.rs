@@ -1,0 +1,258 @@
+//! The text messages of the subprotocol `roomtone.v1`: JSON objects with a `type`.
+//!
+//! Unknown types and fields are ignored, in both directions, so that either side may learn new words first. Times are
+//! seconds as numbers, or ticks of 48 kHz where the name says so. The README's table of messages is held against this
+//! file by a test.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::media::packet::Sequence;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::Ticks;
+use crate::media::track::{Format, TrackNumber};
+
+/// The subprotocol's name in `Sec-WebSocket-Protocol`.
+pub const PROTOCOL: &str = "roomtone.v1";
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromClient {
+    /// Announces a track of this connection, before its first bytes.
+    Publish {
+        /// The publisher's own number for it, used in the header of its binary messages.
+        track: u16,
+        /// What the binary messages will carry.
+        #[serde(flatten)]
+        source: Source,
+    },
+    /// Ends a track of this connection; the number may be used again.
+    Unpublish {
+        /// The publisher's number.
+        track: u16,
+    },
+    /// Says that a track is muted, or not; it stays live.
+    Mute {
+        /// The publisher's number.
+        track: u16,
+        /// Whether it is.
+        muted: bool,
+    },
+    /// A line of chat for everyone in the room.
+    Chat {
+        /// The line.
+        text: String,
+    },
+    /// Asks for a [`Notice::Pong`].
+    Ping {
+        /// Returned as it is: the client's own time.
+        time: u64,
+    },
+    /// A word of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a publisher's binary messages carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum Source {
+    /// Messages of kind 2: the bytes of a container, whose head says the rest.
+    Container,
+    /// Messages of kind 1: packets of this format.
+    Packets {
+        /// How they are encoded.
+        format: PublishedFormat,
+    },
+}
+
+/// The format of packets that a publisher encodes itself. Opus with what OpusHead would say (RFC 7845 §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "codec", rename_all = "lowercase")]
+pub enum PublishedFormat {
+    /// Opus packets.
+    Opus {
+        /// 1 or 2.
+        channels: u8,
+        /// Ticks of 48 kHz to throw away at the start.
+        #[serde(default)]
+        pre_skip: u16,
+        /// The sound's rate before it was encoded, in Hz; 0 is unknown.
+        #[serde(default)]
+        input_rate: u32,
+    },
+}
+
+/// Someone in a room who may speak.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// One connection, one ID.
+    pub id: Uuid,
+    /// What they call themselves.
+    pub name: ParticipantName,
+}
+
+/// A live track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its number on every connection of the room while it is live.
+    pub track: TrackNumber,
+    /// Whose it is.
+    pub participant: Uuid,
+    /// How its packets are encoded.
+    pub format: Format,
+    /// Whether its publisher says that it is muted.
+    pub muted: bool,
+}
+
+/// The recording that a room is making.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The recording's ID.
+    pub recording: Uuid,
+    /// How long it runs already, in seconds.
+    pub elapsed: f64,
+}
+
+/// What the hub says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notice {
+    /// The first message on every connection.
+    Welcome {
+        /// Who this client is.
+        participant: Participant,
+        /// Where it is.
+        room: RoomName,
+        /// Who else is here and may speak. Those who only listen are counted, not named.
+        participants: Vec<Participant>,
+        /// How many only listen.
+        listeners: usize,
+        /// The tracks that are live.
+        tracks: Vec<Track>,
+        /// The recording in progress, if there is one.
+        session: Option<Session>,
+    },
+    /// Someone who may speak came.
+    Joined {
+        /// Who.
+        participant: Participant,
+    },
+    /// Someone who could speak went.
+    Left {
+        /// Who.
+        participant: Uuid,
+    },
+    /// How many only listen; sent when it has changed, at most once a second.
+    Listeners {
+        /// The count.
+        count: usize,
+    },
+    /// A track is live, or its format has changed. Its packets follow.
+    Track {
+        /// Which.
+        #[serde(flatten)]
+        track: Track,
+    },
+    /// A track has ended.
+    TrackEnded {
+        /// Its number, which another track may get from now on.
+        track: TrackNumber,
+    },
+    /// A track was muted, or not any more.
+    Muted {
+        /// Which.
+        track: TrackNumber,
+        /// Whether it is.
+        muted: bool,
+    },
+    /// A session began (the recording's ID), or ended (none).
+    Session {
+        /// The recording in progress, if there is one.
+        session: Option<Session>,
+    },
+    /// A line of chat.
+    Chat {
+        /// Who said it.
+        participant: Participant,
+        /// What.
+        text: String,
+    },
+    /// To a publisher: its own track is known to the room under this number.
+    Published {
+        /// The publisher's number.
+        track: u16,
+        /// The room's number.
+        number: TrackNumber,
+    },
+    /// To a publisher, every 100 ms where it has changed: the hub has these packets.
+    Received {
+        /// The publisher's number of the track.
+        track: u16,
+        /// All packets below this number.
+        next: Sequence,
+    },
+    /// To a publisher, after each sync: these packets survive a power cut.
+    Durable {
+        /// The publisher's number of the track.
+        track: u16,
+        /// All packets below this number.
+        next: Sequence,
+    },
+    /// To a listener who was too slow: sound was skipped, to the live edge.
+    Lag {
+        /// How much sound was skipped, in ticks, summed over the tracks.
+        skipped_ticks: Ticks,
+        /// How many messages.
+        messages: u64,
+    },
+    /// The recording's health has changed.
+    Health {
+        /// Whether what is said now is being recorded.
+        recording: bool,
+        /// A sentence, where it is not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Something of a stream is left out, and why. The connection goes on.
+    Warning {
+        /// A stable word.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// What the client did wrong. The connection closes after it, with the same sentence as its reason.
+    Error {
+        /// A stable word.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// Answers a ping.
+    Pong {
+        /// What the ping carried.
+        time: u64,
+        /// Where the session's clock is, in ticks, if there is a session.
+        session_ticks: Option<Ticks>,
+    },
+}
+
+impl Notice {
+    /// The message as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Maps with string keys, numbers and strings only: serialising cannot fail.
+        serde_json::to_string(self).expect("a notice has no maps with other keys than strings")
+    }
+}
+
+impl FromClient {
+    /// Reads a text message.
+    ///
+    /// # Errors
+    /// Where the text is not a JSON object with a `type`, or a known type lacks a field.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
