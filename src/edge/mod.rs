@@ -1,1 +1,3 @@
 //! HTTP, WebSocket, pages: thin, one file a protocol.
+
+pub mod pages;
