@@ -49,6 +49,8 @@ const part = {
  * @property {{ context: AudioContext, level: Level } | null} ownLevel
  */
 
+const nameHint = part.nameProblem.textContent ?? '';
+
 /** @type {Visit | null} */
 let visit = null;
 /** When each participant was last loud, in ms. @type {Map<string, number>} */
@@ -218,7 +220,7 @@ function people() {
 function showPeople() {
   reconcile(part.people, people(), ({ id }) => id, makePerson, updatePerson);
   const listeners = visit?.client.listeners ?? 0;
-  write(part.listeners, listeners > 0 ? `${count(listeners, 'other only listens', 'others only listen')}.` : '');
+  write(part.listeners, listeners > 0 ? `${count(listeners, 'more listens', 'more listen')}` : '');
 }
 
 /** @param {Person} person */
@@ -290,10 +292,10 @@ function showLine(name, text) {
   if (atEnd) part.chat.scrollTop = part.chat.scrollHeight;
 }
 
-/** @param {string} problem */
+/** @param {string} problem nothing gives way to the hint */
 function showNameProblem(problem) {
   part.name.setAttribute('aria-invalid', String(problem !== ''));
-  write(part.nameProblem, problem);
+  write(part.nameProblem, problem || nameHint);
 }
 
 /** A browser can forbid a page to remember; then it does not. */

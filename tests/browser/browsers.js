@@ -85,7 +85,11 @@ export class Page {
    */
   async until(what, condition, argument) {
     const end = Date.now() + PATIENCE;
-    while (!(await this.run(condition, argument))) {
+    // While a page goes to another there is nothing to ask.
+    const holds = () => this.run(condition, argument).catch((error) => {
+      if (!/context was destroyed|navigat/i.test(String(error))) throw error;
+    });
+    while (!(await holds())) {
       if (Date.now() > end) throw new Error(`never: ${what}\n${await this.text('body')}\n${this.errors.join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
