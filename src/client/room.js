@@ -134,8 +134,10 @@ async function leave() {
 function chat(event) {
   event.preventDefault();
   const text = part.text.value.trim();
-  if (!visit || text === '') return;
+  if (visit?.client.state.kind !== 'joined' || text === '') return;
   visit.client.chat(text);
+  // The hub tells the others; ours it does not send back.
+  showLine(visit.client.state.self.name, text);
   part.text.value = '';
 }
 
