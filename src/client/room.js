@@ -13,6 +13,8 @@ import { browserSentence, closedSentence, microphoneSentence, noticeSentence } f
 const SPEAKING = 0.25;
 /** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
 const HOLD = 600;
+/** How long a sentence stays that needs nothing done, in ms. */
+const READ = 8_000;
 /** Lines of chat that are kept on the page. */
 const MOST_LINES = 500;
 
@@ -279,8 +281,11 @@ function showElapsed() {
 /** @param {import('./connection.js').Notice} notice */
 function showNotice(notice) {
   if (visit && notice.kind === 'health') visit.healthy = notice.recording;
-  say(part.trouble, noticeSentence(notice));
+  const text = noticeSentence(notice);
+  say(part.trouble, text);
   showRecording();
+  const lasts = notice.kind === 'error' || (notice.kind === 'health' && !notice.recording);
+  if (!lasts) setTimeout(() => part.trouble.textContent === text && say(part.trouble, ''), READ);
 }
 
 /**

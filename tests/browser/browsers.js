@@ -70,6 +70,11 @@ export class Page {
     return /** @type {any} */ (this.driver).evaluate(action, argument);
   }
 
+  /** Keeps a picture of the whole page. @param {string} file a PNG */
+  async shoot(file) {
+    await this.driver.screenshot({ path: /** @type {`${string}.png`} */ (file), fullPage: true });
+  }
+
   /** The text of an element that is shown; nothing where there is none. @param {string} selector */
   async text(selector) {
     return this.run((it) => /** @type {HTMLElement | null} */ (document.querySelector(it))?.innerText ?? '', selector);
