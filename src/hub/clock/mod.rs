@@ -134,9 +134,12 @@ impl TrackClock {
         at.saturating_add(AHEAD).saturating_sub(self.session())
     }
 
-    /// The encoder started again: its timestamps have a new origin.
-    pub const fn source_restarts(&mut self) {
+    /// The encoder started again: its timestamps have a new origin, and what was held is held no longer.
+    pub fn source_restarts(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.settle(&mut steps);
         self.source = None;
+        steps
     }
 
     /// Places a message's packets, which arrived at `at`. Gives one [`Step::Packet`] for each, and what else is to be
