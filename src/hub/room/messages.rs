@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::super::fanout::{Fanout, MemberId, Reads};
-use crate::archive::writer::Event;
+use crate::archive::Event;
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks};

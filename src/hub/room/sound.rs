@@ -13,6 +13,7 @@ use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
 use crate::media::packet::{Packet, Sequence, SourcePacket};
+use crate::media::room::ParticipantName;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::v1::{self as wire, Notice};
@@ -281,7 +282,8 @@ impl State {
         if let Some(sound) = &track.sound {
             return (at, sound.recorded);
         }
-        let name = self.members.get(&track.member).map(|member| member.participant.name.clone());
+        let known = self.members.get(&track.member);
+        let name = known.map_or_else(ParticipantName::nobody, |member| member.participant.name.clone());
         let owner = Arc::new(Owner { participant: track.member, name, local: track.local });
         session.owners.push(Arc::clone(&owner));
         let recorded = TrackNumber::new(u16::try_from(session.owners.len()).unwrap_or(u16::MAX));

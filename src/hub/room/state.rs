@@ -56,8 +56,6 @@ pub(super) struct Session {
     pub(super) life: Life,
     /// Whose each track of the recording is, from number 1.
     pub(super) owners: Vec<Arc<Owner>>,
-    /// Whether the archive has given the recording up.
-    pub(super) failed: bool,
 }
 
 impl Session {
@@ -233,10 +231,41 @@ impl State {
     }
 
     /// The session's recording cannot be written any more. The room plays on.
-    pub fn recording_failed(&mut self, recording: Uuid, reason: String) {
-        let Some(session) = self.session.as_mut().filter(|session| session.id.uuid() == recording) else { return };
-        session.failed = true;
+    pub fn recording_failed(&mut self, reason: EndReason) {
+        let reason = match reason {
+            EndReason::DiskFull => "The disk is full: what is said now is not recorded.",
+            _ => "The disk failed: what is said now is not recorded.",
+        };
+        self.tell(Notice::Health { recording: false, reason: Some(reason.to_owned()) }, None);
+    }
+
+    /// The disk does not keep up.
+    pub fn recording_lags(&mut self) {
+        let reason = "The disk does not keep up: what is said now is not recorded.".to_owned();
         self.tell(Notice::Health { recording: false, reason: Some(reason) }, None);
+    }
+
+    /// The disk keeps up again.
+    pub fn recording_goes_on(&mut self) {
+        self.tell(Notice::Health { recording: true, reason: None }, None);
+    }
+
+    /// The room's name.
+    #[must_use]
+    pub const fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    /// Whether a session has not ended.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether this is the recording of the session.
+    #[must_use]
+    pub fn is_recording(&self, recording: Uuid) -> bool {
+        self.session.as_ref().is_some_and(|session| session.id.uuid() == recording)
     }
 
     /// Begins a session whose first sound is `before` old, or gives the one that is.
@@ -248,7 +277,7 @@ impl State {
         let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
         let id = RecordingId::new(started, random);
         let session =
-            Session { id, start: now.before(before), life: Life::Live, owners: Vec::new(), failed: false };
+            Session { id, start: now.before(before), life: Life::Live, owners: Vec::new() };
         let told = session.told(now);
         self.session = Some(session);
         self.effects.push(Effect::Begin(NewSession { id, started }));
