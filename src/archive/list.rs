@@ -145,7 +145,8 @@ pub(super) async fn page(connection: &mut SqliteConnection, query: &ListQuery) -
     let from = query.from.map_or(i64::MIN, UnixMillis::get);
     // One more than asked for tells whether there is another page.
     let limit = usize::from(query.limit.0);
-    let rows = select.bind(started).bind(id).bind(from).bind(i64::from(query.limit.0) + 1).fetch_all(connection).await?;
+    let rows =
+        select.bind(started).bind(id).bind(from).bind(i64::from(query.limit.0) + 1).fetch_all(connection).await?;
     let mut recordings = Vec::with_capacity(rows.len());
     for row in rows.iter().take(limit) {
         recordings.push(summary_of(row)?.1);
@@ -161,11 +162,15 @@ mod tests {
     #[test]
     fn a_cursor_reads_what_it_wrote_and_nothing_else() {
         for started in [0, -1, 1_700_000_000_000, i64::MIN] {
-            let cursor = Cursor { started: UnixMillis::new(started), id: RecordingId::new(UnixMillis::new(7), [9; 10]) };
+            let cursor =
+                Cursor { started: UnixMillis::new(started), id: RecordingId::new(UnixMillis::new(7), [9; 10]) };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        let good = Cursor { started: UnixMillis::new(1), id: RecordingId::new(UnixMillis::new(7), [9; 10]) }.to_string();
-        for bad in ["", "50", &good[1..], &good.to_uppercase(), &format!("+{}", &good[1..]), &"é".repeat(24), &"0".repeat(48)] {
+        let good =
+            Cursor { started: UnixMillis::new(1), id: RecordingId::new(UnixMillis::new(7), [9; 10]) }.to_string();
+        for bad in
+            ["", "50", &good[1..], &good.to_uppercase(), &format!("+{}", &good[1..]), &"é".repeat(24), &"0".repeat(48)]
+        {
             assert_eq!(bad.parse::<Cursor>(), Err(BadCursor), "{bad}");
         }
     }

@@ -2,7 +2,7 @@
 //! things reach it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that is being written, with its path for whoever reports an error.
@@ -37,8 +37,8 @@ pub(super) trait Store: Send {
     fn remove_folder(&mut self, path: &Path) -> io::Result<()>;
     /// The names in a folder.
     fn list(&mut self, path: &Path) -> io::Result<Vec<String>>;
-    /// Opens a file to be read from its start, with its length in bytes.
-    fn read(&mut self, path: &Path) -> io::Result<(Box<dyn Read>, u64)>;
+    /// Opens a file to be read from byte `from` on, with its length in bytes.
+    fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)>;
     /// Told after each transaction of the index. The disk has nothing to do for it.
     fn committed(&mut self) {}
 }
@@ -94,8 +94,9 @@ impl Store for Disk {
         fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
-    fn read(&mut self, path: &Path) -> io::Result<(Box<dyn Read>, u64)> {
-        let file = File::open(path)?;
+    fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
         let bytes = file.metadata()?.len();
         Ok((Box::new(file), bytes))
     }

@@ -1,15 +1,17 @@
 //! Reading the index.
 
-use sqlx::SqliteConnection;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
-use crate::archive::model::{Anchor, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track};
+use crate::archive::model::{
+    Anchor, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track,
+};
 use crate::media::opus;
 use crate::media::room::ParticipantName;
 use crate::media::track::{Format, TrackNumber};
 
 use super::row::{RowExt as _, undecodable};
+use super::write::{SpoolRow, Stream};
 
 /// The columns of [`summary_of`].
 macro_rules! summary_columns {
@@ -166,4 +168,87 @@ async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<C
         })
     };
     rows.iter().map(line).collect()
+}
+
+/// The names of a recording's files.
+pub(in crate::archive) async fn files(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    let query = "SELECT file FROM parts WHERE recording = ? UNION ALL SELECT file FROM spools WHERE recording = ?";
+    sqlx::query_scalar(query).bind(recording).bind(recording).fetch_all(connection).await
+}
+
+/// The recordings that someone deleted and whose files may still be there.
+pub(in crate::archive) async fn being_deleted(connection: &mut SqliteConnection) -> Result<Vec<Place>, sqlx::Error> {
+    let query = "SELECT recording, folder FROM recordings WHERE deleting = 1 ORDER BY recording";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(Place { row: row.int("recording")?, folder: row.try_get("folder")? })).collect()
+}
+
+/// The recordings that have not ended, or that have a part without its last page.
+pub(in crate::archive) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<RecordingId>, sqlx::Error> {
+    let query = "SELECT id FROM recordings WHERE deleting = 0 AND recording IN (\
+                 SELECT recording FROM recordings WHERE state IN ('live', 'grace', 'pending') \
+                 UNION SELECT recording FROM parts WHERE open = 1) ORDER BY id";
+    sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
+}
+
+/// A part that may lack its last page, as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct OpenPart {
+    /// Whose.
+    pub track: TrackNumber,
+    /// What everyone knows of it.
+    pub part: Part,
+    /// What the writer knows of it.
+    pub stream: Stream,
+}
+
+/// The parts of a recording that may lack their last page.
+pub(in crate::archive) async fn open_parts(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<OpenPart>, sqlx::Error> {
+    let query = "SELECT * FROM parts WHERE recording = ? AND open = 1 ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let stream = Stream { serial: row.int("serial")?, pages: row.int("pages")?, open: row.flag("open")? };
+        Ok(OpenPart { track: number(row)?, part: part(row)?, stream })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The spools of a recording, with their tracks.
+pub(in crate::archive) async fn spools(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<(TrackNumber, SpoolRow)>, sqlx::Error> {
+    let query = "SELECT * FROM spools WHERE recording = ? ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let spool = SpoolRow {
+            part: row.int("part")?,
+            file: row.try_get("file")?,
+            pause: row.ticks("pause_ticks")?,
+            bytes: row.int("bytes")?,
+            next: row.sequence("next_sequence")?,
+            settled: row.flag("settled")?,
+        };
+        Ok((number(row)?, spool))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The spools of all recordings whose part holds them by now, with where their recording is.
+pub(in crate::archive) async fn settled_spools(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(Place, String)>, sqlx::Error> {
+    let query = "SELECT recording, folder, file FROM spools JOIN recordings USING (recording) WHERE settled = 1";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
+        Ok((place, row.try_get("file")?))
+    };
+    rows.iter().map(read).collect()
 }

@@ -42,7 +42,11 @@ pub(in crate::archive) struct SpoolRow {
 }
 
 /// A start of the hub; gives the number of the run.
-pub(in crate::archive) async fn run(c: &mut SqliteConnection, started: UnixMillis, pid: u32) -> Result<i64, sqlx::Error> {
+pub(in crate::archive) async fn run(
+    c: &mut SqliteConnection,
+    started: UnixMillis,
+    pid: u32,
+) -> Result<i64, sqlx::Error> {
     sqlx::query("INSERT INTO runs (started_unix_millis, pid, version) VALUES (?, ?, ?) RETURNING id")
         .bind(started.get())
         .bind(pid)
@@ -82,7 +86,12 @@ pub(in crate::archive) async fn state(c: &mut SqliteConnection, recording: i64, 
 }
 
 /// A recording's end, unless it has one.
-pub(in crate::archive) async fn end(c: &mut SqliteConnection, recording: i64, reason: EndReason, at: UnixMillis) -> Done {
+pub(in crate::archive) async fn end(
+    c: &mut SqliteConnection,
+    recording: i64,
+    reason: EndReason,
+    at: UnixMillis,
+) -> Done {
     let query = "UPDATE recordings SET state = 'ended', end_reason = ?, ended_unix_millis = ? \
                  WHERE recording = ? AND state <> 'ended'";
     sqlx::query(query).bind(reason.word()).bind(at.get()).bind(recording).execute(c).await.map(drop)
@@ -216,7 +225,12 @@ pub(in crate::archive) async fn title(c: &mut SqliteConnection, recording: i64, 
 
 /// Whether retention leaves a recording alone.
 pub(in crate::archive) async fn keep(c: &mut SqliteConnection, recording: i64, keep: bool) -> Done {
-    sqlx::query("UPDATE recordings SET keep = ? WHERE recording = ?").bind(keep).bind(recording).execute(c).await.map(drop)
+    sqlx::query("UPDATE recordings SET keep = ? WHERE recording = ?")
+        .bind(keep)
+        .bind(recording)
+        .execute(c)
+        .await
+        .map(drop)
 }
 
 /// Marks a recording as one whose files are about to go.

@@ -30,8 +30,9 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
+pub(super) use log::pause_gap;
 pub(super) use manage::{remove_if_there, replace_session_file, unlink};
-pub(super) use log::{pause_gap, serial, tags};
+pub(super) use recording::{Trouble, ended};
 pub(super) use round::Writer;
 pub(super) use thread::shell;
 
