@@ -85,6 +85,12 @@ impl PartMuxer {
         self.granule
     }
 
+    /// The number of the page in progress: right after [`PartMuxer::take`], how many pages there are.
+    #[must_use]
+    pub const fn next_page(&self) -> u32 {
+        self.page.sequence
+    }
+
     /// Bytes that [`PartMuxer::take`] would give, but for the header of the page in progress.
     #[must_use]
     pub fn waiting(&self) -> usize {
