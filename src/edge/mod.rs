@@ -1,1 +1,4 @@
 //! HTTP, WebSocket, pages: thin, one file a protocol.
+
+pub mod serve;
+pub mod upgrade;
