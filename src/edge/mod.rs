@@ -17,8 +17,11 @@ pub mod v1;
 use std::rc::Rc;
 
 use actix::Addr;
-use actix_web::web;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::future::{Ready, ready};
 
+use self::problem::{Kind, Problem};
 use crate::archive::Archive;
 use crate::hub::fanout::Worker;
 use crate::hub::registry::Hub;
@@ -36,6 +39,27 @@ pub struct Edge {
     pub sockets: Rc<socket::Sockets>,
     /// The clocks.
     pub clock: Clock,
+}
+
+/// A handler's way to [`Edge`]. It never leaves its thread, so it is not behind an `Arc`.
+pub struct Here(Rc<Edge>);
+
+impl std::ops::Deref for Here {
+    type Target = Edge;
+
+    fn deref(&self) -> &Edge {
+        &self.0
+    }
+}
+
+impl FromRequest for Here {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let edge = request.app_data::<Rc<Edge>>().map(|edge| Self(Rc::clone(edge)));
+        ready(edge.ok_or_else(|| Problem::new(Kind::Internal, "The hub was put together wrongly.")))
+    }
 }
 
 /// Every address that the hub answers at. What is at none of them is a problem of its own.

@@ -13,8 +13,8 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
 use super::socket;
-use crate::archive::{self, BadCursor, BadLimit};
 use crate::archive::model::NotAnId;
+use crate::archive::{self, BadCursor, BadLimit};
 use crate::hub::connection::Refusal;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
@@ -141,7 +141,9 @@ impl ResponseError for Problem {
 impl From<archive::Error> for Problem {
     fn from(error: archive::Error) -> Self {
         match error {
-            archive::Error::NotFound => Self::new(Kind::RecordingNotFound, "There is no such recording, or no such track of it."),
+            archive::Error::NotFound => {
+                Self::new(Kind::RecordingNotFound, "There is no such recording, or no such track of it.")
+            }
             archive::Error::Live => {
                 Self::new(Kind::RecordingLive, "The recording is still being made. Delete it when it has ended.")
             }
@@ -229,4 +231,3 @@ pub fn not_allowed(request: &HttpRequest, allowed: &str) -> Problem {
     let detail = format!("{} is not for {}; it knows {allowed}.", request.path(), request.method());
     Problem::new(Kind::MethodNotAllowed, detail).with(header::ALLOW, allowed)
 }
-

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Edge;
 use super::close::Close;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
 use super::socket::{self, Incoming, Socket};
 use super::v1;
+use super::{Edge, Here};
 use crate::hub::connection::{self, Connection, Inbound, Opening, Refusal, Said};
 use crate::hub::fanout::Reads;
 use crate::hub::outbox::Outbox;
@@ -99,13 +99,13 @@ fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
     Problem::new(Kind::InvalidQuery, format!("{name}={value:?} is not known, only {known}."))
 }
 
-async fn lobby(request: HttpRequest, edge: web::Data<Edge>, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    accept(&request, &edge, RoomName::lobby(), query.into_inner())
+async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
+    accept(&request, edge, RoomName::lobby(), query.into_inner())
 }
 
 async fn room(
     request: HttpRequest,
-    edge: web::Data<Edge>,
+    edge: Here,
     name: web::Path<String>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
@@ -114,13 +114,13 @@ async fn room(
         let detail = "This address is a WebSocket; the room's page is the same without /ws.";
         return Err(Problem::new(Kind::InvalidHandshake, detail));
     }
-    accept(&request, &edge, name, query.into_inner())
+    accept(&request, edge, name, query.into_inner())
 }
 
-fn accept(request: &HttpRequest, edge: &web::Data<Edge>, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
+fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
     let wish = query.wish()?;
     let v1 = offers_v1(request);
-    let (edge, sockets) = (edge.clone(), Rc::clone(&edge.sockets));
+    let sockets = Rc::clone(&edge.sockets);
     let protocol = v1.then_some(PROTOCOL);
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     let session = move |socket| async move { session(&edge, room, wish, v1, &socket).await };
@@ -131,7 +131,10 @@ fn accept(request: &HttpRequest, edge: &web::Data<Edge>, room: RoomName, query: 
 /// (RFC 6455 §4.2.2).
 fn offers_v1(request: &HttpRequest) -> bool {
     let offered = request.headers().get_all(HeaderName::from_static("sec-websocket-protocol"));
-    offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|name| name.trim() == PROTOCOL)
+    offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == PROTOCOL)
 }
 
 /// A client's stay in a room.
@@ -142,7 +145,13 @@ async fn session(edge: &Edge, room: RoomName, wish: Wish, v1: bool, socket: &Rc<
     let opening = Opening { room, participant, role: wish.role, reads, outbox };
     let client = Client { edge, socket, v1 };
     let end = match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
-        Ok(connection) => if v1 { client.v1(&connection).await } else { client.plain(&connection).await },
+        Ok(connection) => {
+            if v1 {
+                client.v1(&connection).await
+            } else {
+                client.plain(&connection).await
+            }
+        }
         Err(refusal) => Err(refusal.into()),
     };
     if let Err(close) = end {
@@ -241,7 +250,10 @@ mod tests {
     fn the_defaults_are_those_of_a_plain_speaker() {
         let wish = wish("").unwrap();
         assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, rendition::Plain::PreRoll, "Guest"));
-        assert_eq!(super::tests::wish("publish=false&preroll=0&mix=no&name=%C3%84").unwrap().plain, rendition::Plain::Continuing);
+        assert_eq!(
+            super::tests::wish("publish=false&preroll=0&mix=no&name=%C3%84").unwrap().plain,
+            rendition::Plain::Continuing
+        );
     }
 
     #[test]

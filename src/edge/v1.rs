@@ -19,10 +19,13 @@ use crate::wire::v1::{FromClient, Notice, PublishedFormat, Source};
 /// # Errors
 /// Where it is no message, or announces what cannot be.
 pub fn text(text: &str) -> Result<Option<Said>, Close> {
-    let message = FromClient::from_json(text)
-        .map_err(|error| Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}")))?;
+    let message = FromClient::from_json(text).map_err(|error| {
+        Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}"))
+    })?;
     Ok(Some(match message {
-        FromClient::Publish { track: local, source: Source::Container } => Said::OpenContainer { local, announced: true },
+        FromClient::Publish { track: local, source: Source::Container } => {
+            Said::OpenContainer { local, announced: true }
+        }
         FromClient::Publish { track: local, source: Source::Packets { format } } => {
             Said::OpenPackets { local, format: head(&format)? }
         }
@@ -91,7 +94,9 @@ mod tests {
     #[test]
     fn words_of_a_later_version_are_ignored() {
         assert!(text(r#"{"type":"dance","with":"me"}"#).unwrap().is_none());
-        assert!(matches!(text(r#"{"type":"chat","text":"hi","loud":true}"#), Ok(Some(Said::Text(text))) if text == "hi"));
+        assert!(
+            matches!(text(r#"{"type":"chat","text":"hi","loud":true}"#), Ok(Some(Said::Text(text))) if text == "hi")
+        );
     }
 
     #[test]
@@ -99,7 +104,9 @@ mod tests {
         let container = text(r#"{"type":"publish","track":3,"source":"container"}"#);
         assert!(matches!(container, Ok(Some(Said::OpenContainer { local: 3, announced: true }))));
         let packets = text(r#"{"type":"publish","track":4,"source":"packets","format":{"codec":"opus","channels":2}}"#);
-        let Ok(Some(Said::OpenPackets { local: 4, format: Format::Opus(head) })) = packets else { panic!("{packets:?}") };
+        let Ok(Some(Said::OpenPackets { local: 4, format: Format::Opus(head) })) = packets else {
+            panic!("{packets:?}")
+        };
         assert_eq!((head.channels, head.pre_skip), (2, 0));
         let nine = text(r#"{"type":"publish","track":4,"source":"packets","format":{"codec":"opus","channels":9}}"#);
         assert_eq!(nine.unwrap_err().code, 1003);

@@ -168,8 +168,7 @@ impl Worker {
     pub fn register(self: &Rc<Self>, room: &RoomName, id: MemberId, reads: Reads, outbox: Rc<dyn Outbox>) -> Place {
         let mut rooms = self.rooms.borrow_mut();
         let local = rooms.entry(room.clone()).or_insert_with(|| {
-            let members =
-                Rc::new(Members { clock: self.clock, list: RefCell::default(), waiting: RefCell::default() });
+            let members = Rc::new(Members { clock: self.clock, list: RefCell::default(), waiting: RefCell::default() });
             Rc::new(Local { address: Fanout { members: Rc::clone(&members) }.start(), members })
         });
         local.members.list.borrow_mut().push(Member { id, reads, outbox, entered: Cell::new(false) });

@@ -109,7 +109,14 @@ impl Rendition {
     }
 
     /// Takes placed packets of a track, `recent` being what went before them; gives the messages that are full.
-    pub fn push(&mut self, track: TrackNumber, format: &Format, recent: &Recent, placed: &Placed, now: Moment) -> Vec<Frame> {
+    pub fn push(
+        &mut self,
+        track: TrackNumber,
+        format: &Format,
+        recent: &Recent,
+        placed: &Placed,
+        now: Moment,
+    ) -> Vec<Frame> {
         let Format::Opus(head) = format;
         let mut frames = Vec::new();
         if placed.discontinuity {
@@ -171,8 +178,8 @@ impl Gathering {
 
     fn message(&mut self, layout: Plain) -> Frame {
         let bytes = match layout {
-            Plain::PreRoll => webm::mux::self_contained(&self.head, &self.pre_roll, &self.packets),
-            Plain::Continuing => webm::mux::continuing(&self.head, &self.packets),
+            Plain::PreRoll => webm::mux::self_contained(self.head, &self.pre_roll, &self.packets),
+            Plain::Continuing => webm::mux::continuing(self.head, &self.packets),
         };
         let cargo = Cargo::Sound(sound(&self.packets));
         self.pre_roll = tail(std::mem::take(&mut self.pre_roll), std::mem::take(&mut self.packets));

@@ -71,8 +71,8 @@ pub fn answer(request: &HttpRequest, tag: &EntityTag, modified: HttpDate, bytes:
     }
     // Several ranges, and what is no range at all, are answered by the whole (RFC 9110 §14.2 allows both).
     match Range::parse(request) {
-        Ok(Range::Bytes(ranges)) => match ranges[..] {
-            [range] => part(&range, bytes),
+        Ok(Range::Bytes(ranges)) => match &ranges[..] {
+            [range] => part(range, bytes),
             _ => Answer::Whole,
         },
         _ => Answer::Whole,

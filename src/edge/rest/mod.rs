@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::Edge;
+use super::Here;
 use super::problem::{self, Kind, Problem};
 
 /// How long the disk may take to say that it is well.
@@ -43,7 +43,7 @@ async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+async fn ready(edge: Here) -> Result<HttpResponse, Problem> {
     let detail = match tokio::time::timeout(READY, edge.archive.healthy()).await {
         Ok(Ok(())) => return Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
         Ok(Err(error)) => {

@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::super::Edge;
 use super::super::problem::{Kind, Problem};
+use super::super::{Edge, Here};
 use super::json::{Recording, Summary};
 use super::{download, only};
 use crate::archive::model::{RecordingId, StateKind};
@@ -58,14 +58,14 @@ impl Filters {
     }
 }
 
-async fn list(edge: web::Data<Edge>, filters: web::Query<Filters>) -> Result<HttpResponse, Problem> {
+async fn list(edge: Here, filters: web::Query<Filters>) -> Result<HttpResponse, Problem> {
     let page = edge.archive.recordings(&filters.into_inner().query()?).await?;
     let recordings: Vec<Summary> = page.recordings.into_iter().map(Summary::from).collect();
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(HttpResponse::Ok().json(json!({ "recordings": recordings, "next": next })))
 }
 
-async fn one(edge: web::Data<Edge>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn one(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: RecordingId = id.parse()?;
     recording(&edge, id).await
 }
@@ -90,7 +90,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
     Option::deserialize(deserializer).map(Some)
 }
 
-async fn change(edge: web::Data<Edge>, id: web::Path<String>, patch: web::Json<Patch>) -> Result<HttpResponse, Problem> {
+async fn change(edge: Here, id: web::Path<String>, patch: web::Json<Patch>) -> Result<HttpResponse, Problem> {
     let id: RecordingId = id.parse()?;
     let Patch { title, keep } = patch.into_inner();
     if let Some(Some(title)) = &title
@@ -103,16 +103,12 @@ async fn change(edge: web::Data<Edge>, id: web::Path<String>, patch: web::Json<P
     recording(&edge, id).await
 }
 
-async fn delete(edge: web::Data<Edge>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn delete(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     edge.archive.delete(id.parse()?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn track(
-    request: HttpRequest,
-    edge: web::Data<Edge>,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
+async fn track(request: HttpRequest, edge: Here, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (id, number) = path.into_inner();
     let id: RecordingId = id.parse()?;
     let number: u16 = number.parse().map_err(|_| crate::archive::Error::NotFound)?;

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::super::Edge;
+use super::super::Here;
 use super::super::problem::{Kind, Problem};
 use super::only;
 use crate::hub::registry::{Entered, Find, Rooms};
@@ -14,18 +14,21 @@ use crate::media::room::RoomName;
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(only(web::resource("/rooms").route(web::get().to(list)).route(web::head().to(list)), "GET, HEAD"))
-        .service(only(web::resource("/rooms/{room}").route(web::get().to(one)).route(web::head().to(one)), "GET, HEAD"));
+        .service(only(
+            web::resource("/rooms/{room}").route(web::get().to(one)).route(web::head().to(one)),
+            "GET, HEAD",
+        ));
 }
 
 /// The live rooms, by name.
-async fn list(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+async fn list(edge: Here) -> Result<HttpResponse, Problem> {
     let rooms = edge.hub.send(Rooms).await?;
     let mut rooms: Vec<Description> = join_all(rooms.iter().map(describe)).await.into_iter().flatten().collect();
     rooms.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(HttpResponse::Ok().json(json!({ "rooms": rooms })))
 }
 
-async fn one(edge: web::Data<Edge>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn one(edge: Here, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let name: RoomName = name.parse()?;
     let found = edge.hub.send(Find(name.clone())).await?;
     let description = match &found {

@@ -41,18 +41,23 @@ pub struct Decoded {
 }
 
 /// A track of this connection.
-#[derive(Debug)]
 pub struct Stream {
     source: Source,
     /// How far its sound may run ahead.
     pub pace: Rc<Pace>,
 }
 
-#[derive(Debug)]
 enum Source {
     /// `begins` is the format of an encoder whose first packet has not come.
-    Container { demuxer: Box<webm::Demuxer>, format: Option<Format>, begins: bool },
-    Packets { format: Format, begun: bool },
+    Container {
+        demuxer: Box<webm::Demuxer>,
+        format: Option<Format>,
+        begins: bool,
+    },
+    Packets {
+        format: Format,
+        begun: bool,
+    },
 }
 
 impl Stream {
@@ -152,11 +157,14 @@ impl Pace {
         self.told.set((now, ahead));
     }
 
-    /// How many of these packets may go now; where it is none, how long until the first may.
-    #[must_use]
+    /// How many of these packets may go now.
+    ///
+    /// # Errors
+    /// Where it is none: how long until the first may.
     pub fn fitting(&self, now: Moment, packets: &[SourcePacket]) -> Result<usize, Ticks> {
         let (at, ahead) = self.told.get();
-        let mut allowed = ahead.saturating_add(if at == Moment::START { Ticks::ZERO } else { Ticks::from_duration(now.since(at)) });
+        let mut allowed =
+            ahead.saturating_add(if at == Moment::START { Ticks::ZERO } else { Ticks::from_duration(now.since(at)) });
         let mut count = 0;
         for packet in packets {
             match allowed.checked_sub(packet.duration) {
@@ -193,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_came_before_an_error_is_kept() {
-        let mut stream = Stream::packets(Format::Opus(opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 }));
+        let mut stream =
+            Stream::packets(Format::Opus(opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 }));
         let silence = Bytes::from_static(opus::SILENCE_20_MS.0);
         let decoded = stream.numbered(Sequence::new(5), Ticks::new(7), vec![silence.clone(), silence, Bytes::new()]);
         assert_eq!(decoded.refusal, Some(Refusal::Packet(opus::PacketError::Empty)));

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use super::Entry;
-use crate::archive::model::{Anchor, Gap, GapCause, Restart};
 use crate::archive::NewPart;
+use crate::archive::model::{Anchor, Gap, GapCause, Restart};
 use crate::hub::clock::{LONGEST_FILL, Step};
 use crate::media::packet::Packet;
 use crate::media::time::Ticks;

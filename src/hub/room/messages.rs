@@ -181,4 +181,3 @@ pub enum Refused {
     #[error("the room has no number left for another track")]
     RoomFull,
 }
-

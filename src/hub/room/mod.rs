@@ -6,8 +6,6 @@
 mod messages;
 mod sound;
 mod state;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -221,13 +221,7 @@ impl State {
         self.tracks.iter().position(|track| track.member == member && track.local == local)
     }
 
-    fn begin_track(
-        &mut self,
-        now: Moment,
-        member: MemberId,
-        local: u16,
-        ends: Ends,
-    ) -> Result<TrackNumber, Refused> {
+    fn begin_track(&mut self, now: Moment, member: MemberId, local: u16, ends: Ends) -> Result<TrackNumber, Refused> {
         let role = self.members.get(&member).ok_or(Refused::NotHere)?.role;
         if role == Role::Listener {
             return Err(Refused::OnlyListens);

@@ -276,8 +276,7 @@ impl State {
         let started = UnixMillis::new(wall.get().saturating_sub(i64::try_from(before.as_millis()).unwrap_or(0)));
         let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
         let id = RecordingId::new(started, random);
-        let session =
-            Session { id, start: now.before(before), life: Life::Live, owners: Vec::new() };
+        let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new() };
         let told = session.told(now);
         self.session = Some(session);
         self.effects.push(Effect::Begin(NewSession { id, started }));
