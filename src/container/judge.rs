@@ -15,9 +15,17 @@ pub struct Capture {
 /// A packet as ffprobe tells it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Probed {
-    pub millis: i64,
+    /// Its time in the stream's units: ms in WebM.
+    pub pts: i64,
     pub size: usize,
     pub adler32: u32,
+}
+
+impl Probed {
+    fn new(pts: &str, size: &str, hash: &str) -> Self {
+        let adler32 = u32::from_str_radix(hash.strip_prefix("adler32:").unwrap(), 16).unwrap();
+        Self { pts: pts.parse().unwrap(), size: size.parse().unwrap(), adler32 }
+    }
 }
 
 impl Capture {
@@ -45,7 +53,12 @@ impl Capture {
 
     /// What ffprobe found when the capture was taken.
     pub fn packets(&self) -> Vec<Probed> {
-        parse_csv(&std::fs::read_to_string(path(&self.name, "packets.csv")).expect("the golden packets"))
+        let text = std::fs::read_to_string(path(&self.name, "packets.csv")).expect("the golden packets");
+        let line = |line: &str| {
+            let [pts, size, hash] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            Probed::new(pts, size, hash)
+        };
+        text.lines().map(line).collect()
     }
 }
 
@@ -57,8 +70,15 @@ fn path(capture: &str, file: &str) -> PathBuf {
 pub fn probe(file: &[u8]) -> Vec<Probed> {
     let entries = "packet=pts,size,data_hash";
     let arguments = ["-v", "error", "-select_streams", "a:0", "-show_entries", entries, "-show_data_hash", "adler32"];
-    let (output, _) = run("ffprobe", &[&arguments[..], &["-of", "csv=p=0", "-"]].concat(), file);
-    parse_csv(&String::from_utf8(output).unwrap())
+    // Lines of `key=value`: the first packet of a stream has more keys, for what is skipped of it.
+    let (output, _) = run("ffprobe", &[&arguments[..], &["-of", "default=noprint_wrappers=1", "-"]].concat(), file);
+    let output = String::from_utf8(output).unwrap();
+    let mut lines = output.lines();
+    std::iter::from_fn(|| {
+        let mut value = |key: &str| lines.find_map(|line| line.strip_prefix(key));
+        Some(Probed::new(value("pts=")?, value("size=")?, value("data_hash=")?))
+    })
+    .collect()
 }
 
 /// What ffprobe says of a file's one stream and its format, as `key=value` lines; it must have no warning.
@@ -92,15 +112,6 @@ pub fn adler32(bytes: &[u8]) -> u32 {
         (a, (b + a) % 65_521)
     });
     b << 16 | a
-}
-
-fn parse_csv(text: &str) -> Vec<Probed> {
-    let line = |line: &str| {
-        let [pts, size, hash] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
-        let adler32 = u32::from_str_radix(hash.strip_prefix("adler32:").unwrap(), 16).unwrap();
-        Probed { millis: pts.parse().unwrap(), size: size.parse().unwrap(), adler32 }
-    };
-    text.lines().map(line).collect()
 }
 
 /// Runs a program with `input`; gives what it wrote and what it said. It must end well.

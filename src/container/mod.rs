@@ -9,5 +9,4 @@ pub mod sniff;
 pub mod webm;
 
 #[cfg(test)]
-#[allow(dead_code)]
 mod judge;

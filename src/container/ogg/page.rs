@@ -59,6 +59,12 @@ impl Page {
         HEADER + self.lacing.len() + self.body.len()
     }
 
+    /// The byte after the page, counted as `offset` is: what a file is cut to where nothing good follows.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset + self.length() as u64
+    }
+
     /// How many packets end on the page.
     #[must_use]
     pub fn packets_ended(&self) -> usize {

@@ -247,7 +247,7 @@ impl Demuxer {
             (Some(Id::SEGMENT), Id::INFO) if self.stream.scale.is_none() && before_cluster => collect_head,
             // Tracks may recur, but then it is identical (RFC 9559 §5.1.4).
             (Some(Id::SEGMENT), Id::TRACKS) if self.stream.track.is_none() => collect_head,
-            (Some(Id::SEGMENT), id) if !belongs_in_cluster(id) => over,
+            (Some(Id::SEGMENT), id) if !carries_sound(id) => over,
             (Some(parent @ Id::CLUSTER), id) if belongs_in_segment(id) => return misplaced(parent),
             (Some(Id::CLUSTER), Id::TIMESTAMP) => Action::Collect(Limit::Block, BLOCK_LIMIT),
             (Some(Id::CLUSTER), Id::BLOCK_GROUP) => Action::Enter,
@@ -267,7 +267,7 @@ impl Demuxer {
                     _ => Action::Collect(Limit::Block, BLOCK_LIMIT),
                 }
             }
-            (Some(Id::CLUSTER | Id::BLOCK_GROUP), _) => over,
+            (Some(Id::CLUSTER | Id::BLOCK_GROUP), id) if !carries_sound(id) => over,
             (Some(parent), _) => return misplaced(parent),
         }))
     }
@@ -402,9 +402,9 @@ const fn belongs_in_segment(id: Id) -> bool {
     )
 }
 
-/// Children of Cluster that would be lost sound anywhere else.
-const fn belongs_in_cluster(id: Id) -> bool {
-    matches!(id, Id::TIMESTAMP | Id::SIMPLE_BLOCK | Id::BLOCK_GROUP | Id::ENCRYPTED_BLOCK)
+/// Elements that are not passed over in the wrong place: sound would be lost, or its time.
+const fn carries_sound(id: Id) -> bool {
+    matches!(id, Id::TIMESTAMP | Id::SIMPLE_BLOCK | Id::BLOCK_GROUP | Id::BLOCK | Id::ENCRYPTED_BLOCK)
 }
 
 const fn malformed(offset: u64, element: Id, what: Malformed) -> Error {

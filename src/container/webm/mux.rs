@@ -145,3 +145,6 @@ fn put_master(to: &mut Vec<u8>, id: Id, children: impl FnOnce(&mut Vec<u8>)) {
     children(&mut data);
     ebml::put(to, id, &data);
 }
+
+#[cfg(test)]
+mod tests;
