@@ -104,14 +104,16 @@ impl FromStr for Cursor {
 #[error("the cursor is none that a list of recordings gave")]
 pub struct BadCursor;
 
-/// A list with a condition of its own. The row value is the upper end of a range of the index that the condition's
-/// columns begin.
+/// A list with a condition of its own, and the index whose first columns that is about: the row value is the upper end
+/// of a range of what follows. The index is named since SQLite guesses, and guessed wrong for a room and a state.
 macro_rules! list {
-    ($condition:literal) => {
+    ($index:literal, $condition:literal) => {
         concat!(
             "SELECT ",
             summary_columns!(),
-            " FROM recordings WHERE ",
+            " FROM recordings INDEXED BY ",
+            $index,
+            " WHERE ",
             $condition,
             "(started_unix_millis, id) < (?, ?) AND started_unix_millis >= ? AND deleting = 0 \
              ORDER BY started_unix_millis DESC, id DESC LIMIT ?"
@@ -122,10 +124,10 @@ macro_rules! list {
 /// The statement for a query with or without a room and a state.
 pub(super) const fn statement(room: bool, state: bool) -> &'static str {
     match (room, state) {
-        (false, false) => list!(""),
-        (true, false) => list!("room = ? AND "),
-        (false, true) => list!("state = ? AND "),
-        (true, true) => list!("room = ? AND state = ? AND "),
+        (false, false) => list!("recordings_newest_first", ""),
+        (true, false) => list!("recordings_of_room_newest_first", "room = ? AND "),
+        (false, true) => list!("recordings_in_state_newest_first", "state = ? AND "),
+        (true, true) => list!("recordings_of_room_in_state_newest_first", "room = ? AND state = ? AND "),
     }
 }
 
@@ -166,11 +168,10 @@ mod tests {
                 Cursor { started: UnixMillis::new(started), id: RecordingId::new(UnixMillis::new(7), [9; 10]) };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        let good =
-            Cursor { started: UnixMillis::new(1), id: RecordingId::new(UnixMillis::new(7), [9; 10]) }.to_string();
-        for bad in
-            ["", "50", &good[1..], &good.to_uppercase(), &format!("+{}", &good[1..]), &"é".repeat(24), &"0".repeat(48)]
-        {
+        let id = RecordingId::new(UnixMillis::new(7), [0xAB; 10]);
+        let good = Cursor { started: UnixMillis::new(1), id }.to_string();
+        let (upper, signed) = (good.to_uppercase(), format!("+{}", &good[1..]));
+        for bad in ["", "50", &good[1..], &upper, &signed, &"é".repeat(24), &"0".repeat(48)] {
             assert_eq!(bad.parse::<Cursor>(), Err(BadCursor), "{bad}");
         }
     }

@@ -6,16 +6,16 @@
 //!
 //! Invariants, and what keeps them:
 //!
-//! 1. What was told to be durable ([`Event::Durable`]) survives `kill -9` and power loss. A round ([`writer`]) writes
+//! 1. What was told to be durable ([`Event::Durable`]) survives `kill -9` and power loss. A round (`writer`) writes
 //!    and syncs the files, then commits one transaction about them, then tells.
 //! 2. The index never names a file that may not be there. A file is created exclusively, synced, and its folder synced,
 //!    before the transaction that names it.
 //! 3. A file that goes is marked in the index first, then unlinked, then its folder synced, then its row dropped. Start-up
-//!    finishes what was begun ([`recovery`]).
+//!    finishes what was begun (`recovery`).
 //! 4. A part is append-only. What the index says of it is never cut; what lies beyond is cut only where it is not a
 //!    whole page with a right CRC, or a copy of a spool that is still there.
 //! 5. A sync that failed is not tried again: the recording ends.
-//! 6. One process writes: it holds [`lock`]. Within it one thread writes ([`writer`]), and owns the only connection to
+//! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.
 //! 7. What is in `recordings/` and not named by the index is left alone.
 

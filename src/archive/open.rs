@@ -13,7 +13,7 @@ use super::handle::Archive;
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
-use super::store::{Disk, Store};
+use super::store::Store;
 use super::writer::{Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
@@ -107,7 +107,11 @@ impl Archive {
 }
 
 /// Everything but the thread; runs on it.
-pub(super) async fn open(options: &Options, now: UnixMillis) -> Result<(Writer, Lock, Recovered), OpenError> {
+pub(super) async fn open(
+    options: &Options,
+    now: UnixMillis,
+    mut store: Box<dyn Store>,
+) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let pid = std::process::id();
     let unwritable = |source| OpenError::Folder { folder: folder.clone(), source };
@@ -117,15 +121,14 @@ pub(super) async fn open(options: &Options, now: UnixMillis) -> Result<(Writer, 
         Err(Refused::Held(holder)) => return Err(OpenError::Held { folder: folder.clone(), holder }),
         Err(Refused::Io(source)) => return Err(unwritable(source)),
     };
-    let mut store = Disk;
     let mut connection = connect(&folder.join(names::INDEX)).await?;
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
     let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
-    let recovered = recovery::recover(&mut store, &mut connection, folder).await;
+    let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, Box::new(store), connection), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, store, connection), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

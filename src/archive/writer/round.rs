@@ -71,10 +71,12 @@ impl Writer {
         }
         let mut news = Vec::with_capacity(round.len());
         for (_, recording) in &mut round {
-            if let Err(trouble) = recording.write(&mut *self.store, &self.root) {
-                recording.fail(&trouble, &self.root);
+            let before = recording.news();
+            let written = recording.write(&mut *self.store, &self.root);
+            if let Err(trouble) = &written {
+                recording.fail(trouble, &self.root);
             }
-            news.push(recording.news());
+            news.push(before || written.is_err());
         }
         match self.index(&round).await {
             Ok(rows) => {

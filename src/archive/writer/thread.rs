@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Command, Reply, Writer};
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
+use crate::archive::store::Disk;
 use crate::media::time::UnixMillis;
 
 /// What the thread runs: opens the archive, says what came of it, writes until it is told to close or nobody is left who
@@ -27,7 +28,7 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let (writer, lock, recovered) = match open::open(&options, now).await {
+        let (writer, lock, recovered) = match open::open(&options, now, Box::new(Disk)).await {
             Ok(all) => all,
             Err(error) => {
                 let _ = opened.send(Err(error));

@@ -21,7 +21,7 @@ pub enum Event {
     Tags(Vec<(String, String)>),
     /// A packet. Its time is counted from the first packet, the pre-skip in it.
     Packet(SourcePacket),
-    /// The stream has ended as it should, at this granule position.
+    /// The stream has ended as it should, at this granule position: the last that a page of it says.
     End(Option<u64>),
 }
 
@@ -73,6 +73,7 @@ pub struct Demuxer {
     /// The start of a packet that the next page goes on with.
     open: Option<Vec<u8>>,
     time: Ticks,
+    granule: Option<u64>,
     events: VecDeque<Event>,
     failed: Option<Error>,
 }
@@ -143,6 +144,7 @@ impl Demuxer {
             return Err(Error::Order(page.offset));
         }
         self.next = Some((page.serial, page.sequence.wrapping_add(1)));
+        self.granule = page.granule.or(self.granule);
         if page.continued != self.open.is_some() && !page.lacing.is_empty() {
             return Err(Error::Continuation(page.offset));
         }
@@ -160,7 +162,7 @@ impl Demuxer {
         }
         if page.last {
             self.state = State::Ended;
-            self.events.push_back(Event::End(page.granule));
+            self.events.push_back(Event::End(self.granule));
         }
         Ok(())
     }

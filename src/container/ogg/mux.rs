@@ -68,13 +68,13 @@ impl PartMuxer {
         mem::take(&mut self.done)
     }
 
-    /// Ends the part; gives everything since the last time, and the last page: of no lacing values, with the last granule
-    /// position. An empty packet on it would make decoders refuse the file.
+    /// Ends the part; gives everything since the last time, and the last page: of no lacing values, and so with the granule
+    /// position that says that no packet ends on it (RFC 3533 §6). With any other opusinfo warns, and an empty packet on it
+    /// would make decoders refuse the file.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         self.end_page();
         self.page.last = true;
-        self.page.granule = Some(self.granule);
         self.page.write(&mut self.done);
         self.done
     }
