@@ -135,7 +135,7 @@ class Voice {
     this.#drop();
     const decoder = new AudioDecoder({
       output: (data) => {
-        if (decoder === this.#decoder) this.#schedule(data);
+        this.#schedule(data);
         data.close();
       },
       error: (error) => console.warn(`A track’s decoder failed and is made anew: ${error.message}`),

@@ -101,7 +101,7 @@ function showRooms(rooms) {
 /** @param {api.LiveRoom} room */
 function makeRoom({ name }) {
   const link = make('a', { href: `/rooms/${name}`, class: 'name' }, name);
-  const sign = make('span', { class: 'sign' }, make('span', { class: 'dot', 'aria-hidden': 'true' }), 'Recording');
+  const sign = make('span', { class: 'sign' }, 'Recording');
   return make('li', { class: 'card' }, make('div', { class: 'head' }, link, sign), make('p', { class: 'quiet' }));
 }
 

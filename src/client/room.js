@@ -13,6 +13,8 @@ import { browserSentence, closedSentence, microphoneSentence, noticeSentence } f
 const SPEAKING = 0.25;
 /** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
 const HOLD = 600;
+/** How long a sentence stays that needs nothing done, in ms. */
+const READ = 8_000;
 /** Lines of chat that are kept on the page. */
 const MOST_LINES = 500;
 
@@ -48,6 +50,8 @@ const part = {
  * @property {boolean} healthy whether what is said is being recorded
  * @property {{ context: AudioContext, level: Level } | null} ownLevel
  */
+
+const nameHint = part.nameProblem.textContent ?? '';
 
 /** @type {Visit | null} */
 let visit = null;
@@ -132,8 +136,10 @@ async function leave() {
 function chat(event) {
   event.preventDefault();
   const text = part.text.value.trim();
-  if (!visit || text === '') return;
+  if (visit?.client.state.kind !== 'joined' || text === '') return;
   visit.client.chat(text);
+  // The hub tells the others; ours it does not send back.
+  showLine(visit.client.state.self.name, text);
   part.text.value = '';
 }
 
@@ -218,7 +224,7 @@ function people() {
 function showPeople() {
   reconcile(part.people, people(), ({ id }) => id, makePerson, updatePerson);
   const listeners = visit?.client.listeners ?? 0;
-  write(part.listeners, listeners > 0 ? `${count(listeners, 'other only listens', 'others only listen')}.` : '');
+  write(part.listeners, listeners > 0 ? `${count(listeners, 'more listens', 'more listen')}` : '');
 }
 
 /** @param {Person} person */
@@ -275,8 +281,11 @@ function showElapsed() {
 /** @param {import('./connection.js').Notice} notice */
 function showNotice(notice) {
   if (visit && notice.kind === 'health') visit.healthy = notice.recording;
-  say(part.trouble, noticeSentence(notice));
+  const text = noticeSentence(notice);
+  say(part.trouble, text);
   showRecording();
+  const lasts = notice.kind === 'error' || (notice.kind === 'health' && !notice.recording);
+  if (!lasts) setTimeout(() => part.trouble.textContent === text && say(part.trouble, ''), READ);
 }
 
 /**
@@ -290,10 +299,10 @@ function showLine(name, text) {
   if (atEnd) part.chat.scrollTop = part.chat.scrollHeight;
 }
 
-/** @param {string} problem */
+/** @param {string} problem nothing gives way to the hint */
 function showNameProblem(problem) {
   part.name.setAttribute('aria-invalid', String(problem !== ''));
-  write(part.nameProblem, problem);
+  write(part.nameProblem, problem || nameHint);
 }
 
 /** A browser can forbid a page to remember; then it does not. */

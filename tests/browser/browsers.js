@@ -70,6 +70,11 @@ export class Page {
     return /** @type {any} */ (this.driver).evaluate(action, argument);
   }
 
+  /** Keeps a picture of the whole page. @param {string} file a PNG */
+  async shoot(file) {
+    await this.driver.screenshot({ path: /** @type {`${string}.png`} */ (file), fullPage: true });
+  }
+
   /** The text of an element that is shown; nothing where there is none. @param {string} selector */
   async text(selector) {
     return this.run((it) => /** @type {HTMLElement | null} */ (document.querySelector(it))?.innerText ?? '', selector);
@@ -85,7 +90,11 @@ export class Page {
    */
   async until(what, condition, argument) {
     const end = Date.now() + PATIENCE;
-    while (!(await this.run(condition, argument))) {
+    // While a page goes to another there is nothing to ask.
+    const holds = () => this.run(condition, argument).catch((error) => {
+      if (!/context was destroyed|navigat/i.test(String(error))) throw error;
+    });
+    while (!(await holds())) {
       if (Date.now() > end) throw new Error(`never: ${what}\n${await this.text('body')}\n${this.errors.join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

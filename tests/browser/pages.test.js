@@ -28,11 +28,12 @@ after(async () => {
 for (const [microphone, pattern] of /** @type {const} */ ([['denied', /not allowed/], ['none', /no microphone was found/]])) {
   test(`a microphone that is ${microphone} is explained, and one can stay and listen`, async () => {
     const browser = await startChromium({ microphone });
-    const page = await browser.page();
+    const page = await browser.page({ width: 390, height: 844 });
     await join(page, hub.address, 'quiet', 'Ann');
     await page.click('#talk');
     await page.shows('#trouble', pattern);
     await page.shows('#people', /Ann \(you\)\s+listening/);
+    await page.shoot(`${ARTEFACTS}microphone-${microphone}-390-light.png`);
     assert.deepEqual(page.errors, []);
     await browser.close();
   });
@@ -126,8 +127,7 @@ test('the pages fit phones and desks, light and dark', async () => {
       const page = await chromium.page({ width, height, dark });
       const shoot = async (/** @type {string} */ name) => {
         await page.until(`${name} is not wider than its ${width} px`, () => document.documentElement.scrollWidth <= innerWidth);
-        const file = `${ARTEFACTS}${name}-${width}-${dark ? 'dark' : 'light'}.png`;
-        await /** @type {import('playwright-core').Page} */ (page.driver).screenshot({ path: file, fullPage: true });
+        await page.shoot(`${ARTEFACTS}${name}-${width}-${dark ? 'dark' : 'light'}.png`);
       };
       await page.open(hub.address);
       await page.shows('#rooms', /studio/);
@@ -137,7 +137,11 @@ test('the pages fit phones and desks, light and dark', async () => {
       await page.open(`${hub.address}/rooms/studio`);
       await shoot('join');
       await join(page, hub.address, 'studio', 'Cem');
+      await talk(page);
       await page.shows('#people', /Ann\s+speaking/);
+      await ben.write('#text', `Hello Cem, you are ${width} px wide.`);
+      await ben.press('Enter');
+      await page.shows('#chat', /Hello Cem/);
       await shoot('room');
       assert.deepEqual(page.errors, []);
       await page.close();
