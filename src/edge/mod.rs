@@ -1,4 +1,5 @@
 //! HTTP, WebSocket, pages: thin, one file a protocol.
 
 pub mod serve;
+pub mod socket;
 pub mod upgrade;
