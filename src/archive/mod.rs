@@ -1,3 +1,43 @@
 //! The SQLite index and the files of all recordings, and the promises about both.
+//!
+//! What belongs here: the only SQL and the only paths of the program; what is on disk, in which order it gets there, and
+//! what start-up makes of what it finds. What does not: rooms, sockets, when a session ends or a gap begins (the hub
+//! decides and tells), the clock (times and IDs are passed in).
+//!
+//! Invariants, and what keeps them:
+//!
+//! 1. What was told to be durable ([`Event::Durable`]) survives `kill -9` and power loss. A round (`writer`) writes
+//!    and syncs the files, then commits one transaction about them, then tells.
+//! 2. The index never names a file that may not be there. A file is created exclusively, synced, and its folder synced,
+//!    before the transaction that names it.
+//! 3. A file that goes is marked in the index first, then unlinked, then its folder synced, then its row dropped. Start-up
+//!    finishes what was begun (`recovery`).
+//! 4. A part is append-only. What the index says of it is never cut; what lies beyond is cut only where it is not a
+//!    whole page with a right CRC, or a copy of a spool that is still there.
+//! 5. A sync that failed is not tried again: the recording ends.
+//! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
+//!    the index that does; [`Archive`] reads by others.
+//! 7. What is in `recordings/` and not named by the index is left alone.
 
+mod handle;
+mod index;
+mod list;
+mod lock;
 pub mod model;
+mod names;
+mod open;
+mod recovery;
+pub mod session_file;
+mod sound;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use handle::{Archive, Change, Error};
+pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
+pub use open::{OpenError, Options};
+pub use recovery::{Recovered, RecoveredRecording};
+pub use sound::{PartSound, TrackSound};
+pub use writer::{Event, Events, NewPart, NewRecording, RecordingWriter};

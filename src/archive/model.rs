@@ -67,11 +67,17 @@ impl State {
     /// The word for it, in the index and in REST.
     #[must_use]
     pub const fn word(self) -> &'static str {
+        self.kind().word()
+    }
+
+    /// Which of the four it is.
+    #[must_use]
+    pub const fn kind(self) -> StateKind {
         match self {
-            Self::Live => "live",
-            Self::Grace => "grace",
-            Self::Pending => "pending",
-            Self::Ended(_) => "ended",
+            Self::Live => StateKind::Live,
+            Self::Grace => StateKind::Grace,
+            Self::Pending => StateKind::Pending,
+            Self::Ended(_) => StateKind::Ended,
         }
     }
 
@@ -83,6 +89,49 @@ impl State {
             Self::Live | Self::Grace | Self::Pending => None,
         }
     }
+}
+
+/// A [`State`] without what it carries, as one asks for it in lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateKind {
+    /// A track is live.
+    Live,
+    /// No track is live; a new one continues the session.
+    Grace,
+    /// A publisher that broke off may still hold packets.
+    Pending,
+    /// Nothing will be added.
+    Ended,
+}
+
+impl StateKind {
+    /// The word for it, in the index and in REST.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Grace => "grace",
+            Self::Pending => "pending",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl FromStr for StateKind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Live, Self::Grace, Self::Pending, Self::Ended];
+        all.into_iter().find(|kind| kind.word() == text).ok_or(UnknownWord { what: "state", word: text.to_owned() })
+    }
+}
+
+/// A word that none of an enum's values has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is no {what} of a recording")]
+pub struct UnknownWord {
+    what: &'static str,
+    word: String,
 }
 
 /// Why a recording ended. Every recording carries one.
@@ -101,6 +150,30 @@ pub enum EndReason {
     IoError,
 }
 
+impl EndReason {
+    /// The word for it, in the index and in REST.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Crashed => "crashed",
+            Self::DiskFull => "disk_full",
+            Self::IoError => "io_error",
+        }
+    }
+}
+
+impl FromStr for EndReason {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Finished, Self::Stopped, Self::Crashed, Self::DiskFull, Self::IoError];
+        let unknown = UnknownWord { what: "end reason", word: text.to_owned() };
+        all.into_iter().find(|reason| reason.word() == text).ok_or(unknown)
+    }
+}
+
 /// Why a track has no packet for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +184,28 @@ pub enum GapCause {
     Pause,
     /// The recorder's queue was full.
     Overload,
+}
+
+impl GapCause {
+    /// The word for it, in the index and in REST.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Jump => "jump",
+            Self::Pause => "pause",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+impl FromStr for GapCause {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Jump, Self::Pause, Self::Overload];
+        let unknown = UnknownWord { what: "gap's cause", word: text.to_owned() };
+        all.into_iter().find(|cause| cause.word() == text).ok_or(unknown)
+    }
 }
 
 /// Time in a track for which no packet exists.
@@ -183,6 +278,25 @@ pub struct Track {
     pub anchors: Vec<Anchor>,
     /// Where its encoder started again.
     pub restarts: Vec<Restart>,
+}
+
+impl Track {
+    /// Where a place on the track's own count lies on the session's clock: even between two anchors, one to one past the
+    /// last.
+    #[must_use]
+    pub fn session(&self, at: Ticks) -> Ticks {
+        let mut pins: Vec<Anchor> =
+            self.parts.iter().map(|part| part.start).chain(self.anchors.iter().copied()).collect();
+        pins.sort_by_key(|pin| pin.track);
+        let after = pins.partition_point(|pin| pin.track <= at);
+        let Some(before) = after.checked_sub(1).map(|index| pins[index]) else { return at };
+        let gone = at.saturating_sub(before.track);
+        let Some(next) = pins.get(after) else { return before.session.saturating_add(gone) };
+        let (track, session) =
+            (next.track.get() - before.track.get(), next.session.saturating_sub(before.session).get());
+        let part = u128::from(gone.get()) * u128::from(session) / u128::from(track);
+        before.session.saturating_add(Ticks::new(u64::try_from(part).unwrap_or(u64::MAX)))
+    }
 }
 
 /// A line of chat.

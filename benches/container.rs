@@ -1,0 +1,148 @@
+//! Demuxing and muxing, in bytes of container and in packets a second: `cargo bench --bench container`.
+//!
+//! The input is what two browsers sent (`tests/captures`): Chromium's packets are 60 ms, Firefox's 20 ms.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use roomtone::container::{ogg, webm};
+use roomtone::media::opus;
+use roomtone::media::packet::{Packet, Sequence};
+use roomtone::media::time::Ticks;
+use roomtone::media::track::Format;
+
+const CAPTURES: [&str; 3] = ["chromium-webm-opus", "firefox-webm-opus", "chromium-webm-vp8-opus"];
+
+fn main() {
+    divan::main();
+}
+
+/// The messages of a capture.
+fn messages(capture: &str) -> Vec<Vec<u8>> {
+    let path = format!("{}/tests/captures/{capture}/chunks.bin", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(path).expect("the capture");
+    let mut rest = bytes.as_slice();
+    let mut messages = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        messages.push(message.to_vec());
+        rest = after;
+    }
+    messages
+}
+
+/// Demuxes messages as they came; gives the head and the packets, one after another.
+fn demux(messages: &[Vec<u8>]) -> (Option<opus::Head>, Vec<Packet>) {
+    let mut demuxer = webm::Demuxer::new();
+    let mut head = None;
+    let mut packets: Vec<Packet> = Vec::new();
+    for message in messages {
+        demuxer.push(message);
+        while let Some(event) = demuxer.pull().expect("a good capture") {
+            match event {
+                webm::Event::Head(Format::Opus(found)) => head = Some(found),
+                webm::Event::Packet(source) => packets.push(Packet {
+                    sequence: Sequence::new(packets.len() as u64),
+                    time: packets.last().map_or(Ticks::ZERO, Packet::end),
+                    duration: source.duration,
+                    data: source.data,
+                }),
+                webm::Event::Ignored(_) => {}
+            }
+        }
+    }
+    (head, packets)
+}
+
+fn packets(capture: &str) -> (opus::Head, Vec<Packet>) {
+    let (head, packets) = demux(&messages(capture));
+    (head.expect("a head"), packets)
+}
+
+/// Bytes of sound, without any container.
+fn sound(packets: &[Packet]) -> BytesCount {
+    BytesCount::new(packets.iter().map(|packet| packet.data.len()).sum::<usize>())
+}
+
+/// A part of these packets, synced each 25.
+fn part(head: opus::Head, packets: &[Packet]) -> Vec<u8> {
+    let (mut muxer, mut file) = ogg::PartMuxer::begin(1, head, &[]);
+    for packets in packets.chunks(25) {
+        for packet in packets {
+            muxer.push(&packet.data, packet.duration);
+        }
+        file.extend(muxer.take());
+    }
+    file.extend(muxer.finish());
+    file
+}
+
+#[divan::bench(args = CAPTURES)]
+fn webm_demux(bencher: Bencher, capture: &str) {
+    let messages = messages(capture);
+    let bytes = messages.iter().map(Vec::len).sum::<usize>();
+    let count = demux(&messages).1.len();
+    bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(count)).bench(|| demux(black_box(&messages)));
+}
+
+/// Messages of 240 ms with as much pre-roll.
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn webm_self_contained(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let count = usize::try_from(240 / packets[0].duration.as_millis()).expect("a small number");
+    bencher.counter(sound(&packets)).counter(ItemsCount::new(packets.len())).bench(|| {
+        let mut pre_roll: &[Packet] = &[];
+        for packets in black_box(&packets).chunks(count) {
+            black_box(webm::mux::self_contained(head, pre_roll, packets));
+            pre_roll = packets;
+        }
+    });
+}
+
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn webm_continuing(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let count = usize::try_from(240 / packets[0].duration.as_millis()).expect("a small number");
+    bencher.counter(sound(&packets)).counter(ItemsCount::new(packets.len())).bench(|| {
+        for packets in black_box(&packets).chunks(count) {
+            black_box(webm::mux::continuing(head, packets));
+        }
+    });
+}
+
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn ogg_mux(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    bencher.counter(sound(&packets)).counter(ItemsCount::new(packets.len())).bench(|| part(head, black_box(&packets)));
+}
+
+/// What recovery does: every page's checksum, no packets.
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn ogg_pages(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let file = part(head, &packets);
+    bencher.counter(BytesCount::new(file.len())).counter(ItemsCount::new(packets.len())).bench(|| {
+        let mut reader = ogg::PageReader::new();
+        for bytes in black_box(&file).chunks(64 * 1024) {
+            reader.push(bytes);
+            while let Some(page) = reader.pull().expect("a good part") {
+                black_box(page);
+            }
+        }
+        reader.end()
+    });
+}
+
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn ogg_demux(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let file = part(head, &packets);
+    bencher.counter(BytesCount::new(file.len())).counter(ItemsCount::new(packets.len())).bench(|| {
+        let mut demuxer = ogg::Demuxer::new();
+        for bytes in black_box(&file).chunks(64 * 1024) {
+            demuxer.push(bytes);
+            while let Some(event) = demuxer.pull().expect("a good part") {
+                black_box(event);
+            }
+        }
+    });
+}

@@ -1,0 +1,151 @@
+//! The handle on the archive that everyone else holds: reading by its own connections, and a way to the writer's thread.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{mpsc, oneshot};
+
+use super::index::read;
+use super::list::{self, ListQuery, Page};
+use super::model::{Recording, RecordingId, Summary};
+use super::sound::{self, TrackSound};
+use super::writer::{Command, Events, NewRecording, RecordingWriter};
+use crate::media::track::TrackNumber;
+
+/// The archive, open. Clones are the same archive.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    readers: SqlitePool,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+/// What someone changes of a recording; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What it is called; `Some(None)`, or a title of spaces, takes the title away. How long it may be is the caller's
+    /// to say.
+    pub title: Option<Option<String>>,
+    /// Whether retention leaves it alone.
+    pub keep: Option<bool>,
+}
+
+/// Why the archive cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No recording, or no track of it, has that ID or number.
+    #[error("there is no such recording")]
+    NotFound,
+    /// It has not ended, and only what has ended can be deleted.
+    #[error("the recording has not ended")]
+    Live,
+    /// The index cannot be read or written.
+    #[error("the index: {0}")]
+    Index(#[from] sqlx::Error),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The writer's thread is gone: the hub stops.
+    #[error("the archive is closed")]
+    Closed,
+}
+
+impl Archive {
+    pub(super) fn new(folder: PathBuf, readers: SqlitePool, commands: mpsc::UnboundedSender<Command>) -> Self {
+        Self { shared: Arc::new(Shared { folder, readers, commands }) }
+    }
+
+    /// A page of the list of recordings, newest first. Those that are being deleted are not in it.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub async fn recordings(&self, query: &ListQuery) -> Result<Page, Error> {
+        let mut connection = self.shared.readers.acquire().await?;
+        Ok(list::page(&mut connection, query).await?)
+    }
+
+    /// A recording with all that is in it, as far as it is durable; all of it from one moment.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub async fn recording(&self, id: RecordingId) -> Result<Option<Recording>, Error> {
+        let mut transaction = self.shared.readers.begin().await?;
+        Ok(read::recording(&mut transaction, id).await?.map(|(_, recording)| recording))
+    }
+
+    /// The sound of a track, to be read, as far as it is durable.
+    ///
+    /// # Errors
+    /// Where there is none, or the index or a file cannot be read.
+    pub async fn track_sound(&self, id: RecordingId, track: TrackNumber) -> Result<TrackSound, Error> {
+        let mut connection = self.shared.readers.acquire().await?;
+        let found = sound::find(&mut connection, id, track).await?.ok_or(Error::NotFound)?;
+        match sound::open(&self.shared.folder, found) {
+            // Someone may have deleted it in between.
+            Err(Error::File { source, path }) if source.kind() == io::ErrorKind::NotFound => {
+                let there = sound::find(&mut connection, id, track).await?.is_some();
+                Err(if there { Error::File { path, source } } else { Error::NotFound })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Changes a recording's title or whether it is kept, and gives what it is then.
+    ///
+    /// # Errors
+    /// Where there is none, or the index or its session file cannot be written.
+    pub async fn change(&self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        self.ask(|reply| Command::Change { id, change, reply }).await
+    }
+
+    /// Deletes a recording that has ended, from disk and index. Who has a file of it open keeps that.
+    ///
+    /// # Errors
+    /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed.
+    pub async fn delete(&self, id: RecordingId) -> Result<(), Error> {
+        self.ask(|reply| Command::Delete { id, reply }).await
+    }
+
+    /// Begins a recording. Nothing of it is in the index or on disk before its first part. `events` is called on the
+    /// writer's thread, so it must only hand on.
+    #[must_use]
+    pub fn begin(&self, new: NewRecording, events: Events) -> RecordingWriter {
+        RecordingWriter::new(new, events, self.shared.commands.clone())
+    }
+
+    /// Whether the index answers and the disk takes what is written, asked of the writer: a thread that hangs in a
+    /// dying disk does not answer, so put a deadline on it.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn healthy(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1 FROM recordings LIMIT 1").fetch_optional(&self.shared.readers).await?;
+        self.ask(|reply| Command::Probe { reply }).await
+    }
+
+    /// Writes what is there, syncs it, and ends the writer's thread; the lock is free when this returns. Recordings that
+    /// have not ended stay open in the index, for the next start to end.
+    pub async fn close(&self) {
+        // An error means that the thread is gone already.
+        let _ = self.ask(|reply| Command::Close { reply }).await;
+        self.shared.readers.close().await;
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.commands.send(command(reply)).map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}

@@ -1,0 +1,39 @@
+//! The index: SQL, and rows to values and back. It knows no file and no promise about one.
+
+pub(super) mod read;
+pub(super) mod row;
+pub(super) mod write;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+/// What makes an index of this version out of an older one, or out of nothing.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How many readers there are at once; each has a thread of its own.
+const READERS: u32 = 4;
+
+/// How the one connection that writes is opened. A commit is durable when it returns.
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// The readers of an index that is there.
+pub(super) fn readers(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("query_only", "on");
+    SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options)
+}

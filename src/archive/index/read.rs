@@ -1,0 +1,254 @@
+//! Reading the index.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::archive::model::{
+    Anchor, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track,
+};
+use crate::media::opus;
+use crate::media::room::ParticipantName;
+use crate::media::track::{Format, TrackNumber};
+
+use super::row::{RowExt as _, undecodable};
+use super::write::{SpoolRow, Stream};
+
+/// The columns of [`summary_of`].
+macro_rules! summary_columns {
+    () => {
+        "recordings.recording, id, room, folder, title, keep, started_unix_millis, ended_unix_millis, state, end_reason, \
+         length_ticks, bytes, \
+         (SELECT count(*) FROM tracks AS t WHERE t.recording = recordings.recording) AS tracks, \
+         (SELECT json_group_array(name) FROM (SELECT name FROM tracks AS t WHERE t.recording = recordings.recording \
+          GROUP BY name ORDER BY min(track))) AS people"
+    };
+}
+pub(in crate::archive) use summary_columns;
+
+/// Where a recording is: in the index, and in the folder of all recordings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Place {
+    /// Its row.
+    pub row: i64,
+    /// Its folder, below the folder of all recordings.
+    pub folder: String,
+}
+
+/// Reads what lists show out of a row with [`summary_columns`].
+pub(in crate::archive) fn summary_of(row: &SqliteRow) -> Result<(Place, Summary), sqlx::Error> {
+    let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
+    let people: Vec<ParticipantName> =
+        serde_json::from_str(row.try_get("people")?).map_err(|source| undecodable("people", source))?;
+    let ended = match row.try_get::<Option<i64>, _>("ended_unix_millis")? {
+        Some(_) => Some(row.millis("ended_unix_millis")?),
+        None => None,
+    };
+    let summary = Summary {
+        id: row.word("id")?,
+        room: row.word("room")?,
+        title: row.try_get("title")?,
+        keep: row.flag("keep")?,
+        started: row.millis("started_unix_millis")?,
+        ended,
+        state: match row.word("state")? {
+            StateKind::Live => State::Live,
+            StateKind::Grace => State::Grace,
+            StateKind::Pending => State::Pending,
+            StateKind::Ended => State::Ended(row.word("end_reason")?),
+        },
+        length: row.ticks("length_ticks")?,
+        bytes: row.int("bytes")?,
+        people,
+        tracks: row.int("tracks")?,
+    };
+    Ok((place, summary))
+}
+
+/// A recording as lists show it, unless it is being deleted.
+pub(in crate::archive) async fn summary(
+    connection: &mut SqliteConnection,
+    id: RecordingId,
+) -> Result<Option<(Place, Summary)>, sqlx::Error> {
+    let query = concat!("SELECT ", summary_columns!(), " FROM recordings WHERE id = ? AND deleting = 0");
+    let row = sqlx::query(query).bind(id.to_string()).fetch_optional(connection).await?;
+    row.as_ref().map(summary_of).transpose()
+}
+
+/// A recording with all that is in it, unless it is being deleted. Give it a transaction, to see one moment.
+pub(in crate::archive) async fn recording(
+    connection: &mut SqliteConnection,
+    id: RecordingId,
+) -> Result<Option<(Place, Recording)>, sqlx::Error> {
+    let Some((place, summary)) = self::summary(connection, id).await? else { return Ok(None) };
+    let tracks = tracks(connection, place.row).await?;
+    let chat = chat(connection, place.row).await?;
+    Ok(Some((place, Recording { summary, tracks, chat })))
+}
+
+async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Track>, sqlx::Error> {
+    let query = "SELECT track, participant, name FROM tracks WHERE recording = ? ORDER BY track";
+    let mut tracks = Vec::new();
+    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+        tracks.push(Track {
+            number: number(&row)?,
+            participant: row.word("participant")?,
+            name: row.word("name")?,
+            parts: Vec::new(),
+            gaps: Vec::new(),
+            anchors: Vec::new(),
+            restarts: Vec::new(),
+        });
+    }
+    let query = "SELECT * FROM parts WHERE recording = ? ORDER BY track, part";
+    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+        track(&mut tracks, &row)?.parts.push(part(&row)?);
+    }
+    let query = "SELECT track, at_ticks, length_ticks, cause, filled FROM gaps WHERE recording = ? ORDER BY track, at_ticks, gap";
+    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+        let gap = Gap {
+            at: row.ticks("at_ticks")?,
+            length: row.ticks("length_ticks")?,
+            cause: row.word("cause")?,
+            filled: row.flag("filled")?,
+        };
+        track(&mut tracks, &row)?.gaps.push(gap);
+    }
+    let query = "SELECT track, track_ticks, session_ticks FROM anchors WHERE recording = ? ORDER BY track, track_ticks";
+    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+        let anchor = Anchor { track: row.ticks("track_ticks")?, session: row.ticks("session_ticks")? };
+        track(&mut tracks, &row)?.anchors.push(anchor);
+    }
+    let query = "SELECT track, at_ticks, pre_skip_ticks FROM restarts WHERE recording = ? ORDER BY track, at_ticks";
+    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+        let restart = Restart { at: row.ticks("at_ticks")?, pre_skip: row.int("pre_skip_ticks")? };
+        track(&mut tracks, &row)?.restarts.push(restart);
+    }
+    Ok(tracks)
+}
+
+/// The track that a row belongs to; foreign keys promise that it is there.
+fn track<'a>(tracks: &'a mut [Track], row: &SqliteRow) -> Result<&'a mut Track, sqlx::Error> {
+    let number = number(row)?;
+    tracks.iter_mut().find(|track| track.number == number).ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The number of the track that a row is or belongs to.
+pub(in crate::archive) fn number(row: &SqliteRow) -> Result<TrackNumber, sqlx::Error> {
+    row.int("track").map(TrackNumber::new)
+}
+
+/// A part, out of a row with all columns.
+pub(in crate::archive) fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
+    Ok(Part {
+        number: row.int("part")?,
+        file: row.try_get("file")?,
+        format: Format::Opus(opus::Head {
+            channels: row.int("channels")?,
+            pre_skip: row.int("pre_skip_ticks")?,
+            input_rate: row.int("input_rate_hz")?,
+            output_gain: row.int("output_gain_q8_db")?,
+        }),
+        start: Anchor { track: row.ticks("start_track_ticks")?, session: row.ticks("start_session_ticks")? },
+        length: row.ticks("length_ticks")?,
+        bytes: row.int("bytes")?,
+        first: row.sequence("first_sequence")?,
+        next: row.sequence("next_sequence")?,
+    })
+}
+
+async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Chat>, sqlx::Error> {
+    let query = "SELECT at_ticks, participant, name, text FROM chat WHERE recording = ? ORDER BY line";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let line = |row: &SqliteRow| {
+        Ok(Chat {
+            at: row.ticks("at_ticks")?,
+            participant: row.word("participant")?,
+            name: row.word("name")?,
+            text: row.try_get("text")?,
+        })
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The names of a recording's files.
+pub(in crate::archive) async fn files(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    let query = "SELECT file FROM parts WHERE recording = ? UNION ALL SELECT file FROM spools WHERE recording = ?";
+    sqlx::query_scalar(query).bind(recording).bind(recording).fetch_all(connection).await
+}
+
+/// The recordings that someone deleted and whose files may still be there.
+pub(in crate::archive) async fn being_deleted(connection: &mut SqliteConnection) -> Result<Vec<Place>, sqlx::Error> {
+    let query = "SELECT recording, folder FROM recordings WHERE deleting = 1 ORDER BY recording";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(Place { row: row.int("recording")?, folder: row.try_get("folder")? })).collect()
+}
+
+/// The recordings that have not ended, or that have a part without its last page.
+pub(in crate::archive) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<RecordingId>, sqlx::Error> {
+    let query = "SELECT id FROM recordings WHERE deleting = 0 AND recording IN (\
+                 SELECT recording FROM recordings WHERE state IN ('live', 'grace', 'pending') \
+                 UNION SELECT recording FROM parts WHERE open = 1) ORDER BY id";
+    sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
+}
+
+/// A part that may lack its last page, as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct OpenPart {
+    /// Whose.
+    pub track: TrackNumber,
+    /// What everyone knows of it.
+    pub part: Part,
+    /// What the writer knows of it.
+    pub stream: Stream,
+}
+
+/// The parts of a recording that may lack their last page.
+pub(in crate::archive) async fn open_parts(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<OpenPart>, sqlx::Error> {
+    let query = "SELECT * FROM parts WHERE recording = ? AND open = 1 ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let stream = Stream { serial: row.int("serial")?, pages: row.int("pages")?, open: row.flag("open")? };
+        Ok(OpenPart { track: number(row)?, part: part(row)?, stream })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The spools of a recording, with their tracks.
+pub(in crate::archive) async fn spools(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<(TrackNumber, SpoolRow)>, sqlx::Error> {
+    let query = "SELECT * FROM spools WHERE recording = ? ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let spool = SpoolRow {
+            part: row.int("part")?,
+            file: row.try_get("file")?,
+            pause: row.ticks("pause_ticks")?,
+            bytes: row.int("bytes")?,
+            next: row.sequence("next_sequence")?,
+            settled: row.flag("settled")?,
+        };
+        Ok((number(row)?, spool))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The spools of all recordings whose part holds them by now, with where their recording is.
+pub(in crate::archive) async fn settled_spools(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(Place, String)>, sqlx::Error> {
+    let query = "SELECT recording, folder, file FROM spools JOIN recordings USING (recording) WHERE settled = 1";
+    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
+        Ok((place, row.try_get("file")?))
+    };
+    rows.iter().map(read).collect()
+}

@@ -1,0 +1,245 @@
+//! Writing the index. Every function is one statement; what must hold together is the caller's transaction.
+
+use sqlx::{Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use crate::archive::model::{Anchor, Chat, EndReason, Gap, Part, RecordingId, Restart, State};
+use crate::media::packet::Sequence;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+use super::row::int;
+
+type Done = Result<(), sqlx::Error>;
+
+/// What only the writer and start-up know of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Stream {
+    /// The serial number of its Ogg stream.
+    pub serial: u32,
+    /// Durable pages.
+    pub pages: u32,
+    /// Whether its last page is still to come.
+    pub open: bool,
+}
+
+/// A spool beside a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct SpoolRow {
+    /// The part that it waits for.
+    pub part: u32,
+    /// The file's name in the recording's folder.
+    pub file: String,
+    /// How long the silence before it was, should it turn out a pause.
+    pub pause: Ticks,
+    /// Durable bytes.
+    pub bytes: u64,
+    /// The number after its last durable packet.
+    pub next: Sequence,
+    /// Whether the part holds all of it already.
+    pub settled: bool,
+}
+
+/// A start of the hub; gives the number of the run.
+pub(in crate::archive) async fn run(
+    c: &mut SqliteConnection,
+    started: UnixMillis,
+    pid: u32,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query("INSERT INTO runs (started_unix_millis, pid, version) VALUES (?, ?, ?) RETURNING id")
+        .bind(started.get())
+        .bind(pid)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .fetch_one(c)
+        .await?
+        .try_get(0)
+}
+
+/// A new recording; gives its row.
+pub(in crate::archive) async fn recording(
+    c: &mut SqliteConnection,
+    run: i64,
+    id: RecordingId,
+    room: &RoomName,
+    folder: &str,
+    started: UnixMillis,
+) -> Result<i64, sqlx::Error> {
+    let query = "INSERT INTO recordings (id, run, room, folder, started_unix_millis, state) VALUES (?, ?, ?, ?, ?, 'live') \
+                 RETURNING recording";
+    let query = sqlx::query(query).bind(id.to_string()).bind(run).bind(room.as_str()).bind(folder).bind(started.get());
+    query.fetch_one(c).await?.try_get(0)
+}
+
+/// How long a recording is by now; its bytes are those of its parts.
+pub(in crate::archive) async fn length(c: &mut SqliteConnection, recording: i64, length: Ticks) -> Done {
+    let query = "UPDATE recordings SET length_ticks = ?, \
+                 bytes = (SELECT coalesce(sum(bytes), 0) FROM parts WHERE parts.recording = recordings.recording) \
+                 WHERE recording = ?";
+    sqlx::query(query).bind(int(length.get())).bind(recording).execute(c).await.map(drop)
+}
+
+/// Where a recording is in its life, while it has not ended.
+pub(in crate::archive) async fn state(c: &mut SqliteConnection, recording: i64, state: State) -> Done {
+    let query = "UPDATE recordings SET state = ? WHERE recording = ? AND state <> 'ended'";
+    sqlx::query(query).bind(state.word()).bind(recording).execute(c).await.map(drop)
+}
+
+/// A recording's end, unless it has one.
+pub(in crate::archive) async fn end(
+    c: &mut SqliteConnection,
+    recording: i64,
+    reason: EndReason,
+    at: UnixMillis,
+) -> Done {
+    let query = "UPDATE recordings SET state = 'ended', end_reason = ?, ended_unix_millis = ? \
+                 WHERE recording = ? AND state <> 'ended'";
+    sqlx::query(query).bind(reason.word()).bind(at.get()).bind(recording).execute(c).await.map(drop)
+}
+
+/// A new track.
+pub(in crate::archive) async fn track(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    participant: Uuid,
+    name: &ParticipantName,
+) -> Done {
+    let query = sqlx::query("INSERT INTO tracks (recording, track, participant, name) VALUES (?, ?, ?, ?)");
+    let query = query.bind(recording).bind(track.get()).bind(participant.to_string()).bind(name.as_str());
+    query.execute(c).await.map(drop)
+}
+
+/// A part, new or grown.
+pub(in crate::archive) async fn part(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    part: &Part,
+    stream: Stream,
+) -> Done {
+    let Format::Opus(head) = part.format;
+    let query = "INSERT INTO parts (recording, track, part, file, codec, channels, pre_skip_ticks, input_rate_hz, \
+                 output_gain_q8_db, start_track_ticks, start_session_ticks, length_ticks, bytes, pages, serial, \
+                 first_sequence, next_sequence, open) VALUES (?, ?, ?, ?, 'opus', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (recording, track, part) DO UPDATE SET length_ticks = excluded.length_ticks, \
+                 bytes = excluded.bytes, pages = excluded.pages, next_sequence = excluded.next_sequence, \
+                 open = excluded.open";
+    sqlx::query(query)
+        .bind(recording)
+        .bind(track.get())
+        .bind(part.number)
+        .bind(&part.file)
+        .bind(head.channels)
+        .bind(head.pre_skip)
+        .bind(head.input_rate)
+        .bind(head.output_gain)
+        .bind(int(part.start.track.get()))
+        .bind(int(part.start.session.get()))
+        .bind(int(part.length.get()))
+        .bind(int(part.bytes))
+        .bind(stream.pages)
+        .bind(stream.serial)
+        .bind(int(part.first.get()))
+        .bind(int(part.next.get()))
+        .bind(stream.open)
+        .execute(c)
+        .await
+        .map(drop)
+}
+
+/// A spool, new, grown or settled.
+pub(in crate::archive) async fn spool(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    spool: &SpoolRow,
+) -> Done {
+    let query = "INSERT INTO spools (recording, track, part, file, pause_ticks, bytes, next_sequence, settled) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recording, file) DO UPDATE SET bytes = excluded.bytes, \
+                 next_sequence = excluded.next_sequence, settled = excluded.settled";
+    sqlx::query(query)
+        .bind(recording)
+        .bind(track.get())
+        .bind(spool.part)
+        .bind(&spool.file)
+        .bind(int(spool.pause.get()))
+        .bind(int(spool.bytes))
+        .bind(int(spool.next.get()))
+        .bind(spool.settled)
+        .execute(c)
+        .await
+        .map(drop)
+}
+
+/// Forgets a spool whose file is gone.
+pub(in crate::archive) async fn forget_spool(c: &mut SqliteConnection, recording: i64, file: &str) -> Done {
+    let query = "DELETE FROM spools WHERE recording = ? AND file = ? AND settled = 1";
+    sqlx::query(query).bind(recording).bind(file).execute(c).await.map(drop)
+}
+
+/// A gap in a track.
+pub(in crate::archive) async fn gap(c: &mut SqliteConnection, recording: i64, track: TrackNumber, gap: &Gap) -> Done {
+    let query = "INSERT INTO gaps (recording, track, at_ticks, length_ticks, cause, filled) VALUES (?, ?, ?, ?, ?, ?)";
+    let query = sqlx::query(query).bind(recording).bind(track.get());
+    let query = query.bind(int(gap.at.get())).bind(int(gap.length.get())).bind(gap.cause.word()).bind(gap.filled);
+    query.execute(c).await.map(drop)
+}
+
+/// An anchor of a track; the last one at a place counts.
+pub(in crate::archive) async fn anchor(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    anchor: Anchor,
+) -> Done {
+    let query = "INSERT OR REPLACE INTO anchors (recording, track, track_ticks, session_ticks) VALUES (?, ?, ?, ?)";
+    let query = sqlx::query(query).bind(recording).bind(track.get());
+    query.bind(int(anchor.track.get())).bind(int(anchor.session.get())).execute(c).await.map(drop)
+}
+
+/// An encoder that started again; the last one at a place counts.
+pub(in crate::archive) async fn restart(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    restart: Restart,
+) -> Done {
+    let query = "INSERT OR REPLACE INTO restarts (recording, track, at_ticks, pre_skip_ticks) VALUES (?, ?, ?, ?)";
+    let query = sqlx::query(query).bind(recording).bind(track.get());
+    query.bind(int(restart.at.get())).bind(restart.pre_skip).execute(c).await.map(drop)
+}
+
+/// A line of chat.
+pub(in crate::archive) async fn chat(c: &mut SqliteConnection, recording: i64, chat: &Chat) -> Done {
+    let query = "INSERT INTO chat (recording, at_ticks, participant, name, text) VALUES (?, ?, ?, ?, ?)";
+    let query = sqlx::query(query).bind(recording).bind(int(chat.at.get())).bind(chat.participant.to_string());
+    query.bind(chat.name.as_str()).bind(&chat.text).execute(c).await.map(drop)
+}
+
+/// What people call a recording; `None` takes the title away.
+pub(in crate::archive) async fn title(c: &mut SqliteConnection, recording: i64, title: Option<&str>) -> Done {
+    let query = sqlx::query("UPDATE recordings SET title = ? WHERE recording = ?");
+    query.bind(title).bind(recording).execute(c).await.map(drop)
+}
+
+/// Whether retention leaves a recording alone.
+pub(in crate::archive) async fn keep(c: &mut SqliteConnection, recording: i64, keep: bool) -> Done {
+    sqlx::query("UPDATE recordings SET keep = ? WHERE recording = ?")
+        .bind(keep)
+        .bind(recording)
+        .execute(c)
+        .await
+        .map(drop)
+}
+
+/// Marks a recording as one whose files are about to go.
+pub(in crate::archive) async fn deleting(c: &mut SqliteConnection, recording: i64) -> Done {
+    sqlx::query("UPDATE recordings SET deleting = 1 WHERE recording = ?").bind(recording).execute(c).await.map(drop)
+}
+
+/// Drops a recording whose files are gone, with all that the index says of it.
+pub(in crate::archive) async fn forget(c: &mut SqliteConnection, recording: i64) -> Done {
+    let query = "DELETE FROM recordings WHERE recording = ? AND deleting = 1";
+    sqlx::query(query).bind(recording).execute(c).await.map(drop)
+}

@@ -1,0 +1,145 @@
+//! Opening the archive: the folder, the lock, the index, what a crash left, and the writer's thread.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::SqliteConnection;
+use sqlx::migrate::MigrateError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::handle::Archive;
+use super::lock::{Lock, Refused};
+use super::names;
+use super::recovery::{self, Recovered};
+use super::store::Store;
+use super::writer::{Writer, shell};
+use super::{Error, index};
+use crate::media::time::UnixMillis;
+
+/// How the archive is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The folder of all recordings; created where it is not there.
+    pub folder: PathBuf,
+    /// How long a packet waits at most until a round makes it durable.
+    pub sync_period: Duration,
+}
+
+impl Options {
+    /// The folder with a round every 500 ms.
+    #[must_use]
+    pub const fn new(folder: PathBuf) -> Self {
+        Self { folder, sync_period: Duration::from_millis(500) }
+    }
+}
+
+/// Why the archive cannot be opened: one sentence for the person who starts the hub.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the recordings in {} are held by {holder}; one process at a time may write them", folder.display())]
+    Held {
+        /// The folder of all recordings.
+        folder: PathBuf,
+        /// Who, as far as it said: `process 1234 since 2026-11-22T09:28:00.000Z`.
+        holder: String,
+    },
+    /// The folder cannot be created or written.
+    #[error("the recordings' folder {} cannot be written: {source}", folder.display())]
+    Folder {
+        /// The folder of all recordings.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The index was made by a later version.
+    #[error("the index {} was made by a newer version of roomtone, which this one cannot read", index.display())]
+    Newer {
+        /// The index.
+        index: PathBuf,
+    },
+    /// The index cannot be read or written.
+    #[error("the index {} cannot be used: {source}", index.display())]
+    Index {
+        /// The index.
+        index: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The index cannot be brought to this version.
+    #[error("the index {} cannot be brought to this version: {source}", index.display())]
+    Migration {
+        /// The index.
+        index: PathBuf,
+        /// Why.
+        source: MigrateError,
+    },
+    /// What a crash left cannot be put in order.
+    #[error("what a crash left in {} cannot be put in order: {source}", folder.display())]
+    Recovery {
+        /// The folder of all recordings.
+        folder: PathBuf,
+        /// Why.
+        source: Error,
+    },
+}
+
+impl Archive {
+    /// Opens the archive: takes the lock, brings the index to this version, puts in order what a crash left, starts the
+    /// writer's thread. `now` is the start of this run.
+    ///
+    /// # Errors
+    /// Where one of these is refused; each is one sentence.
+    pub async fn open(options: Options, now: UnixMillis) -> Result<(Self, Recovered), OpenError> {
+        let folder = options.folder.clone();
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (opened, opening) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("archive".to_owned());
+        let spawned = thread.spawn(move || shell(options, now, inbox, opened));
+        spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
+        let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
+        let recovered = opening.await.map_err(gone)??;
+        let readers = index::readers(&folder.join(names::INDEX));
+        Ok((Self::new(folder, readers, commands), recovered))
+    }
+}
+
+/// Everything but the thread; runs on it.
+pub(super) async fn open(
+    options: &Options,
+    now: UnixMillis,
+    mut store: Box<dyn Store>,
+) -> Result<(Writer, Lock, Recovered), OpenError> {
+    let folder = &options.folder;
+    let pid = std::process::id();
+    let unwritable = |source| OpenError::Folder { folder: folder.clone(), source };
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let lock = match Lock::take(folder, pid, now) {
+        Ok(lock) => lock,
+        Err(Refused::Held(holder)) => return Err(OpenError::Held { folder: folder.clone(), holder }),
+        Err(Refused::Io(source)) => return Err(unwritable(source)),
+    };
+    let mut connection = connect(&folder.join(names::INDEX)).await?;
+    // SQLite syncs what is in the index, we that there is one.
+    store.sync_folder(folder).map_err(unwritable)?;
+    let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
+    let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
+    let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
+    let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
+    Ok((Writer::new(folder.clone(), run, store, connection), lock, recovered))
+}
+
+/// Opens the connection that writes, and brings the index to this version.
+pub(super) async fn connect(index: &Path) -> Result<SqliteConnection, OpenError> {
+    let unusable = |source| OpenError::Index { index: index.to_owned(), source };
+    let mut connection = index::writing(index).connect().await.map_err(unusable)?;
+    match index::MIGRATIONS.run(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..)) => {
+            Err(OpenError::Newer { index: index.to_owned() })
+        }
+        Err(source) => Err(OpenError::Migration { index: index.to_owned(), source }),
+    }
+}

@@ -1,0 +1,229 @@
+//! `session.json`: what a recording says of itself in its own folder, enough to rebuild its part of the index. How long
+//! its files are, the files tell.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::model::{self, EndReason, GapCause, RecordingId};
+use crate::media::packet::Sequence;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+/// The version that is written, and the only one there is. A change that an older reader would misunderstand is a new one.
+pub const VERSION: u32 = 1;
+
+/// The file. A tick is 1/48000 s; times are RFC 3339 in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFile {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The recording's ID.
+    pub id: RecordingId,
+    /// Where it was made.
+    pub room: RoomName,
+    /// What it is called, once someone has named it.
+    pub title: Option<String>,
+    /// Whether retention leaves it alone.
+    pub keep: bool,
+    /// When the session's clock was at zero.
+    pub started: UnixMillis,
+    /// When and why it ended, if it has.
+    pub end: Option<End>,
+    /// Its tracks, by number.
+    pub tracks: Vec<Track>,
+    /// Its chat, in order.
+    pub chat: Vec<Chat>,
+}
+
+/// When and why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: UnixMillis,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// One participant's stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its number, from 1.
+    pub number: TrackNumber,
+    /// Whose it is: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// Its files, in order.
+    pub parts: Vec<Part>,
+    /// Where it has no packets.
+    pub gaps: Vec<Gap>,
+    /// Where its clock was pinned to the session's.
+    pub anchors: Vec<Anchor>,
+    /// Where its encoder started again.
+    pub restarts: Vec<Restart>,
+}
+
+/// One file of a track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its place among the track's parts, from 1.
+    pub number: u32,
+    /// Its name in this folder.
+    pub file: String,
+    /// How its packets are encoded.
+    pub format: Format,
+    /// Where it begins.
+    pub start: Anchor,
+    /// The number of its first packet.
+    pub first_sequence: Sequence,
+}
+
+/// A pair of places that are the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// On the track's count.
+    pub track_ticks: Ticks,
+    /// On the session's clock.
+    pub session_ticks: Ticks,
+}
+
+/// Time in a track for which no packet exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Where it begins, on the track's count.
+    pub at_ticks: Ticks,
+    /// How long it is.
+    pub length_ticks: Ticks,
+    /// Why it is there.
+    pub cause: GapCause,
+    /// Whether its part holds coded silence for it.
+    pub filled: bool,
+}
+
+/// An encoder that started again within a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// Where, on the track's count.
+    pub at_ticks: Ticks,
+    /// Its pre-skip, which stays in the sound.
+    pub pre_skip_ticks: u16,
+}
+
+/// A line of chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chat {
+    /// When, on the session's clock.
+    pub at_ticks: Ticks,
+    /// Who: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// What they said.
+    pub text: String,
+}
+
+/// Why bytes are no session file that this version reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not what it should be; says the line and column.
+    #[error("the session file is none: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Of a version that is not known.
+    #[error("the session file is of version {0}, known is {VERSION}")]
+    Version(u32),
+}
+
+impl SessionFile {
+    /// What a recording's file says.
+    #[must_use]
+    pub fn of(recording: &model::Recording) -> Self {
+        let model::Recording { summary, tracks, chat } = recording;
+        let reason = summary.state.end_reason();
+        let line = |chat: &model::Chat| {
+            let model::Chat { at, participant, name, text } = chat.clone();
+            Chat { at_ticks: at, participant, name, text }
+        };
+        Self {
+            version: VERSION,
+            id: summary.id,
+            room: summary.room.clone(),
+            title: summary.title.clone(),
+            keep: summary.keep,
+            started: summary.started,
+            end: summary.ended.zip(reason).map(|(at, reason)| End { at, reason }),
+            tracks: tracks.iter().map(Track::of).collect(),
+            chat: chat.iter().map(line).collect(),
+        }
+    }
+
+    /// The file's bytes: indented, for people.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("every key is a string, and every value is plain");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Where the bytes are none, or of another version.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        match serde_json::from_slice(bytes)? {
+            Versioned { version: VERSION } => Ok(serde_json::from_slice(bytes)?),
+            Versioned { version } => Err(Error::Version(version)),
+        }
+    }
+}
+
+impl Track {
+    fn of(track: &model::Track) -> Self {
+        let part = |part: &model::Part| Part {
+            number: part.number,
+            file: part.file.clone(),
+            format: part.format.clone(),
+            start: Anchor::of(part.start),
+            first_sequence: part.first,
+        };
+        let gap = |&model::Gap { at, length, cause, filled }: &model::Gap| Gap {
+            at_ticks: at,
+            length_ticks: length,
+            cause,
+            filled,
+        };
+        let restart =
+            |&model::Restart { at, pre_skip }: &model::Restart| Restart { at_ticks: at, pre_skip_ticks: pre_skip };
+        Self {
+            number: track.number,
+            participant: track.participant,
+            name: track.name.clone(),
+            parts: track.parts.iter().map(part).collect(),
+            gaps: track.gaps.iter().map(gap).collect(),
+            anchors: track.anchors.iter().copied().map(Anchor::of).collect(),
+            restarts: track.restarts.iter().map(restart).collect(),
+        }
+    }
+}
+
+impl Anchor {
+    const fn of(model::Anchor { track, session }: model::Anchor) -> Self {
+        Self { track_ticks: track, session_ticks: session }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_file_of_another_version_is_refused_by_its_version() {
+        assert!(matches!(SessionFile::read(br#"{"version":2,"id":7}"#), Err(Error::Version(2))));
+        assert!(matches!(SessionFile::read(br#"{"version":1,"id":7}"#), Err(Error::Json(_))));
+        assert!(matches!(SessionFile::read(b"{"), Err(Error::Json(_))));
+    }
+}

@@ -1,0 +1,205 @@
+//! A session of everything, and a crash at every step of it: the process killed, and the power lost.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::archive::ListQuery;
+use crate::archive::model::{Chat, EndReason, State};
+use crate::archive::session_file::SessionFile;
+
+use super::stand_in::{Known, StandIn};
+use super::*;
+
+/// What a crash leaves.
+#[derive(Clone, Copy, Debug)]
+enum Crash {
+    /// `kill -9`: all that was written is there.
+    Killed,
+    /// Power loss: only what was synced is there.
+    PowerLost,
+    /// Power loss, and of what was not synced every file has kept one half, which may end in the middle of a page.
+    Torn,
+}
+
+/// A copy of the folder after a crash, and what had been told by then.
+struct Left {
+    crash: Crash,
+    folder: PathBuf,
+    step: usize,
+    told: Vec<Event>,
+}
+
+/// Copies what a crash leaves of `from`.
+fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf, Known>) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&path, &target, crash, known);
+            continue;
+        }
+        let length = entry.metadata().unwrap().len();
+        // SQLite's own files are SQLite's to keep.
+        let Known { synced, named } = known.get(&path).copied().unwrap_or(Known { synced: length, named: true });
+        let keep = match crash {
+            Crash::Killed => Some(length),
+            Crash::PowerLost => named.then_some(synced),
+            Crash::Torn => Some(synced + (length - synced) / 2),
+        };
+        if let Some(keep) = keep {
+            fs::copy(&path, &target).unwrap();
+            fs::File::options().write(true).open(&target).unwrap().set_len(keep).unwrap();
+        }
+    }
+}
+
+/// Goes through a session with two tracks, gaps, stalls, pauses and a second part; gives what a crash leaves before each
+/// thing that the disk is asked.
+async fn session(root: &Path, copies: &Path) -> Vec<Left> {
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let told = Told::default();
+    let store = {
+        let (root, copies, left, told) = (root.to_owned(), copies.to_owned(), left.clone(), told.clone());
+        StandIn::new(&root.clone(), move |_, known| {
+            let mut left = left.lock().unwrap();
+            let step = left.len() / 3;
+            for crash in [Crash::Killed, Crash::PowerLost, Crash::Torn] {
+                let folder = copies.join(format!("{step}-{crash:?}"));
+                copy(&root, &folder, crash, known);
+                left.push(Left { crash, folder, step, told: told.lock().unwrap().clone() });
+            }
+            Ok(())
+        })
+    };
+    let mut rig = Rig::open_on(root, store).await.unwrap();
+    rig.told = told;
+    let millis = Ticks::from_millis;
+    let writer = rig.begin(id(1));
+
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..10));
+    rig.round().await;
+    // A jump, the second track, chat.
+    writer.gap(ONE, gap(millis(200), Ticks::new(4807), GapCause::Jump));
+    writer.append(ONE, packets(10..15));
+    writer.begin_part(part(TWO, 1));
+    writer.append(TWO, packets(0..5));
+    let name = "Ann".parse().unwrap();
+    writer.chat(Chat { at: millis(300), participant: Uuid::from_u128(1), name, text: "hello".to_owned() });
+    rig.round().await;
+    // A silence that turns out a stall, over three rounds.
+    writer.spool(ONE, millis(1500), packets(15..20));
+    writer.append(TWO, packets(5..10));
+    rig.round().await;
+    writer.spool(ONE, millis(1500), packets(20..25));
+    rig.round().await;
+    writer.settle(ONE, None);
+    writer.append(ONE, packets(25..30));
+    rig.round().await;
+    // One that turns out a pause, beside sound that no round has seen yet.
+    writer.append(ONE, packets(30..32));
+    writer.spool(ONE, millis(1300), packets(32..35));
+    rig.round().await;
+    writer.settle(ONE, Some(gap(millis(740), millis(1300), GapCause::Pause)));
+    rig.round().await;
+    // One that is settled before any round.
+    writer.spool(ONE, millis(1200), packets(35..40));
+    writer.settle(ONE, Some(gap(millis(2100), millis(1200), GapCause::Pause)));
+    writer.append(ONE, packets(40..42));
+    writer.anchor(ONE, Anchor { track: millis(3000), session: millis(3001) });
+    rig.round().await;
+    // A second part, and a spool that nobody settles.
+    writer.end_part(ONE);
+    let start = Anchor { track: millis(90_000), session: millis(90_000) };
+    writer.begin_part(NewPart { start, first: Sequence::new(42), ..part(ONE, 2) });
+    writer.append(ONE, packets(42..45));
+    writer.spool(TWO, millis(80_000), packets(10..12));
+    rig.round().await;
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 91_000));
+    rig.round().await;
+    std::mem::take(&mut left.lock().unwrap())
+}
+
+/// How far a track is durable by what was told.
+fn told_of(told: &[Event], track: TrackNumber) -> u64 {
+    let next = |event: &Event| match event {
+        Event::Durable { track: other, next, .. } if *other == track => Some(next.get()),
+        _ => None,
+    };
+    told.iter().rev().find_map(next).unwrap_or(0)
+}
+
+/// Opens what a crash left, and looks whether every promise was kept.
+async fn recovers(left: &Left) {
+    let at = format!("{:?} at step {}, told {:?}", left.crash, left.step, left.told);
+    let rig = Rig::open(&left.folder).await;
+    let page = rig.archive.recordings(&ListQuery::default()).await.unwrap();
+    let durable = left.told.iter().any(|event| matches!(event, Event::Durable { .. }));
+    let Some(summary) = page.recordings.first() else {
+        assert!(!durable, "{at}: a recording is lost");
+        return;
+    };
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    assert_eq!(&recording.summary, summary, "{at}");
+    match summary.state {
+        State::Ended(EndReason::Crashed) => {
+            assert_eq!(rig.recovered.recordings.len(), 1, "{at}");
+            assert_eq!(rig.recovered.recordings[0].trouble, None, "{at}");
+            assert!(!left.told.contains(&Event::Ended), "{at}");
+        }
+        State::Ended(EndReason::Finished) => {}
+        state => panic!("{at}: {state:?}"),
+    }
+    let folder = only_folder(&left.folder);
+    for track in &recording.tracks {
+        let (mut numbers, mut silence) = (Vec::new(), 0);
+        for part in &track.parts {
+            let bytes = fs::read(folder.join(&part.file)).unwrap();
+            assert_eq!(bytes.len() as u64, part.bytes, "{at}: {}", part.file);
+            let heard = hear(&bytes);
+            assert_eq!(heard.length, part.length, "{at}: {}", part.file);
+            numbers.extend(heard.numbers);
+            silence += heard.silence.get();
+            assert!(part.next.get() <= numbers.len() as u64, "{at}: {}", part.file);
+        }
+        let expected: Vec<u64> = (0..numbers.len() as u64).collect();
+        assert_eq!(numbers, expected, "{at}: packets are lost or twice in track {}", track.number);
+        let told = told_of(&left.told, track.number);
+        assert!(numbers.len() as u64 >= told, "{at}: track {} has only {}", track.number, numbers.len());
+        assert!(track.parts.last().unwrap().next.get() >= told, "{at}");
+        // A gap that the index knows is in the sound. (One that no round has seen may be there without.)
+        let gaps: u64 = track.gaps.iter().filter(|gap| gap.filled).map(|gap| gap.length.get()).sum();
+        assert!(silence + 119 >= gaps, "{at}: {silence} of {gaps}");
+    }
+    let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
+    if left.told.contains(&Event::Ended) || summary.state == State::Ended(EndReason::Crashed) {
+        assert_eq!(session, SessionFile::of(&recording), "{at}");
+    }
+
+    // Start-up has nothing left to do, and has left the index as it should be.
+    drop(rig);
+    let rig = Rig::open(&left.folder).await;
+    assert_eq!(rig.recovered, Recovered::default(), "{at}");
+    assert_eq!(rig.archive.recording(id(1)).await.unwrap().unwrap(), recording, "{at}");
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_loses_nothing_that_was_told_durable_and_repeats_nothing() {
+    let (root, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let left = session(root.path(), copies.path()).await;
+    assert!(left.len() > 150, "{}", left.len());
+    for left in &left {
+        recovers(left).await;
+    }
+
+    // Without a crash all of it is there.
+    let rig = Rig::open(root.path()).await;
+    assert_eq!(rig.recovered, Recovered::default());
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    assert_eq!(recording.summary.state, State::Ended(EndReason::Finished));
+    let next: Vec<_> = recording.tracks.iter().map(|track| track.parts.last().unwrap().next.get()).collect();
+    assert_eq!(next, [45, 12]);
+    assert_eq!(listing(&only_folder(root.path())), ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "session.json"]);
+}

@@ -1,0 +1,145 @@
+//! A stand-in for the disk: the disk itself, with a log of what reached it in which order, faults to order, and a look at
+//! what a crash would leave at every step.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::archive::store::{Disk, Handle, Store};
+
+/// What the disk was asked, with the path below the folder of all recordings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    CreateFolder(String),
+    Create(String),
+    Append(String),
+    Sync(String),
+    SyncFolder(String),
+    Truncate(String),
+    Rename(String),
+    Remove(String),
+    RemoveFolder(String),
+    Committed,
+}
+
+/// What is known of a file that was created: how much of it a crash cannot take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// Bytes that were there at the last sync.
+    pub synced: u64,
+    /// Whether its folder was synced since it got its name.
+    pub named: bool,
+}
+
+/// Called before each thing that the disk is asked; an error is what the disk says instead of doing it.
+type Before = Box<dyn FnMut(&Asked, &HashMap<PathBuf, Known>) -> io::Result<()> + Send>;
+
+pub struct StandIn {
+    root: PathBuf,
+    disk: Disk,
+    known: HashMap<PathBuf, Known>,
+    before: Before,
+}
+
+impl StandIn {
+    pub fn new(
+        root: &Path,
+        before: impl FnMut(&Asked, &HashMap<PathBuf, Known>) -> io::Result<()> + Send + 'static,
+    ) -> Box<Self> {
+        Box::new(Self { root: root.to_owned(), disk: Disk, known: HashMap::new(), before: Box::new(before) })
+    }
+
+    /// One that keeps a log, in which the test may write, too.
+    pub fn logging<T: From<Asked> + Send + 'static>(root: &Path, log: &Arc<Mutex<Vec<T>>>) -> Box<Self> {
+        let log = log.clone();
+        Self::new(root, move |asked, _| {
+            log.lock().unwrap().push(asked.clone().into());
+            Ok(())
+        })
+    }
+
+    fn ask(&mut self, asked: fn(String) -> Asked, path: &Path) -> io::Result<()> {
+        let path = path.strip_prefix(&self.root).expect("all of it is below the root").display().to_string();
+        (self.before)(&asked(path), &self.known)
+    }
+}
+
+impl Store for StandIn {
+    fn create_folder(&mut self, path: &Path) -> io::Result<()> {
+        self.ask(Asked::CreateFolder, path)?;
+        self.disk.create_folder(path)
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<Handle> {
+        self.ask(Asked::Create, path)?;
+        self.known.insert(path.to_owned(), Known::default());
+        self.disk.create(path)
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<Handle> {
+        self.disk.open(path)
+    }
+
+    fn append(&mut self, handle: &mut Handle, bytes: &[u8]) -> io::Result<()> {
+        self.ask(Asked::Append, &handle.path)?;
+        self.disk.append(handle, bytes)
+    }
+
+    fn sync(&mut self, handle: &Handle) -> io::Result<()> {
+        self.ask(Asked::Sync, &handle.path)?;
+        self.disk.sync(handle)?;
+        self.known.entry(handle.path.clone()).or_default().synced = std::fs::metadata(&handle.path)?.len();
+        Ok(())
+    }
+
+    fn sync_folder(&mut self, path: &Path) -> io::Result<()> {
+        self.ask(Asked::SyncFolder, path)?;
+        self.disk.sync_folder(path)?;
+        for (_, known) in self.known.iter_mut().filter(|(file, _)| file.parent() == Some(path)) {
+            known.named = true;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, handle: &mut Handle, bytes: u64) -> io::Result<()> {
+        self.ask(Asked::Truncate, &handle.path)?;
+        self.disk.truncate(handle, bytes)
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.ask(Asked::Rename, to)?;
+        if let Some(known) = self.known.remove(from) {
+            // Either file may be there after a crash; both are whole.
+            self.known.insert(to.to_owned(), Known { named: true, ..known });
+        }
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            self.ask(Asked::Remove, path)?;
+            self.known.remove(path);
+        }
+        self.disk.remove(path)
+    }
+
+    fn remove_folder(&mut self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            self.ask(Asked::RemoveFolder, path)?;
+        }
+        self.disk.remove_folder(path)
+    }
+
+    fn list(&mut self, path: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(path)
+    }
+
+    fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)> {
+        self.disk.read(path, from)
+    }
+
+    fn committed(&mut self) {
+        (self.before)(&Asked::Committed, &self.known).expect("a commit is told, not asked");
+    }
+}

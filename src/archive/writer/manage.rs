@@ -1,0 +1,139 @@
+//! What is done to a recording apart from its sound: its session file, changes that people make, deletion.
+
+use std::io;
+use std::path::Path;
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::recording::Trouble;
+use super::round::Writer;
+use crate::archive::handle::{Change, Error};
+use crate::archive::index::{read, write};
+use crate::archive::model::{RecordingId, Summary};
+use crate::archive::names;
+use crate::archive::session_file::SessionFile;
+use crate::archive::store::Store;
+
+/// The file that [`Writer::probe`] creates and removes.
+const PROBE: &str = ".probe";
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::File { path, source } => Self::File { path, source },
+            Trouble::Index(source) => Self::Index(source),
+            Trouble::Misuse(misuse) => Self::Index(sqlx::Error::Protocol(misuse.to_string())),
+        }
+    }
+}
+
+impl Writer {
+    pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        let (place, _) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        let mut transaction = self.connection.begin().await?;
+        if let Some(title) = change.title {
+            let title = title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+            write::title(&mut transaction, place.row, title).await?;
+        }
+        if let Some(keep) = change.keep {
+            write::keep(&mut transaction, place.row, keep).await?;
+        }
+        transaction.commit().await?;
+        self.store.committed();
+        replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
+        let (_, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        Ok(summary)
+    }
+
+    pub(super) async fn delete(&mut self, id: RecordingId) -> Result<(), Error> {
+        let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        if summary.state.end_reason().is_none() || self.recordings.contains_key(&id) {
+            return Err(Error::Live);
+        }
+        write::deleting(&mut self.connection, place.row).await?;
+        self.store.committed();
+        unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
+        Ok(())
+    }
+
+    /// Creates a file and removes it again.
+    pub(super) fn probe(&mut self) -> Result<(), Error> {
+        let path = self.root.join(PROBE);
+        remove_if_there(&mut *self.store, &path)?;
+        let wrong = |source| Error::File { path: path.clone(), source };
+        let mut handle = self.store.create(&path).map_err(wrong)?;
+        self.store.append(&mut handle, b"?").map_err(wrong)?;
+        self.store.remove(&path).map_err(wrong)
+    }
+}
+
+/// Writes what the index says of a recording into its folder, at once in the place of what was there.
+pub(in crate::archive) async fn replace_session_file(
+    store: &mut dyn Store,
+    connection: &mut SqliteConnection,
+    root: &Path,
+    id: RecordingId,
+) -> Result<(), Trouble> {
+    let Some((place, recording)) = read::recording(connection, id).await? else { return Ok(()) };
+    let bytes = SessionFile::of(&recording).to_bytes();
+    let folder = root.join(&place.folder);
+    let (next, path) = (folder.join(names::SESSION_NEXT), folder.join(names::SESSION));
+    // What a crash left of the last time.
+    remove_if_there(store, &next)?;
+    let wrong = |source| Trouble::file(&next, source);
+    let mut handle = store.create(&next).map_err(wrong)?;
+    store.append(&mut handle, &bytes).map_err(wrong)?;
+    store.sync(&handle).map_err(wrong)?;
+    store.rename(&next, &path).map_err(wrong)?;
+    store.sync_folder(&folder).map_err(|source| Trouble::file(&folder, source))
+}
+
+/// Removes what is ours of a recording that is marked for it, then its row. What is not ours stays, and its folder with
+/// it. Goes on where it was interrupted.
+pub(in crate::archive) async fn unlink(
+    store: &mut dyn Store,
+    connection: &mut SqliteConnection,
+    root: &Path,
+    place: &read::Place,
+) -> Result<(), Trouble> {
+    let folder = root.join(&place.folder);
+    for file in read::files(connection, place.row).await? {
+        remove_if_there(store, &folder.join(file))?;
+    }
+    let derived = folder.join(names::DERIVED);
+    for file in there(&derived, store.list(&derived))?.unwrap_or_default() {
+        remove_if_there(store, &derived.join(file))?;
+    }
+    there(&derived, store.remove_folder(&derived))?;
+    remove_if_there(store, &folder.join(names::SESSION))?;
+    remove_if_there(store, &folder.join(names::SESSION_NEXT))?;
+    match store.remove_folder(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            tracing::warn!(folder = %folder.display(), "stays: there is something in it that is not ours");
+            there(&folder, store.sync_folder(&folder))?;
+        }
+        removed => {
+            there(&folder, removed)?;
+            if let Some(room) = folder.parent() {
+                there(room, store.sync_folder(room))?;
+            }
+        }
+    }
+    write::forget(connection, place.row).await?;
+    store.committed();
+    Ok(())
+}
+
+/// Unlinks a file that may be gone already.
+pub(in crate::archive) fn remove_if_there(store: &mut dyn Store, path: &Path) -> Result<(), Trouble> {
+    there(path, store.remove(path)).map(drop)
+}
+
+/// What came of something that is no error where the file or folder is not there.
+fn there<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>, Trouble> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Trouble::file(path, source)),
+    }
+}

@@ -1,0 +1,265 @@
+//! The writer: one thread of the process that writes every recording, and the only one that writes the index.
+//!
+//! What belongs here: what the hub tells about a recording, in memory until a round makes it durable, and the round.
+//! What does not: when a session ends, whether a silence was a stall or a pause, how much may wait (the hub bounds what
+//! is in flight, by what [`Event::Durable`] gives back).
+//!
+//! A round, for everything that is waiting, in this order:
+//!
+//! 1. new folders and files are created, the bytes written, every file synced, every folder with a new name in it synced;
+//! 2. one transaction of the index says so;
+//! 3. spools that their part now holds are unlinked; the session file is replaced where something but sound changed;
+//! 4. the events go out.
+
+mod log;
+mod manage;
+mod recording;
+mod round;
+mod thread;
+mod track;
+
+use std::fmt;
+
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::handle::{Change, Error};
+use super::model::{Anchor, Chat, EndReason, Gap, RecordingId, Restart, State, Summary};
+use crate::media::packet::{Packet, Sequence};
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+pub(super) use log::pause_gap;
+pub(super) use manage::{remove_if_there, replace_session_file, unlink};
+pub(super) use recording::{Trouble, ended};
+pub(super) use round::Writer;
+pub(super) use thread::shell;
+
+/// A recording that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecording {
+    /// Its ID, which no other has.
+    pub id: RecordingId,
+    /// Where it is made.
+    pub room: RoomName,
+    /// When the session's clock was at zero.
+    pub started: UnixMillis,
+}
+
+/// A part that begins: its track's first, or the next after one that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPart {
+    /// The track's number in the recording, from 1.
+    pub track: TrackNumber,
+    /// Its place among the track's parts, from 1.
+    pub number: u32,
+    /// Whose track it is; of a track's later parts this is not looked at.
+    pub participant: Uuid,
+    /// What they call themselves; of a track's later parts this is not looked at.
+    pub name: ParticipantName,
+    /// How its packets are encoded.
+    pub format: Format,
+    /// Where it begins, on the track's count and on the session's clock.
+    pub start: Anchor,
+    /// The number of its first packet.
+    pub first: Sequence,
+}
+
+/// What the writer tells of a recording, on its own thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Packets are durable: file and index are synced.
+    Durable {
+        /// Of which track.
+        track: TrackNumber,
+        /// The number after the last of them.
+        next: Sequence,
+        /// How many bytes of packets became so since the last time.
+        bytes: usize,
+    },
+    /// The recording has ended, by a disk that is full or broken. What is not durable by now never will be. The last
+    /// event; whatever else is sent to it is discarded.
+    Failed {
+        /// [`EndReason::DiskFull`] or [`EndReason::IoError`].
+        reason: EndReason,
+        /// What happened, for the log.
+        message: String,
+    },
+    /// The recording has ended as it was told to, and is complete. The last event.
+    Ended,
+}
+
+/// Where the events of a recording go. Called on the writer's thread: it must only hand on.
+pub type Events = Box<dyn Fn(Event) + Send>;
+
+/// The way to write one recording: each method is a message to the writer's thread, in order, and returns at once.
+/// Nothing waits here; what is in flight is bounded by the hub. A recording whose handle is dropped before [`Self::end`]
+/// ends as `crashed`.
+#[derive(Debug)]
+pub struct RecordingWriter {
+    id: RecordingId,
+    commands: mpsc::UnboundedSender<Command>,
+    ended: bool,
+}
+
+impl RecordingWriter {
+    pub(super) fn new(new: NewRecording, events: Events, commands: mpsc::UnboundedSender<Command>) -> Self {
+        let writer = Self { id: new.id, commands, ended: false };
+        writer.send(Command::Begin { new, events });
+        writer
+    }
+
+    /// The recording's ID.
+    #[must_use]
+    pub const fn id(&self) -> RecordingId {
+        self.id
+    }
+
+    /// Begins a part, and with a track's first part the track. The track's part before it must have ended.
+    pub fn begin_part(&self, part: NewPart) {
+        self.step(Step::BeginPart(part));
+    }
+
+    /// Packets for the track's part, at its end; for its spool, while one is open.
+    pub fn append(&self, track: TrackNumber, packets: Vec<Packet>) {
+        self.step(Step::Append(track, packets));
+    }
+
+    /// Time without packets at the end of the track. Where it is `filled`, the part gets coded silence (RFC 7845 §4.1);
+    /// what is left of it, less than 2.5 ms, comes with the part's next gap.
+    pub fn gap(&self, track: TrackNumber, gap: Gap) {
+        self.step(Step::Gap(track, gap));
+    }
+
+    /// Pins the track's clock to the session's.
+    pub fn anchor(&self, track: TrackNumber, anchor: Anchor) {
+        self.step(Step::Anchor(track, anchor));
+    }
+
+    /// Notes that the track's encoder started again within its part.
+    pub fn restart(&self, track: TrackNumber, restart: Restart) {
+        self.step(Step::Restart(track, restart));
+    }
+
+    /// Packets that came after a silence, while it is open whether that was a stall or a pause. They become durable
+    /// beside the part. `at_pause` is how long the gap is if it turns out a pause; the spool's first call sets it.
+    pub fn spool(&self, track: TrackNumber, at_pause: Ticks, packets: Vec<Packet>) {
+        self.step(Step::Spool(track, at_pause, packets));
+    }
+
+    /// It is told: the spool's packets go to the end of the part, after the gap if it was a pause.
+    pub fn settle(&self, track: TrackNumber, gap: Option<Gap>) {
+        self.step(Step::Settle(track, gap));
+    }
+
+    /// Ends the track's part with its last page. A spool that is still open is settled as a pause.
+    pub fn end_part(&self, track: TrackNumber) {
+        self.step(Step::EndPart(track));
+    }
+
+    /// A line of chat. What is said before the recording's first part is kept with it.
+    pub fn chat(&self, chat: Chat) {
+        self.step(Step::Chat(chat));
+    }
+
+    /// Where the session is in its life. An end is told by [`Self::end`]; here it is ignored.
+    pub fn state(&self, state: State) {
+        self.step(Step::State(state));
+    }
+
+    /// Ends the recording: its parts get their last pages, and [`Event::Ended`] comes when all of it is durable.
+    pub fn end(mut self, reason: EndReason, at: UnixMillis) {
+        self.ended = true;
+        self.step(Step::End(reason, at));
+    }
+
+    fn step(&self, step: Step) {
+        self.send(Command::Step(self.id, step));
+    }
+
+    /// A thread that is gone takes nothing any more, and tells nobody that anything is durable: the truth.
+    fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Drop for RecordingWriter {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.step(Step::Dropped);
+        }
+    }
+}
+
+/// What the writer's thread is told.
+pub(super) enum Command {
+    /// A recording begins.
+    Begin {
+        /// Which.
+        new: NewRecording,
+        /// Where its events go.
+        events: Events,
+    },
+    /// A recording goes on.
+    Step(RecordingId, Step),
+    /// Someone changes a recording.
+    Change {
+        /// Which.
+        id: RecordingId,
+        /// What of it.
+        change: Change,
+        /// What it is then.
+        reply: Reply<Summary>,
+    },
+    /// Someone deletes a recording.
+    Delete {
+        /// Which.
+        id: RecordingId,
+        /// When it is gone.
+        reply: Reply<()>,
+    },
+    /// Someone asks whether the disk can be written.
+    Probe {
+        /// Whether it can.
+        reply: Reply<()>,
+    },
+    /// The hub stops.
+    Close {
+        /// When the thread has nothing left to do.
+        reply: Reply<()>,
+    },
+}
+
+/// Where an answer goes. Who has stopped waiting for it does not hear it.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin { new, .. } => f.debug_tuple("Begin").field(new).finish(),
+            Self::Step(id, step) => f.debug_tuple("Step").field(id).field(step).finish(),
+            Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
+            Self::Delete { id, .. } => f.debug_tuple("Delete").field(id).finish(),
+            Self::Probe { .. } => f.write_str("Probe"),
+            Self::Close { .. } => f.write_str("Close"),
+        }
+    }
+}
+
+/// How a recording goes on; each is a method of [`RecordingWriter`].
+#[derive(Debug)]
+pub(super) enum Step {
+    BeginPart(NewPart),
+    Append(TrackNumber, Vec<Packet>),
+    Gap(TrackNumber, Gap),
+    Anchor(TrackNumber, Anchor),
+    Restart(TrackNumber, Restart),
+    Spool(TrackNumber, Ticks, Vec<Packet>),
+    Settle(TrackNumber, Option<Gap>),
+    EndPart(TrackNumber),
+    Chat(Chat),
+    State(State),
+    End(EndReason, UnixMillis),
+    Dropped,
+}

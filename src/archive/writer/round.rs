@@ -1,0 +1,171 @@
+//! The writer: what it holds, and the round that makes it durable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::Command;
+use super::manage;
+use super::recording::{Indexed, Recording, Trouble};
+use crate::archive::index::write;
+use crate::archive::model::RecordingId;
+use crate::archive::store::Store;
+
+/// Writes all recordings. A plain struct: [`super::shell`] is the thread around it.
+pub(in crate::archive) struct Writer {
+    /// The folder of all recordings.
+    pub(super) root: PathBuf,
+    /// The number of this run.
+    run: i64,
+    pub(super) store: Box<dyn Store>,
+    pub(super) connection: SqliteConnection,
+    /// The recordings that are being made, and those that a fault ended and the index does not know it yet.
+    pub(super) recordings: BTreeMap<RecordingId, Recording>,
+}
+
+impl Writer {
+    pub fn new(root: PathBuf, run: i64, store: Box<dyn Store>, connection: SqliteConnection) -> Self {
+        Self { root, run, store, connection, recordings: BTreeMap::new() }
+    }
+
+    /// Takes a command. What is told of a recording waits for the next round; everything else is done at once.
+    pub async fn handle(&mut self, command: Command) {
+        match command {
+            Command::Begin { new, events } => {
+                self.recordings.insert(new.id, Recording::new(new, events));
+            }
+            // What is not there any more has failed, and was told so.
+            Command::Step(id, step) => {
+                if let Some(recording) = self.recordings.get_mut(&id) {
+                    recording.handle(step, &mut *self.store, &self.root);
+                }
+            }
+            // Who asked and went away does not hear the answer.
+            Command::Change { id, change, reply } => {
+                let _ = reply.send(self.change(id, change).await);
+            }
+            Command::Delete { id, reply } => {
+                let _ = reply.send(self.delete(id).await);
+            }
+            Command::Probe { reply } => {
+                let _ = reply.send(self.probe());
+            }
+            Command::Close { reply } => {
+                self.round().await;
+                let _ = reply.send(Ok(()));
+            }
+        }
+    }
+
+    /// Whether there is anything for a round to do.
+    pub fn dirty(&self) -> bool {
+        self.recordings.values().any(Recording::dirty)
+    }
+
+    /// Makes durable what waits, and tells: files, then one transaction, then what follows from it, then the events.
+    pub async fn round(&mut self) {
+        let mut round: Vec<_> = self.recordings.extract_if(.., |_, recording| recording.dirty()).collect();
+        if round.is_empty() {
+            return;
+        }
+        let mut news = Vec::with_capacity(round.len());
+        for (_, recording) in &mut round {
+            let before = recording.news();
+            let written = recording.write(&mut *self.store, &self.root);
+            if let Err(trouble) = &written {
+                recording.fail(trouble, &self.root);
+            }
+            news.push(before || written.is_err());
+        }
+        match self.index(&round).await {
+            Ok(rows) => {
+                for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
+                    let over = match row {
+                        Ok(row) => {
+                            let indexed = recording.indexed(row);
+                            self.finish(&mut recording, indexed, news).await
+                        }
+                        Err(error) => {
+                            recording.fail(&error.into(), &self.root);
+                            false
+                        }
+                    };
+                    if !over {
+                        self.recordings.insert(id, recording);
+                    }
+                }
+            }
+            Err(error) => {
+                let trouble = Trouble::Index(error);
+                for (_, recording) in &mut round {
+                    recording.fail(&trouble, &self.root);
+                }
+                self.recordings.extend(round);
+            }
+        }
+    }
+
+    /// One transaction for all; what is wrong with one recording does not take the others with it.
+    async fn index(
+        &mut self,
+        round: &[(RecordingId, Recording)],
+    ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
+        let mut transaction = self.connection.begin().await?;
+        let mut rows = Vec::with_capacity(round.len());
+        for (_, recording) in round {
+            let mut savepoint = transaction.begin().await?;
+            let row = recording.index(&mut savepoint, self.run).await;
+            if row.is_ok() {
+                savepoint.commit().await?
+            } else {
+                savepoint.rollback().await?
+            }
+            rows.push(row);
+        }
+        transaction.commit().await?;
+        self.store.committed();
+        Ok(rows)
+    }
+
+    /// What follows from a committed transaction; says whether the recording is over.
+    async fn finish(&mut self, recording: &mut Recording, indexed: Indexed, news: bool) -> bool {
+        let Indexed { spools, events, over } = indexed;
+        let settled = self.settled(recording, spools, news).await;
+        recording.tell(events);
+        if let Err(trouble) = settled {
+            if over {
+                // Index and sound are complete; what is left is for the next start, or a check.
+                tracing::warn!(recording = %recording.id, "{trouble}");
+            } else {
+                recording.fail(&trouble, &self.root);
+            }
+        }
+        over
+    }
+
+    async fn settled(&mut self, recording: &Recording, spools: Vec<String>, news: bool) -> Result<(), Trouble> {
+        let Some(row) = recording.row else { return Ok(()) };
+        let folder = self.root.join(&recording.folder);
+        for spool in &spools {
+            manage::remove_if_there(&mut *self.store, &folder.join(spool))?;
+        }
+        if !spools.is_empty() {
+            self.store.sync_folder(&folder).map_err(|source| Trouble::file(&folder, source))?;
+        }
+        for spool in &spools {
+            write::forget_spool(&mut self.connection, row, spool).await?;
+        }
+        if news {
+            manage::replace_session_file(&mut *self.store, &mut self.connection, &self.root, recording.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connection to the index, which puts all of it into one file.
+    pub async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!("the index cannot be closed: {error}");
+        }
+    }
+}

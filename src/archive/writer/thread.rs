@@ -1,0 +1,73 @@
+//! The thread around the writer: commands in, a round each period. It is the only place here that knows of time passing.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Command, Reply, Writer};
+use crate::archive::open::{self, OpenError, Options};
+use crate::archive::recovery::Recovered;
+use crate::archive::store::Disk;
+use crate::media::time::UnixMillis;
+
+/// What the thread runs: opens the archive, says what came of it, writes until it is told to close or nobody is left who
+/// could tell it anything.
+pub(in crate::archive) fn shell(
+    options: Options,
+    now: UnixMillis,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    opened: oneshot::Sender<Result<Recovered, OpenError>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let _ = opened.send(Err(OpenError::Folder { folder: options.folder, source }));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let (writer, lock, recovered) = match open::open(&options, now, Box::new(Disk)).await {
+            Ok(all) => all,
+            Err(error) => {
+                let _ = opened.send(Err(error));
+                return;
+            }
+        };
+        let _ = opened.send(Ok(recovered));
+        let waiting = write(writer, inbox, options.sync_period).await;
+        drop(lock);
+        if let Some(reply) = waiting {
+            let _ = reply.send(Ok(()));
+        }
+    });
+}
+
+/// Writes; gives who waits for the end.
+async fn write(mut writer: Writer, mut inbox: mpsc::UnboundedReceiver<Command>, period: Duration) -> Option<Reply<()>> {
+    let mut due = None;
+    let closing = loop {
+        // Asked before the inbox, which may never be empty.
+        if due.is_some_and(|due| Instant::now() >= due) {
+            writer.round().await;
+            due = writer.dirty().then(|| Instant::now() + period);
+        }
+        let command = match due {
+            None => inbox.recv().await,
+            Some(due) => match timeout_at(due, inbox.recv()).await {
+                Ok(command) => command,
+                Err(_) => continue,
+            },
+        };
+        match command {
+            None => break None,
+            Some(Command::Close { reply }) => break Some(reply),
+            Some(command) => writer.handle(command).await,
+        }
+        due = due.or_else(|| Some(Instant::now() + period));
+    };
+    writer.round().await;
+    writer.close().await;
+    closing
+}

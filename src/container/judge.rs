@@ -1,0 +1,134 @@
+//! The judges of the container tests: ffmpeg and ffprobe as processes, and the captures of real browsers.
+//!
+//! Where ffmpeg is missing these tests fail: without it they prove nothing.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A capture in `tests/captures`.
+pub struct Capture {
+    name: String,
+    messages: Vec<Vec<u8>>,
+}
+
+/// A packet as ffprobe tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// Its time in the stream's units: ms in WebM.
+    pub pts: i64,
+    pub size: usize,
+    pub adler32: u32,
+}
+
+impl Probed {
+    fn new(pts: &str, size: &str, hash: &str) -> Self {
+        let adler32 = u32::from_str_radix(hash.strip_prefix("adler32:").unwrap(), 16).unwrap();
+        Self { pts: pts.parse().unwrap(), size: size.parse().unwrap(), adler32 }
+    }
+}
+
+impl Capture {
+    pub fn read(name: &str) -> Self {
+        let bytes = std::fs::read(path(name, "chunks.bin")).unwrap_or_else(|error| panic!("capture {name}: {error}"));
+        let mut rest = bytes.as_slice();
+        let mut messages = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+            messages.push(message.to_vec());
+            rest = after;
+        }
+        Self { name: name.to_owned(), messages }
+    }
+
+    /// The messages as they arrived.
+    pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
+        self.messages.iter().map(Vec::as_slice)
+    }
+
+    /// The stream without message edges.
+    pub fn joined(&self) -> Vec<u8> {
+        self.messages.concat()
+    }
+
+    /// What ffprobe found when the capture was taken.
+    pub fn packets(&self) -> Vec<Probed> {
+        let text = std::fs::read_to_string(path(&self.name, "packets.csv")).expect("the golden packets");
+        let line = |line: &str| {
+            let [pts, size, hash] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            Probed::new(pts, size, hash)
+        };
+        text.lines().map(line).collect()
+    }
+}
+
+fn path(capture: &str, file: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "captures", capture, file].iter().collect()
+}
+
+/// The packets that ffprobe finds in a file.
+pub fn probe(file: &[u8]) -> Vec<Probed> {
+    let entries = "packet=pts,size,data_hash";
+    let arguments = ["-v", "error", "-select_streams", "a:0", "-show_entries", entries, "-show_data_hash", "adler32"];
+    // Lines of `key=value`: the first packet of a stream has more keys, for what is skipped of it.
+    let (output, _) = run("ffprobe", &[&arguments[..], &["-of", "default=noprint_wrappers=1", "-"]].concat(), file);
+    let output = String::from_utf8(output).unwrap();
+    let mut lines = output.lines();
+    std::iter::from_fn(|| {
+        let mut value = |key: &str| lines.find_map(|line| line.strip_prefix(key));
+        Some(Probed::new(value("pts=")?, value("size=")?, value("data_hash=")?))
+    })
+    .collect()
+}
+
+/// What ffprobe says of a file's one stream and its format, as `key=value` lines; it must have no warning.
+pub fn describe(file: &[u8]) -> String {
+    let (output, said) =
+        run("ffprobe", &["-v", "warning", "-show_streams", "-show_format", "-of", "default", "-"], file);
+    assert_eq!(said, "", "ffprobe warns");
+    String::from_utf8(output).unwrap()
+}
+
+/// Decodes a file with ffmpeg to mono samples of 48 kHz, and gives what it said besides.
+pub fn decode(file: &[u8]) -> (Vec<f32>, String) {
+    let arguments = ["-v", "warning", "-i", "-", "-ac", "1", "-ar", "48000", "-f", "f32le", "-"];
+    let (output, said) = run("ffmpeg", &arguments, file);
+    let (samples, rest) = output.as_chunks::<4>();
+    assert!(rest.is_empty());
+    (samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), said)
+}
+
+/// Decodes a file that ffmpeg must have nothing to say about.
+pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
+    let (samples, said) = decode(file);
+    assert_eq!(said, "", "ffmpeg warns");
+    samples
+}
+
+/// Adler-32 (RFC 1950 §8.2), as ffprobe prints it.
+pub fn adler32(bytes: &[u8]) -> u32 {
+    let (a, b) = bytes.iter().fold((1, 0), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    b << 16 | a
+}
+
+/// Runs a program with `input`; gives what it wrote and what it said. It must end well.
+fn run(program: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String) {
+    // A file, not a pipe: a pipe cannot be sought in, which these programs remark on.
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(input).expect("room for a temporary file");
+    let path = file.path().to_str().expect("a path in UTF-8");
+    let input = arguments.iter().position(|argument| *argument == "-").expect("the place of the input");
+    let mut arguments = arguments.to_vec();
+    arguments[input] = path;
+    let output = Command::new(program)
+        .args(&arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
+    (output.stdout, said)
+}

@@ -1,0 +1,237 @@
+//! Pages, to and from bytes (RFC 3533 §6).
+
+use ogg::reading::PageParser;
+
+/// The longest page: a header of 27 bytes, 255 lacing values, and as many times 255 bytes.
+pub const LONGEST_PAGE: usize = HEADER + 255 + 255 * 255;
+
+/// Bytes of a page before its lacing values.
+const HEADER: usize = 27;
+
+/// What every page begins with.
+const CAPTURE: &[u8; 4] = b"OggS";
+
+/// Flags of a page: it begins with the rest of a packet, it is its stream's first, it is its last.
+const CONTINUED: u8 = 1;
+const FIRST: u8 = 2;
+const LAST: u8 = 4;
+
+/// A granule position that says that no packet ends on the page.
+const NO_GRANULE: u64 = u64::MAX;
+
+/// One page, whose checksum is right or is yet to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Where it begins, in bytes from the first that was pushed.
+    pub offset: u64,
+    /// The stream it belongs to.
+    pub serial: u32,
+    /// Its number in its stream, from 0.
+    pub sequence: u32,
+    /// The position that its last whole packet ends at: for Opus ticks of 48 kHz, the pre-skip counted in (RFC 7845 §4).
+    /// `None` where no packet ends on it.
+    pub granule: Option<u64>,
+    /// It begins with the rest of a packet.
+    pub continued: bool,
+    /// It is the first of its stream.
+    pub first: bool,
+    /// It is the last of its stream.
+    pub last: bool,
+    /// Its lacing values: a packet is a run of 255 and one below.
+    pub lacing: Vec<u8>,
+    /// The packets' bytes, one after another.
+    pub body: Vec<u8>,
+}
+
+/// The bytes of one packet that are on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The bytes.
+    pub data: &'a [u8],
+    /// Whether the packet ends here; else the next page goes on with it.
+    pub ends: bool,
+}
+
+impl Page {
+    /// Bytes of the whole page.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        HEADER + self.lacing.len() + self.body.len()
+    }
+
+    /// The byte after the page, counted as `offset` is: what a file is cut to where nothing good follows.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset + self.length() as u64
+    }
+
+    /// How many packets end on the page.
+    #[must_use]
+    pub fn packets_ended(&self) -> usize {
+        self.lacing.iter().filter(|&&value| value < 255).count()
+    }
+
+    /// The packets on the page, the first being the rest of one where the page is `continued`.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let mut lacing = self.lacing.as_slice();
+        let mut body = self.body.as_slice();
+        std::iter::from_fn(move || {
+            let whole = lacing.iter().position(|&value| value < 255);
+            let (values, rest) = lacing.split_at(whole.map_or(lacing.len(), |last| last + 1));
+            lacing = rest;
+            let (data, rest) = body.split_at(values.iter().map(|&value| usize::from(value)).sum());
+            body = rest;
+            (!values.is_empty()).then_some(Piece { data, ends: whole.is_some() })
+        })
+    }
+
+    /// Appends the page with its checksum.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        let from = to.len();
+        let flag = |set, flag| if set { flag } else { 0 };
+        to.extend_from_slice(CAPTURE);
+        to.push(0);
+        to.push(flag(self.continued, CONTINUED) | flag(self.first, FIRST) | flag(self.last, LAST));
+        to.extend_from_slice(&self.granule.unwrap_or(NO_GRANULE).to_le_bytes());
+        to.extend_from_slice(&self.serial.to_le_bytes());
+        to.extend_from_slice(&self.sequence.to_le_bytes());
+        to.extend_from_slice(&[0; 4]);
+        to.push(u8::try_from(self.lacing.len()).expect("the muxer ends a page at 255 lacing values"));
+        to.extend_from_slice(&self.lacing);
+        to.extend_from_slice(&self.body);
+        let checksum = checksum(&to[from..]).to_le_bytes();
+        to[from + 22..from + 26].copy_from_slice(&checksum);
+    }
+
+    /// Reads the page at the start of `bytes`; `None` where it is not whole.
+    fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>, Damage> {
+        let begins = bytes.len().min(CAPTURE.len());
+        if bytes[..begins] != CAPTURE[..begins] {
+            return Err(Damage::NoCapture);
+        }
+        let Some(header) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let (mut parser, count) = PageParser::new(*header).map_err(|_| Damage::Version(header[4]))?;
+        let Some(lacing) = bytes[HEADER..].get(..count) else { return Ok(None) };
+        let size = parser.parse_segments(lacing.to_vec());
+        let Some(body) = bytes[HEADER + count..].get(..size) else { return Ok(None) };
+        parser.parse_packet_data(body.to_vec()).map_err(|_| Damage::Checksum)?;
+
+        let number =
+            |from: usize| u32::from_le_bytes([header[from], header[from + 1], header[from + 2], header[from + 3]]);
+        let granule = u64::from(number(10)) << 32 | u64::from(number(6));
+        Ok(Some(Self {
+            offset,
+            serial: number(14),
+            sequence: number(18),
+            granule: (granule != NO_GRANULE).then_some(granule),
+            continued: header[5] & CONTINUED != 0,
+            first: header[5] & FIRST != 0,
+            last: header[5] & LAST != 0,
+            lacing: lacing.to_vec(),
+            body: body.to_vec(),
+        }))
+    }
+}
+
+/// The CRC of RFC 3533 §6: polynomial 0x04C11DB7, unreflected, from 0, of a page whose checksum field is 0.
+fn checksum(page: &[u8]) -> u32 {
+    page.iter().fold(0, |crc, &byte| crc << 8 ^ CRC[usize::from((crc >> 24).to_le_bytes()[0] ^ byte)])
+}
+
+/// The CRC of each byte.
+const CRC: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte: u32 = 0;
+    while byte < 256 {
+        let mut crc = byte << 24;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 << 31 == 0 { crc << 1 } else { crc << 1 ^ 0x04C1_1DB7 };
+            bit += 1;
+        }
+        table[byte as usize] = crc;
+        byte += 1;
+    }
+    table
+};
+
+/// Where a file stops being whole pages, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no whole Ogg page at byte {offset}: {damage}")]
+pub struct Torn {
+    /// The first byte after the last good page: what a recovered file is cut to.
+    pub offset: u64,
+    /// What stands there instead of a page.
+    pub damage: Damage,
+}
+
+/// What is wrong with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Something else stands there.
+    #[error("it does not begin with \"OggS\" (RFC 3533 §6)")]
+    NoCapture,
+    /// Another version of Ogg.
+    #[error("it is of version {0}, only 0 is known (RFC 3533 §6)")]
+    Version(u8),
+    /// A bit is wrong.
+    #[error("its checksum is wrong (RFC 3533 §6)")]
+    Checksum,
+    /// The file ends in it.
+    #[error("it is cut off after {0} bytes")]
+    CutOff(usize),
+}
+
+/// Reads the pages of a file, up to the first that is not whole: push until empty, pull until none, then ask for the end.
+///
+/// Nothing is searched for: after damage there is no next page. It holds at most one incomplete page ([`LONGEST_PAGE`])
+/// between a `pull` that gave `None` and the next `push`.
+#[derive(Debug, Default)]
+pub struct PageReader {
+    buffer: Vec<u8>,
+    /// Where in `buffer` the next page begins.
+    from: usize,
+    /// Where it begins in the file.
+    offset: u64,
+}
+
+impl PageReader {
+    /// A reader at the start of a file, or wherever a page begins: offsets count from there.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives the next page, `None` where more bytes are needed.
+    ///
+    /// # Errors
+    /// Where no good page begins. It gives the same again however often it is asked.
+    pub fn pull(&mut self) -> Result<Option<Page>, Torn> {
+        let page = Page::read(&self.buffer[self.from..], self.offset)
+            .map_err(|damage| Torn { offset: self.offset, damage })?;
+        if let Some(page) = &page {
+            self.from += page.length();
+            self.offset += page.length() as u64;
+        } else {
+            self.buffer.drain(..self.from);
+            self.from = 0;
+        }
+        Ok(page)
+    }
+
+    /// Where the file ends, in bytes, given that all of it was pushed and pulled.
+    ///
+    /// # Errors
+    /// Where it ends within a page.
+    pub fn end(&self) -> Result<u64, Torn> {
+        match self.buffer.len() - self.from {
+            0 => Ok(self.offset),
+            left => Err(Torn { offset: self.offset, damage: Damage::CutOff(left) }),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The demuxer: a state for where it stands in the tree of elements, and one step from element to element.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::ebml::{self, Child, Header, Id};
+use super::error::{Error, Limit, Malformed, Unsupported};
+use super::{block, head};
+use crate::media::opus;
+use crate::media::packet::SourcePacket;
+use crate::media::time::Ticks;
+use crate::media::track::Format;
+
+/// The longest EBML header, Info or Tracks, in bytes.
+pub const HEAD_ELEMENT_LIMIT: u64 = 64 * 1024;
+
+/// The most bytes between an EBML header and the first Cluster after it, what is passed over included.
+pub const HEAD_LIMIT: u64 = 1024 * 1024;
+
+/// The longest block of sound, in bytes. The longest Opus packet without padding has 61,298.
+pub const BLOCK_LIMIT: u64 = 64 * 1024;
+
+/// The longest element that is passed over after the first Cluster, in bytes: a block of video, Cues, Tags.
+pub const SKIPPED_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What comes out of a [`Demuxer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A stream begins: the first, or the next after `stop()` and `start()` on one socket, whose times begin anew. Told
+    /// also where nothing but the times has changed.
+    Head(Format),
+    /// A packet of the chosen track. Its time is its block's; a laced block's later packets follow by their durations.
+    Packet(SourcePacket),
+    /// Something of the stream that is dropped. Told once, and again only where a later head drops something else.
+    Ignored(Ignored),
+}
+
+/// The tracks of a stream that are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Audio tracks besides the first of Opus.
+    pub audio: u32,
+    /// Video tracks.
+    pub video: u32,
+    /// Subtitles and whatever else.
+    pub other: u32,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { audio, video, other } = self;
+        write!(f, "only the first Opus track is used; dropped are {video} of video, {audio} of audio, {other} other")
+    }
+}
+
+/// Demuxes one byte stream, however it is cut: push until empty, pull until none.
+///
+/// # Bounds
+/// Between a `pull` that gave `None` and the next `push`, at most one incomplete element is held, and only of the kinds
+/// that are collected: [`HEAD_ELEMENT_LIMIT`] or [`BLOCK_LIMIT`] bytes and its header. A push adds its own length. Events
+/// that wait to be pulled are those of one block, at most 256 packets. What is passed over is never held.
+pub struct Demuxer {
+    input: Input,
+    /// The elements that are open, outermost first: at most Segment, Cluster, BlockGroup.
+    open: Vec<Open>,
+    stream: Stream,
+    /// Where the stream's head began, until its first Cluster.
+    head_from: Option<u64>,
+    /// What was last said to be dropped.
+    told: Option<Ignored>,
+    events: VecDeque<Event>,
+    failed: Option<Error>,
+}
+
+/// An element that has been entered.
+#[derive(Clone, Copy)]
+struct Open {
+    id: Id,
+    /// The byte after its last, its parent's where its own size is unknown; `None` where that is too.
+    end: Option<u64>,
+    unknown_size: bool,
+}
+
+/// What is known of the stream since its last EBML header.
+#[derive(Clone, Copy, Default)]
+struct Stream {
+    ebml: bool,
+    scale: Option<u64>,
+    track: Option<head::Track>,
+    cluster_time: Option<u64>,
+}
+
+/// What to do with the element whose header has been read.
+enum Action {
+    /// Go on inside it.
+    Enter,
+    /// Pass over it.
+    Skip(Limit, u64),
+    /// Wait until it is whole, then read it.
+    Collect(Limit, u64),
+}
+
+impl Default for Demuxer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Demuxer {
+    /// A demuxer at the start of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            input: Input::default(),
+            open: Vec::with_capacity(3),
+            stream: Stream::default(),
+            head_from: None,
+            told: None,
+            events: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// Takes the next bytes of the stream, any number of them. After an error they are dropped.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.input.push(bytes);
+        }
+    }
+
+    /// Gives the next event, `None` where more bytes are needed.
+    ///
+    /// # Errors
+    /// Where the stream cannot be read any further, after all events of what came before. The demuxer stays failed: every
+    /// later call gives the same error.
+    pub fn pull(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if let Some(error) = &self.failed {
+                return Err(error.clone());
+            }
+            match self.step() {
+                Ok(Step::Done) => {}
+                Ok(Step::NeedsMore) => {
+                    self.input.compact();
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.input = Input::default();
+                    self.failed = Some(error);
+                }
+            }
+        }
+    }
+
+    /// Bytes held: pushed, and neither read nor passed over yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.input.bytes().len()
+    }
+
+    /// Reads, enters or passes over one element.
+    fn step(&mut self) -> Result<Step, Error> {
+        if !self.input.skip() {
+            return Ok(Step::NeedsMore);
+        }
+        let offset = self.input.offset;
+        while self.open.last().is_some_and(|open| open.end == Some(offset)) {
+            self.open.pop();
+        }
+        let Some(header) = ebml::header(self.input.bytes(), offset)? else { return Ok(Step::NeedsMore) };
+        self.close_unknown(header.id);
+        let parent = self.open.last().copied();
+        let end = header.size.map(|size| offset.saturating_add(header.length as u64).saturating_add(size));
+        if let Some(open) = parent {
+            let past = |end| open.end.is_some_and(|parent_end| end > parent_end);
+            if past(end.unwrap_or(offset + header.length as u64)) {
+                return Err(malformed(offset, header.id, Malformed::PastParent { parent: open.id }));
+            }
+        }
+        match self.decide(parent.map(|open| open.id), header)? {
+            None => Ok(Step::NeedsMore),
+            Some(Action::Enter) => {
+                self.check_head(header, header.length as u64)?;
+                let inherited = parent.and_then(|open| open.end);
+                self.enter(Open { id: header.id, end: end.or(inherited), unknown_size: end.is_none() }, offset)?;
+                self.input.consume(header.length);
+                Ok(Step::Done)
+            }
+            Some(Action::Skip(what, limit)) => {
+                let size = self.known_size(header, what, limit)?;
+                self.input.consume(header.length);
+                self.input.to_skip = size;
+                Ok(Step::Done)
+            }
+            Some(Action::Collect(what, limit)) => {
+                let size = self.known_size(header, what, limit)?;
+                let size = usize::try_from(size).expect("a collected element is at most 64 KiB");
+                let Some(data) = self.input.bytes().get(header.length..header.length + size) else {
+                    return Ok(Step::NeedsMore);
+                };
+                let element = Child { id: header.id, offset: offset + header.length as u64, data };
+                let read = read(&element, &self.stream)?;
+                self.input.consume(header.length + size);
+                self.apply(read);
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    /// Leaves the elements of unknown size that an element of this ID ends (RFC 8794 §6.2): it belongs further up.
+    fn close_unknown(&mut self, id: Id) {
+        let ends = |open: &Open| match open.id {
+            Id::CLUSTER => belongs_in_segment(id) || belongs_at_top(id),
+            _ => belongs_at_top(id),
+        };
+        while self.open.last().is_some_and(|open| open.unknown_size && ends(open)) {
+            self.open.pop();
+        }
+    }
+
+    /// What to do with an element here; `None` where its first bytes must come to tell.
+    fn decide(&self, parent: Option<Id>, header: Header) -> Result<Option<Action>, Error> {
+        let offset = self.input.offset;
+        let id = header.id;
+        let before_cluster = self.head_from.is_some();
+        let over = if before_cluster || parent.is_none() {
+            Action::Skip(Limit::Head, HEAD_LIMIT)
+        } else {
+            Action::Skip(Limit::Skipped, SKIPPED_LIMIT)
+        };
+        let collect_head = Action::Collect(Limit::HeadElement, HEAD_ELEMENT_LIMIT);
+        let misplaced = |parent| Err(malformed(offset, id, Malformed::Misplaced { parent }));
+        if id == Id::VOID || id == Id::CRC_32 {
+            return if self.stream.ebml { Ok(Some(over)) } else { Err(malformed(offset, id, Malformed::NoHeader)) };
+        }
+        Ok(Some(match (parent, id) {
+            (None, Id::EBML) => collect_head,
+            (None, Id::SEGMENT) if self.stream.ebml => Action::Enter,
+            (None, _) => return Err(malformed(offset, id, Malformed::NoHeader)),
+            (Some(parent), id) if belongs_at_top(id) => return misplaced(parent),
+            (Some(Id::SEGMENT), Id::CLUSTER) => Action::Enter,
+            (Some(Id::SEGMENT), Id::INFO) if self.stream.scale.is_none() && before_cluster => collect_head,
+            // Tracks may recur, but then it is identical (RFC 9559 §5.1.4).
+            (Some(Id::SEGMENT), Id::TRACKS) if self.stream.track.is_none() => collect_head,
+            (Some(Id::SEGMENT), id) if !carries_sound(id) => over,
+            (Some(parent @ Id::CLUSTER), id) if belongs_in_segment(id) => return misplaced(parent),
+            (Some(Id::CLUSTER), Id::TIMESTAMP) => Action::Collect(Limit::Block, BLOCK_LIMIT),
+            (Some(Id::CLUSTER), Id::BLOCK_GROUP) => Action::Enter,
+            (Some(Id::CLUSTER), Id::ENCRYPTED_BLOCK) => {
+                return Err(Error::Unsupported { offset, element: Some(id), what: Unsupported::Encoded });
+            }
+            (Some(Id::CLUSTER), Id::SIMPLE_BLOCK) | (Some(Id::BLOCK_GROUP), Id::BLOCK) => {
+                let size = header.size.unwrap_or(u64::MAX);
+                let there = &self.input.bytes()[header.length..];
+                let data = &there[..usize::try_from(size).unwrap_or(usize::MAX).min(there.len())];
+                match block::track(data) {
+                    _ if self.stream.cluster_time.is_none() => {
+                        return Err(malformed(offset, id, Malformed::NoTimestamp));
+                    }
+                    Some(number) if self.stream.track.is_some_and(|track| track.number != number) => over,
+                    None if data.len() < block::LONGEST_HEADER && (data.len() as u64) < size => return Ok(None),
+                    _ => Action::Collect(Limit::Block, BLOCK_LIMIT),
+                }
+            }
+            (Some(Id::CLUSTER | Id::BLOCK_GROUP), id) if !carries_sound(id) => over,
+            (Some(parent), _) => return misplaced(parent),
+        }))
+    }
+
+    /// The size of an element that is not entered, where it is known and within its limit, and that of the whole head.
+    fn known_size(&self, header: Header, what: Limit, limit: u64) -> Result<u64, Error> {
+        let offset = self.input.offset;
+        let size = header.size.ok_or_else(|| malformed(offset, header.id, Malformed::UnknownSize))?;
+        if size > limit {
+            return Err(Error::Limit { offset, element: Some(header.id), what, size, limit });
+        }
+        self.check_head(header, size)?;
+        Ok(size)
+    }
+
+    /// Checks that `length` more bytes leave the head within its limit, where there was no Cluster yet.
+    fn check_head(&self, header: Header, length: u64) -> Result<(), Error> {
+        let offset = self.input.offset;
+        let size = (offset - self.head_from.unwrap_or(offset)).saturating_add(length);
+        if self.head_from.is_some() && size > HEAD_LIMIT {
+            let (element, what, limit) = (Some(header.id), Limit::Head, HEAD_LIMIT);
+            return Err(Error::Limit { offset, element, what, size, limit });
+        }
+        Ok(())
+    }
+
+    /// Goes on inside a Segment, a Cluster or a BlockGroup.
+    fn enter(&mut self, open: Open, offset: u64) -> Result<(), Error> {
+        match open.id {
+            Id::SEGMENT => {
+                self.head_from.get_or_insert(offset);
+                self.stream = Stream { ebml: true, ..Stream::default() };
+            }
+            Id::CLUSTER if self.stream.track.is_none() => {
+                return Err(malformed(offset, Id::SEGMENT, Malformed::Missing(Id::TRACKS)));
+            }
+            Id::CLUSTER => {
+                self.head_from = None;
+                self.stream.cluster_time = None;
+            }
+            id if open.unknown_size => return Err(malformed(offset, id, Malformed::UnknownSize)),
+            _ => {}
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    /// Takes over what an element said.
+    fn apply(&mut self, read: Read) {
+        match read {
+            Read::Ebml => {
+                self.head_from.get_or_insert(self.input.offset);
+                self.stream = Stream { ebml: true, ..Stream::default() };
+            }
+            Read::Scale(scale) => self.stream.scale = Some(scale),
+            Read::Track(track, ignored) => {
+                self.stream.track = Some(track);
+                self.events.push_back(Event::Head(Format::Opus(track.head)));
+                if let Some(ignored) = ignored.filter(|ignored| self.told != Some(*ignored)) {
+                    self.told = Some(ignored);
+                    self.events.push_back(Event::Ignored(ignored));
+                }
+            }
+            Read::ClusterTime(time) => self.stream.cluster_time = Some(time),
+            Read::Packets(packets) => self.events.extend(packets.into_iter().map(Event::Packet)),
+        }
+    }
+}
+
+/// How far a step came.
+enum Step {
+    /// To the end of an element or of its header.
+    Done,
+    /// Nowhere, until more bytes come.
+    NeedsMore,
+}
+
+/// What a collected element said.
+enum Read {
+    Ebml,
+    Scale(u64),
+    Track(head::Track, Option<Ignored>),
+    ClusterTime(u64),
+    Packets(Vec<SourcePacket>),
+}
+
+/// Reads an element that is whole.
+fn read(element: &Child<'_>, stream: &Stream) -> Result<Read, Error> {
+    match element.id {
+        Id::EBML => head::check_ebml(element).map(|()| Read::Ebml),
+        Id::INFO => head::timestamp_scale(element).map(Read::Scale),
+        Id::TRACKS => head::choose_track(element).map(|(track, ignored)| Read::Track(track, ignored)),
+        Id::TIMESTAMP => element.unsigned().map(Read::ClusterTime),
+        _ => packets(element, stream).map(Read::Packets),
+    }
+}
+
+/// The packets of a block.
+fn packets(element: &Child<'_>, stream: &Stream) -> Result<Vec<SourcePacket>, Error> {
+    let block = block::read(element)?;
+    let scale = stream.scale.unwrap_or(head::DEFAULT_SCALE);
+    let mut time = block_time(stream.cluster_time.unwrap_or(0), block.relative, scale);
+    let packet = |frame: &&[u8]| {
+        let duration = opus::duration(frame).map_err(|error| element.malformed(Malformed::Packet(error)))?;
+        // A copy, so that a packet that is kept for long keeps no megabyte of video alive.
+        let packet = SourcePacket { time, duration, data: Bytes::copy_from_slice(frame) };
+        time = time.saturating_add(duration);
+        Ok(packet)
+    };
+    block.frames.iter().map(packet).collect()
+}
+
+/// The time of a block: its Cluster's and its own, in units of `scale` nanoseconds, to the nearest tick (RFC 9559 §11.2).
+/// Held at zero and at [`Ticks::MAX`].
+fn block_time(cluster: u64, relative: i16, scale: u64) -> Ticks {
+    let units = cluster.saturating_add_signed(relative.into());
+    let ticks = (u128::from(units) * u128::from(scale)).saturating_mul(Ticks::PER_SECOND.into());
+    let rounded = ticks.saturating_add(500_000_000) / 1_000_000_000;
+    Ticks::new(u64::try_from(rounded).unwrap_or(u64::MAX))
+}
+
+/// Elements that no other contains.
+const fn belongs_at_top(id: Id) -> bool {
+    matches!(id, Id::EBML | Id::SEGMENT)
+}
+
+/// Children of Segment (RFC 9559 §5.1), which end a Cluster of unknown size.
+const fn belongs_in_segment(id: Id) -> bool {
+    matches!(
+        id,
+        Id::SEEK_HEAD | Id::INFO | Id::TRACKS | Id::CLUSTER | Id::CUES | Id::TAGS | Id::CHAPTERS | Id::ATTACHMENTS
+    )
+}
+
+/// Elements that are not passed over in the wrong place: sound would be lost, or its time.
+const fn carries_sound(id: Id) -> bool {
+    matches!(id, Id::TIMESTAMP | Id::SIMPLE_BLOCK | Id::BLOCK_GROUP | Id::BLOCK | Id::ENCRYPTED_BLOCK)
+}
+
+const fn malformed(offset: u64, element: Id, what: Malformed) -> Error {
+    Error::Malformed { offset, element: Some(element), what }
+}
+
+/// The bytes that have come and are not done with.
+#[derive(Default)]
+struct Input {
+    buffer: Vec<u8>,
+    /// Where in `buffer` the bytes begin that are not done with.
+    from: usize,
+    /// The offset of those in the stream.
+    offset: u64,
+    /// Bytes to pass over first.
+    to_skip: u64,
+}
+
+impl Input {
+    /// Capacity that is kept for the next push.
+    const KEPT: usize = 64 * 1024;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.from..]
+    }
+
+    /// Is done with bytes that are there.
+    fn consume(&mut self, bytes: usize) {
+        self.from += bytes;
+        self.offset += bytes as u64;
+    }
+
+    /// Passes over what is to be; false where more bytes must come for it.
+    fn skip(&mut self) -> bool {
+        let there = usize::try_from(self.to_skip).unwrap_or(usize::MAX).min(self.bytes().len());
+        self.consume(there);
+        self.to_skip -= there as u64;
+        self.to_skip == 0
+    }
+
+    /// Gives back the room of what is done with.
+    fn compact(&mut self) {
+        self.buffer.drain(..self.from);
+        self.from = 0;
+        if self.buffer.capacity() > Self::KEPT {
+            self.buffer.shrink_to(Self::KEPT);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! WebM and Matroska (RFC 9559, on EBML, RFC 8794): a byte stream to Opus packets and back.
+//!
+//! What belongs here: one track of Opus out of whatever a browser's recorder or ffmpeg writes, as it streams in; and
+//! small whole files out of a few packets. What does not: seeking, Cues, video, encryption.
+//!
+//! The reader is our own. It must pass over video without holding it, say byte and element in every error, and keep within
+//! a bound whatever it is sent.
+
+mod block;
+mod demux;
+mod ebml;
+mod error;
+mod head;
+pub mod mux;
+
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod tests;
+
+pub use demux::{BLOCK_LIMIT, Demuxer, Event, HEAD_ELEMENT_LIMIT, HEAD_LIMIT, Ignored, SKIPPED_LIMIT};
+pub use ebml::Id;
+pub use error::{Error, Limit, Malformed, Unsupported};
