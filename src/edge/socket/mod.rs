@@ -88,7 +88,7 @@ pub enum Refused {
 }
 
 /// Answers a handshake with 101, and runs `session` with the socket. When the session returns the connection is closed
-/// if it is still open, with 1000, and sees its end properly.
+/// if it is still open, with 1000, and sees its end properly. `protocol` must be one that the request offers.
 ///
 /// # Errors
 /// Where the request gets no WebSocket: nothing is claimed then.
