@@ -55,25 +55,26 @@ fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf, Known>) {
     }
 }
 
+/// A disk that keeps what a crash would leave before each thing that it is asked.
+fn copying(root: &Path, copies: &Path, left: &Arc<Mutex<Vec<Left>>>, told: &Told) -> Box<StandIn> {
+    let (from, copies, left, told) = (root.to_owned(), copies.to_owned(), left.clone(), told.clone());
+    StandIn::new(root, move |_, known| {
+        let mut left = left.lock().unwrap();
+        let step = left.len() / 3;
+        for crash in [Crash::Killed, Crash::PowerLost, Crash::Torn] {
+            let folder = copies.join(format!("{step}-{crash:?}"));
+            copy(&from, &folder, crash, known);
+            left.push(Left { crash, folder, step, told: told.lock().unwrap().clone() });
+        }
+        Ok(())
+    })
+}
+
 /// Goes through a session with two tracks, gaps, stalls, pauses and a second part; gives what a crash leaves before each
 /// thing that the disk is asked.
 async fn session(root: &Path, copies: &Path) -> Vec<Left> {
-    let left = Arc::new(Mutex::new(Vec::new()));
-    let told = Told::default();
-    let store = {
-        let (root, copies, left, told) = (root.to_owned(), copies.to_owned(), left.clone(), told.clone());
-        StandIn::new(&root.clone(), move |_, known| {
-            let mut left = left.lock().unwrap();
-            let step = left.len() / 3;
-            for crash in [Crash::Killed, Crash::PowerLost, Crash::Torn] {
-                let folder = copies.join(format!("{step}-{crash:?}"));
-                copy(&root, &folder, crash, known);
-                left.push(Left { crash, folder, step, told: told.lock().unwrap().clone() });
-            }
-            Ok(())
-        })
-    };
-    let mut rig = Rig::open_on(root, store).await.unwrap();
+    let (left, told) = (Arc::default(), Told::default());
+    let mut rig = Rig::open_on(root, copying(root, copies, &left, &told)).await.unwrap();
     rig.told = told;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -180,6 +181,10 @@ async fn recovers(left: &Left) {
 
     // Start-up has nothing left to do, and has left the index as it should be.
     drop(rig);
+    let mut connection = open::connect(&left.folder.join(names::INDEX)).await.unwrap();
+    let spools: i64 = sqlx::query_scalar("SELECT count(*) FROM spools").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(spools, 0, "{at}");
+    drop(connection);
     let rig = Rig::open(&left.folder).await;
     assert_eq!(rig.recovered, Recovered::default(), "{at}");
     assert_eq!(rig.archive.recording(id(1)).await.unwrap().unwrap(), recording, "{at}");
@@ -202,4 +207,19 @@ async fn a_crash_at_any_step_loses_nothing_that_was_told_durable_and_repeats_not
     let next: Vec<_> = recording.tracks.iter().map(|track| track.parts.last().unwrap().next.get()).collect();
     assert_eq!(next, [45, 12]);
     assert_eq!(listing(&only_folder(root.path())), ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "session.json"]);
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_the_start_up_after_a_crash_changes_nothing() {
+    let (root, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let left = session(root.path(), copies.path()).await;
+    for first in left.iter().filter(|left| left.step % 11 == 10) {
+        let copies = tempfile::tempdir().unwrap();
+        let (again, told) = (Arc::default(), Arc::new(Mutex::new(first.told.clone())));
+        drop(Rig::open_on(&first.folder, copying(&first.folder, copies.path(), &again, &told)).await.unwrap());
+        let again: Vec<Left> = std::mem::take(&mut again.lock().unwrap());
+        for second in again.iter().step_by(2) {
+            recovers(second).await;
+        }
+    }
 }
