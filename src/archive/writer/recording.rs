@@ -232,7 +232,7 @@ impl Recording {
     }
 
     /// Says in the index what is durable; gives the row. Nothing is taken for said before the transaction is committed.
-    pub async fn index(&self, c: &mut SqliteConnection, run: i64) -> Result<Option<i64>, sqlx::Error> {
+    pub async fn index(&self, c: &mut SqliteConnection, run: i64, news: bool) -> Result<Option<i64>, sqlx::Error> {
         let row = match self.row {
             Some(row) => row,
             // No part, so there is nothing to say.
@@ -254,6 +254,9 @@ impl Recording {
         }
         if let Some((reason, at)) = self.end {
             write::end(c, row, reason, at).await?;
+        }
+        if news {
+            write::session_file_stale(c, row, true).await?;
         }
         Ok(Some(row))
     }

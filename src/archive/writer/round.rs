@@ -78,7 +78,7 @@ impl Writer {
             }
             news.push(before || written.is_err());
         }
-        match self.index(&round).await {
+        match self.index(&round, &news).await {
             Ok(rows) => {
                 for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
                     let over = match row {
@@ -110,12 +110,13 @@ impl Writer {
     async fn index(
         &mut self,
         round: &[(RecordingId, Recording)],
+        news: &[bool],
     ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         let mut rows = Vec::with_capacity(round.len());
-        for (_, recording) in round {
+        for ((_, recording), &news) in round.iter().zip(news) {
             let mut savepoint = transaction.begin().await?;
-            let row = recording.index(&mut savepoint, self.run).await;
+            let row = recording.index(&mut savepoint, self.run, news).await;
             if row.is_ok() {
                 savepoint.commit().await?
             } else {
