@@ -55,26 +55,46 @@ fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf, Known>) {
     }
 }
 
-/// A disk that keeps what a crash would leave before each thing that it is asked.
-fn copying(root: &Path, copies: &Path, left: &Arc<Mutex<Vec<Left>>>, told: &Told) -> Box<StandIn> {
-    let (from, copies, left, told) = (root.to_owned(), copies.to_owned(), left.clone(), told.clone());
+/// How many times the session is gone through: each time every so manyth step is kept, so that few copies are there at once.
+const TURNS: usize = 8;
+
+/// What crashes leave.
+#[derive(Default)]
+struct Copies {
+    steps: usize,
+    left: Vec<Left>,
+}
+
+/// A disk that keeps what a crash would leave before each `every`th thing that it is asked, from the `first` on.
+fn copying(
+    root: &Path,
+    to: &Path,
+    (first, every): (usize, usize),
+    copies: &Arc<Mutex<Copies>>,
+    told: &Told,
+) -> Box<StandIn> {
+    let (from, to, copies, told) = (root.to_owned(), to.to_owned(), copies.clone(), told.clone());
     StandIn::new(root, move |_, known| {
-        let mut left = left.lock().unwrap();
-        let step = left.len() / 3;
+        let mut copies = copies.lock().unwrap();
+        let step = copies.steps;
+        copies.steps += 1;
+        if step % every != first {
+            return Ok(());
+        }
         for crash in [Crash::Killed, Crash::PowerLost, Crash::Torn] {
-            let folder = copies.join(format!("{step}-{crash:?}"));
+            let folder = to.join(format!("{step}-{crash:?}"));
             copy(&from, &folder, crash, known);
-            left.push(Left { crash, folder, step, told: told.lock().unwrap().clone() });
+            copies.left.push(Left { crash, folder, step, told: told.lock().unwrap().clone() });
         }
         Ok(())
     })
 }
 
 /// Goes through a session with two tracks, gaps, stalls, pauses and a second part; gives what a crash leaves before each
-/// thing that the disk is asked.
-async fn session(root: &Path, copies: &Path) -> Vec<Left> {
-    let (left, told) = (Arc::default(), Told::default());
-    let mut rig = Rig::open_on(root, copying(root, copies, &left, &told)).await.unwrap();
+/// thing that the disk is asked in this turn.
+async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
+    let (copies, told) = (Arc::default(), Told::default());
+    let mut rig = Rig::open_on(root, copying(root, to, (turn, TURNS), &copies, &told)).await.unwrap();
     rig.told = told;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -120,7 +140,7 @@ async fn session(root: &Path, copies: &Path) -> Vec<Left> {
     rig.round().await;
     writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 91_000));
     rig.round().await;
-    std::mem::take(&mut left.lock().unwrap())
+    std::mem::take(&mut copies.lock().unwrap())
 }
 
 /// How far a track is durable by what was told.
@@ -189,33 +209,36 @@ async fn recovers(left: &Left) {
 
 #[tokio::test]
 async fn a_crash_at_any_step_loses_nothing_that_was_told_durable_and_repeats_nothing() {
-    let (root, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let left = session(root.path(), copies.path()).await;
-    assert!(left.len() > 150, "{}", left.len());
-    for left in &left {
-        recovers(left).await;
+    for turn in 0..TURNS {
+        let (root, to) = (scratch(), scratch());
+        let copies = session(root.path(), to.path(), turn).await;
+        assert!(copies.steps > 60, "{}", copies.steps);
+        for left in &copies.left {
+            recovers(left).await;
+        }
+        if turn > 0 {
+            continue;
+        }
+        // Without a crash all of it is there.
+        let rig = Rig::open(root.path()).await;
+        assert_eq!(rig.recovered, Recovered::default());
+        let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+        assert_eq!(recording.summary.state, State::Ended(EndReason::Finished));
+        let next: Vec<_> = recording.tracks.iter().map(|track| track.parts.last().unwrap().next.get()).collect();
+        assert_eq!(next, [45, 12]);
+        assert_eq!(listing(&only_folder(root.path())), ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "session.json"]);
     }
-
-    // Without a crash all of it is there.
-    let rig = Rig::open(root.path()).await;
-    assert_eq!(rig.recovered, Recovered::default());
-    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
-    assert_eq!(recording.summary.state, State::Ended(EndReason::Finished));
-    let next: Vec<_> = recording.tracks.iter().map(|track| track.parts.last().unwrap().next.get()).collect();
-    assert_eq!(next, [45, 12]);
-    assert_eq!(listing(&only_folder(root.path())), ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "session.json"]);
 }
 
 #[tokio::test]
 async fn a_crash_at_any_step_of_the_start_up_after_a_crash_changes_nothing() {
-    let (root, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let left = session(root.path(), copies.path()).await;
-    for first in left.iter().filter(|left| left.step % 11 == 10) {
-        let copies = tempfile::tempdir().unwrap();
-        let (again, told) = (Arc::default(), Arc::new(Mutex::new(first.told.clone())));
-        drop(Rig::open_on(&first.folder, copying(&first.folder, copies.path(), &again, &told)).await.unwrap());
-        let again: Vec<Left> = std::mem::take(&mut again.lock().unwrap());
-        for second in again.iter().step_by(2) {
+    let (root, to) = (scratch(), scratch());
+    for first in &session(root.path(), to.path(), 5).await.left {
+        let to = scratch();
+        let (copies, told) = (Arc::default(), Arc::new(Mutex::new(first.told.clone())));
+        drop(Rig::open_on(&first.folder, copying(&first.folder, to.path(), (0, 1), &copies, &told)).await.unwrap());
+        let copies: Copies = std::mem::take(&mut copies.lock().unwrap());
+        for second in &copies.left {
             recovers(second).await;
         }
     }

@@ -38,7 +38,7 @@ const fn durable(next: u64, packets: usize) -> Seen {
 
 #[tokio::test]
 async fn files_are_synced_before_the_index_names_them_and_both_before_anyone_is_told() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     let writer = begin(&rig, &log);
@@ -95,7 +95,7 @@ async fn files_are_synced_before_the_index_names_them_and_both_before_anyone_is_
 
 #[tokio::test]
 async fn a_spool_goes_only_after_the_index_says_that_its_part_holds_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     let writer = begin(&rig, &log);
@@ -132,7 +132,7 @@ async fn a_spool_goes_only_after_the_index_says_that_its_part_holds_it() {
 
 #[tokio::test]
 async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     rig.record(id(1), 3).await;
@@ -153,7 +153,7 @@ async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
 
 /// What the rig tells of a recording whose disk fails at the first sync of its sound after `after` of them.
 async fn failing_at_sync(after: usize, kind: io::ErrorKind) -> (Vec<Event>, usize, EndReason) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let syncs = Arc::new(Mutex::new(0));
     let counted = syncs.clone();
     let store = StandIn::new(dir.path(), move |asked, _| {
@@ -206,7 +206,7 @@ async fn a_failed_sync_ends_the_recording_and_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_fault_is_told_once_and_only_to_the_recording_that_it_hit() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let bad = id(1).to_string();
     let store = StandIn::new(dir.path(), move |asked, _| match asked {
         Asked::Append(path) if path.contains(&bad) => Err(io::ErrorKind::StorageFull.into()),
