@@ -22,7 +22,6 @@ impl From<Trouble> for Error {
         match trouble {
             Trouble::File { path, source } => Self::File { path, source },
             Trouble::Index(source) => Self::Index(source),
-            Trouble::Misuse(misuse) => Self::Index(sqlx::Error::Protocol(misuse.to_string())),
         }
     }
 }

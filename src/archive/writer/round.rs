@@ -7,7 +7,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::Command;
 use super::manage;
-use super::recording::{Indexed, Recording, Trouble};
+use super::recording::{Fault, Indexed, Recording, Trouble};
 use crate::archive::index::write;
 use crate::archive::model::RecordingId;
 use crate::archive::store::Store;
@@ -73,10 +73,10 @@ impl Writer {
         for (_, recording) in &mut round {
             let before = recording.news();
             let written = recording.write(&mut *self.store, &self.root);
-            if let Err(trouble) = &written {
-                recording.fail(trouble, &self.root);
-            }
             news.push(before || written.is_err());
+            if let Err(trouble) = written {
+                recording.fail(&trouble.into(), &self.root);
+            }
         }
         match self.index(&round, &news).await {
             Ok(rows) => {
@@ -87,7 +87,7 @@ impl Writer {
                             self.finish(&mut recording, indexed, news).await
                         }
                         Err(error) => {
-                            recording.fail(&error.into(), &self.root);
+                            recording.fail(&Trouble::Index(error).into(), &self.root);
                             false
                         }
                     };
@@ -97,9 +97,9 @@ impl Writer {
                 }
             }
             Err(error) => {
-                let trouble = Trouble::Index(error);
+                let fault = Fault::Trouble(Trouble::Index(error));
                 for (_, recording) in &mut round {
-                    recording.fail(&trouble, &self.root);
+                    recording.fail(&fault, &self.root);
                 }
                 self.recordings.extend(round);
             }
@@ -139,7 +139,7 @@ impl Writer {
                 // Index and sound are complete; what is left is for the next start, or a check.
                 tracing::warn!(recording = %recording.id, "{trouble}");
             } else {
-                recording.fail(&trouble, &self.root);
+                recording.fail(&trouble.into(), &self.root);
             }
         }
         over
