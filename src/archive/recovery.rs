@@ -150,6 +150,9 @@ fn finish(
     let spooled = spool.map(|spool| spooled(store, &folder.join(&spool.file))).transpose()?;
     let tail = if spooled.is_some() { Tail::indexed(&open) } else { Tail::read(store, &path, &open).map_err(wrong)? };
     let (_, there) = store.read(&path, 0).map_err(wrong)?;
+    if there < open.part.bytes {
+        tracing::error!(file = %path.display(), "has {there} bytes of {} that were durable", open.part.bytes);
+    }
     if tail.bytes != there {
         store.truncate(&mut handle, tail.bytes).map_err(wrong)?;
     }

@@ -236,3 +236,33 @@ async fn a_fault_is_told_once_and_only_to_the_recording_that_it_hit() {
     assert_eq!(*told.lock().unwrap(), [next(2, 178), next(3, 89)]);
     assert!(rig.archive.recording(id(1)).await.unwrap().is_none(), "nothing of it was ever durable");
 }
+
+#[tokio::test]
+async fn what_the_index_refuses_of_one_recording_does_not_take_the_others_with_it() {
+    let dir = scratch();
+    drop(Rig::open(dir.path()).await);
+    let mut connection = open::connect(&dir.path().join(names::INDEX)).await.unwrap();
+    let trigger =
+        "CREATE TRIGGER refuse BEFORE INSERT ON tracks WHEN NEW.name = 'Ben' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(trigger).execute(&mut connection).await.unwrap();
+    drop(connection);
+    let mut rig = Rig::open(dir.path()).await;
+    let (bad, good) = (rig.begin(id(1)), rig.begin(id(2)));
+    good.begin_part(part(ONE, 1));
+    bad.begin_part(part(ONE, 1));
+    for writer in [&bad, &good] {
+        writer.append(ONE, packets(0..2));
+    }
+    rig.round().await;
+    rig.told();
+    bad.begin_part(part(TWO, 1));
+    good.append(ONE, packets(2..3));
+    rig.round().await;
+    rig.round().await;
+    assert!(matches!(
+        &rig.told()[..],
+        [Event::Failed { reason: EndReason::IoError, .. }, Event::Durable { bytes: 89, .. }]
+    ));
+    let state = async |n| rig.archive.recording(id(n)).await.unwrap().unwrap().summary.state;
+    assert_eq!((state(1).await, state(2).await), (State::Ended(EndReason::IoError), State::Live));
+}

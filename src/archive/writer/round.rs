@@ -78,30 +78,28 @@ impl Writer {
                 recording.fail(&trouble.into(), &self.root);
             }
         }
-        match self.index(&round, &news).await {
-            Ok(rows) => {
-                for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
-                    let over = match row {
-                        Ok(row) => {
-                            let indexed = recording.indexed(row);
-                            self.finish(&mut recording, indexed, news).await
-                        }
-                        Err(error) => {
-                            recording.fail(&Trouble::Index(error).into(), &self.root);
-                            false
-                        }
-                    };
-                    if !over {
-                        self.recordings.insert(id, recording);
-                    }
-                }
-            }
+        let rows = match self.index(&round, &news).await {
+            Ok(rows) => rows,
             Err(error) => {
                 let fault = Fault::Trouble(Trouble::Index(error));
-                for (_, recording) in &mut round {
-                    recording.fail(&fault, &self.root);
-                }
+                round.iter_mut().for_each(|(_, recording)| recording.fail(&fault, &self.root));
                 self.recordings.extend(round);
+                return;
+            }
+        };
+        for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
+            let over = match row {
+                Ok(row) => {
+                    let indexed = recording.indexed(row);
+                    self.finish(&mut recording, indexed, news).await
+                }
+                Err(error) => {
+                    recording.fail(&Trouble::Index(error).into(), &self.root);
+                    false
+                }
+            };
+            if !over {
+                self.recordings.insert(id, recording);
             }
         }
     }
@@ -117,10 +115,9 @@ impl Writer {
         for ((_, recording), &news) in round.iter().zip(news) {
             let mut savepoint = transaction.begin().await?;
             let row = recording.index(&mut savepoint, self.run, news).await;
-            if row.is_ok() {
-                savepoint.commit().await?
-            } else {
-                savepoint.rollback().await?
+            match row {
+                Ok(_) => savepoint.commit().await?,
+                Err(_) => savepoint.rollback().await?,
             }
             rows.push(row);
         }
