@@ -26,7 +26,9 @@
     clippy::cast_lossless
 )]
 
+pub mod app;
 pub mod archive;
+pub mod cli;
 pub mod container;
 pub mod edge;
 pub mod hub;

@@ -280,6 +280,25 @@ pub struct Track {
     pub restarts: Vec<Restart>,
 }
 
+impl Track {
+    /// Where a place on the track's own count lies on the session's clock: even between two anchors, one to one past the
+    /// last.
+    #[must_use]
+    pub fn session(&self, at: Ticks) -> Ticks {
+        let mut pins: Vec<Anchor> =
+            self.parts.iter().map(|part| part.start).chain(self.anchors.iter().copied()).collect();
+        pins.sort_by_key(|pin| pin.track);
+        let after = pins.partition_point(|pin| pin.track <= at);
+        let Some(before) = after.checked_sub(1).map(|index| pins[index]) else { return at };
+        let gone = at.saturating_sub(before.track);
+        let Some(next) = pins.get(after) else { return before.session.saturating_add(gone) };
+        let (track, session) =
+            (next.track.get() - before.track.get(), next.session.saturating_sub(before.session).get());
+        let part = u128::from(gone.get()) * u128::from(session) / u128::from(track);
+        before.session.saturating_add(Ticks::new(u64::try_from(part).unwrap_or(u64::MAX)))
+    }
+}
+
 /// A line of chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chat {

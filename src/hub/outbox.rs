@@ -133,6 +133,13 @@ impl Queue {
         if skipped == Skipped::default() { Pushed::Queued } else { Pushed::Skipped(skipped) }
     }
 
+    /// Drops the sound that waits and puts the connection's last frame behind the rest, whatever the bounds.
+    pub fn finish(&mut self, last: Frame, now: Moment) {
+        self.skip();
+        self.kept_bytes += last.bytes.len();
+        self.frames.push_back(Waiting { frame: Frame { cargo: Cargo::Kept, ..last }, since: now });
+    }
+
     /// What waits, in order, as slices for one vectored write.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let begun = self.begun;
@@ -235,6 +242,19 @@ mod tests {
         assert_eq!(queue.push(sound(b"edge"), at(6), &BOUNDS), Pushed::Skipped(skipped));
         assert_eq!(text(&queue), "guntextedge");
         queue.written(11);
+        assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_last_frame_comes_behind_what_has_begun_and_what_is_kept() {
+        let mut queue = Queue::default();
+        for frame in [sound(b"begun"), kept(b"text"), sound(&[0; 80]), kept(&[b'!'; 90])] {
+            queue.push(frame, at(0), &BOUNDS);
+        }
+        queue.written(2);
+        queue.finish(sound(b"close"), at(1));
+        assert_eq!(text(&queue), format!("guntext{}close", "!".repeat(90)));
+        queue.written(3 + 4 + 90 + 5);
         assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
     }
 

@@ -223,6 +223,9 @@ pub enum PacketError {
 /// The shortest packet of coded silence: 2.5 ms.
 pub const SHORTEST_SILENCE: Ticks = Ticks::new(120);
 
+/// A packet of coded silence, and how long it sounds.
+pub const SILENCE_20_MS: (&[u8], Ticks) = (&[0xF8, 0xFF, 0xFE], Ticks::from_millis(20));
+
 /// Packets of coded silence (CELT, full band) that fill a gap: as many of 20 ms as fit, then shorter ones (RFC 7845 §4.1).
 /// What is left, less than 2.5 ms, is the second value: carry it to the next gap.
 pub fn silence(length: Ticks) -> (impl Iterator<Item = (&'static [u8], Ticks)>, Ticks) {

@@ -74,6 +74,14 @@ impl ParticipantName {
     }
 }
 
+impl ParticipantName {
+    /// The name of one who gives none.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("Guest".to_owned())
+    }
+}
+
 impl FromStr for ParticipantName {
     type Err = NameError;
 

@@ -192,6 +192,9 @@ pub enum Notice {
         track: u16,
         /// All packets below this number.
         next: Sequence,
+        /// And these, from the first number up to before the second: packets that came behind a hole.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ranges: Vec<(Sequence, Sequence)>,
     },
     /// To a publisher, after each sync: these packets survive a power cut.
     Durable {
@@ -199,6 +202,9 @@ pub enum Notice {
         track: u16,
         /// All packets below this number.
         next: Sequence,
+        /// And these, from the first number up to before the second: packets that came behind a hole.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ranges: Vec<(Sequence, Sequence)>,
     },
     /// To a listener who was too slow: sound was skipped, to the live edge.
     Lag {

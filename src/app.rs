@@ -1,0 +1,155 @@
+//! The composition: what the hub is made of, how it starts and how it stops.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr};
+use actix_server::{Server, ServerHandle};
+
+use crate::archive::{self, Archive, OpenError, Recovered};
+use crate::cli::Options;
+use crate::edge::socket::{Connections, Limits, Sockets};
+use crate::edge::{self, Edge, serve};
+use crate::hub::fanout::Worker;
+use crate::hub::registry::{Hub, Stop};
+use crate::hub::session::Patience;
+use crate::hub::time::Clock;
+
+/// How long a stop takes at most, all in all.
+const STOP: Duration = Duration::from_secs(9);
+/// How long answers that are under way may go on when the hub stops.
+const ANSWERS: Duration = Duration::from_secs(3);
+
+/// A hub that is ready to run.
+pub struct App {
+    address: SocketAddr,
+    server: Server,
+    handle: ServerHandle,
+    hub: Addr<Hub>,
+    archive: Archive,
+    connections: Arc<Connections>,
+}
+
+/// Why the hub does not start: one sentence each.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be had.
+    #[error("cannot listen on {listen}: {}", listen_reason(source))]
+    Listen {
+        /// Where.
+        listen: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The recordings cannot be had.
+    #[error(transparent)]
+    Archive(#[from] OpenError),
+    /// The system gives no threads or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+fn listen_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program is there; choose another address with --listen".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "that port needs more rights; choose one above 1023 with --listen".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl App {
+    /// Takes the address and the recordings, and makes everything ready. Must be called within an actix system.
+    ///
+    /// # Errors
+    /// Where the address or the recordings cannot be had; nothing is left behind then.
+    pub async fn build(options: Options) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let listen_error = |source| StartError::Listen { listen: options.listen.clone(), source };
+        let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let sync_period = options.sync_period;
+        let (archive, recovered) =
+            Archive::open(archive::Options { folder: options.recordings, sync_period }, clock.wall()).await?;
+        tell(&recovered);
+
+        let patience = Patience { grace: options.grace, ..Patience::default() };
+        let hub = Hub::new(clock, archive.clone(), patience, options.workers.div_ceil(2)).start();
+        let connections = Connections::new(options.max_connections);
+        let app = {
+            let (hub, archive, connections) = (hub.clone(), archive.clone(), Arc::clone(&connections));
+            move || {
+                let sockets = Sockets::new(Arc::clone(&connections), Limits::default(), move || clock.now());
+                sockets.watch();
+                let (hub, archive, worker) = (hub.clone(), archive.clone(), Worker::new(clock));
+                let edge = Rc::new(Edge { hub, archive, worker, sockets, clock });
+                actix_web::App::new().app_data(edge).configure(edge::configure)
+            }
+        };
+        let server = serve::bind(listener, serve::Options { workers: options.workers, stop: ANSWERS }, app)?;
+        let handle = server.handle();
+        Ok(Self { address, server, handle, hub, archive, connections })
+    }
+
+    /// Where the hub serves.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the process is told to stop (SIGTERM, Ctrl-C), then finishes the recordings and closes every
+    /// connection with 1001. Prints one line with the address once it serves.
+    ///
+    /// # Errors
+    /// Where the server fails, or there are no signals.
+    pub async fn run(self) -> Result<(), StartError> {
+        let Self { address, server, handle, hub, archive, connections } = self;
+        let stop = stop_signal()?;
+        let server = actix::spawn(server);
+        // Whoever started us may have closed its end: that is no reason not to serve.
+        let _ = writeln!(io::stdout(), "roomtone serves http://{address}/").and_then(|()| io::stdout().flush());
+        stop.await;
+        tracing::info!("stopping");
+        let stopping = async {
+            let server_stops = handle.stop(true);
+            // The rooms first: a recording ends with what had come, and whoever publishes is told.
+            let _ = hub.send(Stop).await;
+            tokio::join!(server_stops, connections.close(), archive.close());
+        };
+        if tokio::time::timeout(STOP, stopping).await.is_err() {
+            tracing::warn!("something did not stop in time; what was acknowledged is on disk");
+        }
+        server.abort();
+        Ok(())
+    }
+}
+
+fn tell(recovered: &Recovered) {
+    for recording in &recovered.recordings {
+        tracing::warn!("{recording:?} had not ended when the hub fell; it was brought to an end");
+    }
+}
+
+/// Resolves when the process is told to stop.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

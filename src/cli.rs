@@ -1,0 +1,183 @@
+//! The command line, the environment and the configuration file: read here and nowhere else, the first over the second
+//! over the third.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+/// A self-hosted live audio hub: rooms that are heard, recorded and replayed.
+#[derive(Debug, Parser)]
+#[command(name = "roomtone", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub; this is also what `roomtone` alone does.
+    Serve(Serve),
+}
+
+/// The options of `serve`, as they were given.
+#[derive(Debug, Args)]
+struct Serve {
+    /// A TOML file with these options, by their names with underscores.
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// The options themselves: the same in flags, environment and file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "ROOMTONE_LISTEN")]
+    listen: Option<String>,
+    /// The folder of all recordings [default: ./recordings]
+    #[arg(long, value_name = "FOLDER", env = "ROOMTONE_RECORDINGS")]
+    recordings: Option<PathBuf>,
+    /// How long sound waits at most until it is synced to disk [default: 500]
+    #[arg(long, value_name = "MILLISECONDS", env = "ROOMTONE_SYNC_PERIOD_MS")]
+    sync_period_ms: Option<u64>,
+    /// How long a session waits for another track when none is live [default: 10]
+    #[arg(long, value_name = "SECONDS", env = "ROOMTONE_GRACE_SECONDS")]
+    grace_seconds: Option<u64>,
+    /// How many WebSocket connections there may be [default: 10000]
+    #[arg(long, value_name = "COUNT", env = "ROOMTONE_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+    /// Threads that serve connections [default: one a core]
+    #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
+    workers: Option<usize>,
+}
+
+/// What the hub is run with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where to listen: a host or address, and a port.
+    pub listen: String,
+    /// The folder of all recordings.
+    pub recordings: PathBuf,
+    /// How long sound waits at most until it is synced to disk.
+    pub sync_period: Duration,
+    /// How long a session waits for another track when none is live.
+    pub grace: Duration,
+    /// How many WebSocket connections there may be.
+    pub max_connections: usize,
+    /// Threads that serve connections.
+    pub workers: usize,
+}
+
+/// Why the options cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line cannot be, or asks for help.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// The file cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be understood.
+    #[error("cannot understand {file}: {message}")]
+    Parse {
+        /// Which.
+        file: PathBuf,
+        /// Why, with the line.
+        message: String,
+    },
+    /// A value that nothing can be run with.
+    #[error("{0}")]
+    Value(&'static str),
+}
+
+/// Reads the options of this process.
+///
+/// # Errors
+/// Where they cannot be used. Help and version are errors that are printed to standard output.
+pub fn options() -> Result<Options, Error> {
+    let line = CommandLine::try_parse()?;
+    let Serve { config, given } = match line.command {
+        Some(Command::Serve(serve)) => serve,
+        None => line.serve,
+    };
+    let file = config.map(read).transpose()?.unwrap_or_default();
+    resolve(given, file)
+}
+
+fn read(file: PathBuf) -> Result<Given, Error> {
+    let text = fs::read_to_string(&file).map_err(|source| Error::Read { file: file.clone(), source })?;
+    toml::from_str(&text).map_err(|error| Error::Parse { file, message: error.to_string() })
+}
+
+/// What was given over what the file says over the defaults.
+fn resolve(given: Given, file: Given) -> Result<Options, Error> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let options = Options {
+        listen: given.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+        recordings: given.recordings.or(file.recordings).unwrap_or_else(|| "./recordings".into()),
+        sync_period: Duration::from_millis(given.sync_period_ms.or(file.sync_period_ms).unwrap_or(500)),
+        grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
+        max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
+        workers: given.workers.or(file.workers).unwrap_or_else(cores),
+    };
+    if !(10..=60_000).contains(&options.sync_period.as_millis()) {
+        return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));
+    }
+    if options.workers == 0 {
+        return Err(Error::Value("at least one worker thread is needed"));
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(listen: Option<&str>, grace_seconds: Option<u64>) -> Given {
+        Given { listen: listen.map(str::to_owned), grace_seconds, ..Given::default() }
+    }
+
+    #[test]
+    fn what_is_given_wins_over_the_file_and_the_file_over_the_defaults() {
+        let options = resolve(given(Some("[::]:1"), None), given(Some("0.0.0.0:2"), Some(3))).unwrap();
+        assert_eq!(options.listen, "[::]:1");
+        assert_eq!(options.grace, Duration::from_secs(3));
+        assert_eq!(options.recordings, PathBuf::from("./recordings"));
+    }
+
+    #[test]
+    fn every_option_is_a_key_of_the_file_and_no_other_is() {
+        let all =
+            "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4";
+        assert!(toml::from_str::<Given>(all).is_ok());
+        assert!(toml::from_str::<Given>("lisen = 'a'").is_err());
+    }
+
+    #[test]
+    fn a_value_that_nothing_runs_with_is_refused() {
+        assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
+        assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        CommandLine::command().debug_assert();
+        let with = CommandLine::try_parse_from(["roomtone", "serve", "--listen", "x:1"]).unwrap();
+        assert!(matches!(with.command, Some(Command::Serve(serve)) if serve.given.listen.as_deref() == Some("x:1")));
+        let without = CommandLine::try_parse_from(["roomtone", "--listen", "x:1"]).unwrap();
+        assert_eq!(without.serve.given.listen.as_deref(), Some("x:1"));
+    }
+}

@@ -1,0 +1,91 @@
+// The hub's REST interface, as far as the pages need it.
+
+/**
+ * @typedef {import('./connection.js').Participant} Participant
+ *
+ * @typedef {object} LiveRoom
+ * @property {string} name
+ * @property {Participant[]} participants
+ * @property {number} listeners
+ * @property {import('./connection.js').Track[]} tracks
+ * @property {{ recording: string, elapsed: number } | null} session
+ *
+ * @typedef {object} Recording
+ * @property {string} id
+ * @property {string} room
+ * @property {string | null} title
+ * @property {string} started RFC 3339
+ * @property {string | null} ended RFC 3339
+ * @property {'live' | 'grace' | 'pending' | 'ended'} state
+ * @property {string | null} end_reason
+ * @property {number} duration seconds
+ * @property {number} bytes
+ * @property {string[]} people names
+ * @property {number} tracks how many
+ *
+ * @typedef {object} RecordedTrack
+ * @property {number} number
+ * @property {string} name
+ * @property {number} start seconds
+ * @property {number} duration seconds
+ * @property {number} bytes
+ * @property {{ ogg: string }} files addresses
+ *
+ * @typedef {Omit<Recording, 'tracks'> & { tracks: RecordedTrack[] }} RecordingInFull
+ */
+
+/** An answer that is none: the hub's problem (RFC 9457), or no hub. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 where there was no answer
+   * @param {string} message a sentence
+   */
+  constructor(status, message) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+/** @returns {Promise<LiveRoom[]>} */
+export async function liveRooms() {
+  return (await get('/api/v1/rooms')).rooms;
+}
+
+/**
+ * A page of recordings, newest first.
+ *
+ * @param {string | null} [cursor] what the page before gave as `next`
+ * @returns {Promise<{ recordings: Recording[], next: string | null }>}
+ */
+export async function recordings(cursor) {
+  return get(`/api/v1/recordings?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+}
+
+/**
+ * One recording with its tracks.
+ *
+ * @param {string} id
+ * @returns {Promise<RecordingInFull>}
+ */
+export async function recording(id) {
+  return get(`/api/v1/recordings/${encodeURIComponent(id)}`);
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+async function get(path) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, { headers: { accept: 'application/json' } });
+  } catch {
+    throw new ApiError(0, 'The hub cannot be reached.');
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, body?.detail ?? body?.title ?? `The hub answered ${response.status}.`);
+  if (body === null) throw new ApiError(response.status, 'The hub’s answer cannot be read.');
+  return body;
+}

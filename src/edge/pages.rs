@@ -1,0 +1,214 @@
+//! The browser's side: `/`, `/rooms/{room}` and what they load from `/client/`, served from the binary.
+//!
+//! What belongs here: which address is which file, its media type, its caching, the rules that a page lives under. What
+//! does not: anything that is not the same for everyone. A page asks the API for the rest.
+//!
+//! An address that is none of these is left to the App's other services and to its default one, by guards; so is another
+//! method, and an upgrade. The order in which services are registered does not matter.
+
+use actix_web::guard::GuardContext;
+use actix_web::http::header::{self, EntityTag, Header, HeaderMap, IfNoneMatch};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::media::room::RoomName;
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "src/client"]
+struct Client;
+
+/// What a page may do: load and connect to its own origin only, run no code but our files, be framed by nobody
+/// (Content Security Policy Level 3). `'self'` covers WebSockets of the same host.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Where a file of the client lies.
+const ASSETS: &str = "/client/";
+
+/// Serves the pages in an App.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/{path:.*}").guard(is_page).to(serve));
+}
+
+/// An answer of ours: a file, and whether it is what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Page {
+    file: String,
+    status: StatusCode,
+}
+
+/// Which file an address (as it came, percent-encoded) is. `html` says that the client would rather read a page than a
+/// problem in JSON; then a wrong room name is one too, which says what a name is.
+fn page(path: &str, html: bool) -> Option<Page> {
+    let (file, status) = if path == "/" {
+        ("index.html", StatusCode::OK)
+    } else if let Some(name) = path.strip_prefix("/rooms/").filter(|name| !name.contains('/')) {
+        match name.parse::<RoomName>() {
+            Ok(_) => ("room.html", StatusCode::OK),
+            Err(_) if html => ("room.html", StatusCode::NOT_FOUND),
+            Err(_) => return None,
+        }
+    } else {
+        let file = path.strip_prefix(ASSETS)?;
+        let asset = [".js", ".css", ".svg"].iter().any(|ending| file.ends_with(ending));
+        (Some(file).filter(|file| asset && !file.contains('/'))?, StatusCode::OK)
+    };
+    Client::get(file).map(|_| Page { file: file.to_owned(), status })
+}
+
+/// Whether a request is ours.
+fn is_page(context: &GuardContext<'_>) -> bool {
+    let head = context.head();
+    let read = matches!(head.method, Method::GET | Method::HEAD);
+    let upgrade = head.headers.contains_key(header::UPGRADE);
+    read && !upgrade && page(head.uri.path(), wants_html(&head.headers)).is_some()
+}
+
+/// Whether a client names HTML among what it accepts, as browsers do when they go to an address.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/html"))
+}
+
+/// Answers with the file, or 304 where the client has it already (RFC 9110 §13.1.2).
+async fn serve(request: HttpRequest) -> HttpResponse {
+    let found = page(request.path(), wants_html(request.headers()));
+    let Some((page, file)) = found.and_then(|page| Client::get(&page.file).map(|file| (page, file))) else {
+        return HttpResponse::NotFound().finish();
+    };
+    let tag = EntityTag::new_strong(hex(&file.metadata.sha256_hash()));
+    let mut response = HttpResponse::build(page.status);
+    response
+        .insert_header(header::ETag(tag.clone()))
+        // A browser asks each time, and is told in a hundred bytes that nothing has changed.
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    if page.status.is_success() && has(&request, &tag) {
+        return response.status(StatusCode::NOT_MODIFIED).finish();
+    }
+    let kind = mime_guess::from_path(&page.file).first_or_octet_stream();
+    response.content_type(format!("{kind}; charset=utf-8")).body(file.data.into_owned())
+}
+
+/// Whether the client says that it has this file.
+fn has(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|other| other.weak_eq(tag)),
+        Err(_) => false,
+    }
+}
+
+/// The first 16 bytes as hexadecimal digits: enough to tell files apart.
+fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, HttpResponse, dev::ServiceResponse, http::header, web};
+
+    use super::*;
+
+    /// Asks an App that has the pages and, like the hub's, a default service and another service.
+    async fn ask(request: TestRequest) -> ServiceResponse {
+        let app = init_service(
+            App::new()
+                .configure(configure)
+                .route("/api/v1/rooms", web::get().to(async || "rooms"))
+                .route("/", web::get().to(async || "socket"))
+                .default_service(web::to(async || HttpResponse::ImATeapot().finish())),
+        )
+        .await;
+        call_service(&app, request.to_request()).await
+    }
+
+    fn value(response: &ServiceResponse, name: header::HeaderName) -> &str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[actix_web::test]
+    async fn pages_and_what_they_load_have_their_media_types() {
+        for (path, kind) in [
+            ("/", "text/html; charset=utf-8"),
+            ("/rooms/studio-1", "text/html; charset=utf-8"),
+            ("/client/room.js", "text/javascript; charset=utf-8"),
+            ("/client/style.css", "text/css; charset=utf-8"),
+            ("/client/icon.svg", "image/svg+xml; charset=utf-8"),
+        ] {
+            let response = ask(TestRequest::get().uri(path)).await;
+            assert_eq!(response.status(), 200, "{path}");
+            assert_eq!(value(&response, header::CONTENT_TYPE), kind, "{path}");
+            assert_eq!(value(&response, header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+            assert!(value(&response, header::CONTENT_SECURITY_POLICY).contains("default-src 'none'"), "{path}");
+            assert!(!read_body(response).await.is_empty(), "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn every_file_that_a_page_or_module_names_is_served() {
+        let mut named = 0;
+        for file in Client::iter() {
+            let text = String::from_utf8(Client::get(&file).unwrap().data.into_owned()).unwrap();
+            let quoted = text.split(['"', '\'']);
+            for name in quoted.filter_map(|word| word.strip_prefix("./").or_else(|| word.strip_prefix("/client/"))) {
+                assert!(page(&format!("/client/{name}"), false).is_some(), "{file} names {name}");
+                named += 1;
+            }
+        }
+        assert!(named > 10, "only {named} names were found");
+    }
+
+    #[actix_web::test]
+    async fn what_a_browser_has_already_is_not_sent_again() {
+        let first = ask(TestRequest::get().uri("/client/room.js")).await;
+        let tag = value(&first, header::ETAG).to_owned();
+        assert_eq!(value(&first, header::CACHE_CONTROL), "no-cache");
+        let again =
+            ask(TestRequest::get().uri("/client/room.js").insert_header((header::IF_NONE_MATCH, tag.clone()))).await;
+        assert_eq!(again.status(), 304);
+        assert_eq!(value(&again, header::ETAG), tag);
+        assert!(read_body(again).await.is_empty());
+        let other = ask(TestRequest::get().uri("/").insert_header((header::IF_NONE_MATCH, tag))).await;
+        assert_eq!(other.status(), 200);
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_room_name_is_a_page_for_browsers_and_left_to_the_app_for_others() {
+        let html = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        for path in ["/rooms/a%20b", "/rooms/-a", "/rooms/%C3%A4", "/rooms/"] {
+            let response = ask(TestRequest::get().uri(path).insert_header(html.clone())).await;
+            assert_eq!(response.status(), 404, "{path}");
+            assert_eq!(value(&response, header::CONTENT_TYPE), "text/html; charset=utf-8");
+            assert_eq!(ask(TestRequest::get().uri(path)).await.status(), 418, "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn whatever_is_no_page_is_left_to_the_app() {
+        for path in [
+            "/nothing",
+            "/client/",
+            "/client/nothing.js",
+            "/client/index.html",
+            "/client/package.json",
+            "/client/../Cargo.toml",
+            "/client/%2e%2e/lib.rs",
+            "/rooms/a/ws",
+            "//",
+        ] {
+            assert_eq!(ask(TestRequest::get().uri(path)).await.status(), 418, "{path}");
+        }
+        assert_eq!(ask(TestRequest::post().uri("/client/room.js")).await.status(), 418);
+        assert_eq!(read_body(ask(TestRequest::get().uri("/api/v1/rooms")).await).await, "rooms");
+    }
+
+    #[actix_web::test]
+    async fn an_upgrade_at_the_root_is_left_to_the_lobby_socket() {
+        let upgrade = TestRequest::get().uri("/").insert_header((header::UPGRADE, "websocket"));
+        assert_eq!(read_body(ask(upgrade).await).await, "socket");
+    }
+}

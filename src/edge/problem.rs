@@ -1,0 +1,233 @@
+//! Every error that HTTP tells: problem+json (RFC 9457), from one table.
+//!
+//! What belongs here: status, stable code and title of each kind of error. What does not: the sentences, which the errors
+//! bring along.
+
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde_json::json;
+
+use super::socket;
+use crate::archive::model::NotAnId;
+use crate::archive::{self, BadCursor, BadLimit};
+use crate::hub::connection::Refusal;
+use crate::media::room::NameError;
+use crate::media::time::NotATime;
+
+/// What went wrong, in kinds that a program can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing is at this address.
+    NotFound,
+    /// No room of this name is live.
+    RoomNotFound,
+    /// There is no such recording, or track of it.
+    RecordingNotFound,
+    /// This address knows other methods.
+    MethodNotAllowed,
+    /// A room's or participant's name that is none.
+    InvalidName,
+    /// A recording's ID that is none.
+    InvalidId,
+    /// A parameter of the query that cannot be.
+    InvalidQuery,
+    /// A body that is not what it should be.
+    InvalidBody,
+    /// Something that this version does not do.
+    NotSupported,
+    /// A request for a WebSocket that is none.
+    InvalidHandshake,
+    /// The recording has not ended.
+    RecordingLive,
+    /// A range that begins behind the end.
+    RangeNotSatisfiable,
+    /// Too many connections.
+    TooManyConnections,
+    /// The hub stops.
+    Stopping,
+    /// Index or disk cannot be used.
+    NotReady,
+    /// The hub's own fault.
+    Internal,
+}
+
+impl Kind {
+    /// The table: status, stable code, title.
+    const fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Nothing is here"),
+            Self::RoomNotFound => (StatusCode::NOT_FOUND, "room_not_found", "No such room is live"),
+            Self::RecordingNotFound => (StatusCode::NOT_FOUND, "recording_not_found", "No such recording"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Self::InvalidName => (StatusCode::BAD_REQUEST, "invalid_name", "Not a name"),
+            Self::InvalidId => (StatusCode::BAD_REQUEST, "invalid_id", "Not a recording's ID"),
+            Self::InvalidQuery => (StatusCode::BAD_REQUEST, "invalid_query", "A parameter cannot be"),
+            Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid_body", "The body cannot be read"),
+            Self::NotSupported => (StatusCode::BAD_REQUEST, "not_supported", "Not supported"),
+            Self::InvalidHandshake => (StatusCode::BAD_REQUEST, "invalid_handshake", "Not a WebSocket handshake"),
+            Self::RecordingLive => (StatusCode::CONFLICT, "recording_live", "The recording has not ended"),
+            Self::RangeNotSatisfiable => {
+                (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range begins behind the end")
+            }
+            Self::TooManyConnections => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections")
+            }
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "The hub stops"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Index or disk cannot be used"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The hub's own fault"),
+        }
+    }
+}
+
+/// An error as HTTP tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    header: Option<(header::HeaderName, String)>,
+}
+
+impl Problem {
+    /// A problem with a sentence for people.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), header: None }
+    }
+
+    /// The same with a header that the status asks for.
+    #[must_use]
+    pub fn with(self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        Self { header: Some((name, value.into())), ..self }
+    }
+
+    /// Something that went wrong on our side: logged whole, told in one sentence.
+    #[must_use]
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!("{error}");
+        Self::new(Kind::Internal, "Something went wrong in the hub. Its log says what.")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.row().0
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let (status, code, title) = self.kind.row();
+        let body = json!({
+            "type": "about:blank", "title": title, "status": status.as_u16(), "detail": self.detail, "code": code,
+        });
+        let mut response = HttpResponse::build(status);
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        response.body(body.to_string())
+    }
+}
+
+impl From<archive::Error> for Problem {
+    fn from(error: archive::Error) -> Self {
+        match error {
+            archive::Error::NotFound => {
+                Self::new(Kind::RecordingNotFound, "There is no such recording, or no such track of it.")
+            }
+            archive::Error::Live => {
+                Self::new(Kind::RecordingLive, "The recording is still being made. Delete it when it has ended.")
+            }
+            archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(Kind::InvalidName, error.to_string())
+    }
+}
+
+impl From<NotAnId> for Problem {
+    fn from(error: NotAnId) -> Self {
+        Self::new(Kind::InvalidId, error.to_string())
+    }
+}
+
+impl From<NotATime> for Problem {
+    fn from(error: NotATime) -> Self {
+        Self::new(Kind::InvalidQuery, error.to_string())
+    }
+}
+
+impl From<BadCursor> for Problem {
+    fn from(error: BadCursor) -> Self {
+        Self::new(Kind::InvalidQuery, error.to_string())
+    }
+}
+
+impl From<BadLimit> for Problem {
+    fn from(error: BadLimit) -> Self {
+        Self::new(Kind::InvalidQuery, error.to_string())
+    }
+}
+
+impl From<actix::MailboxError> for Problem {
+    fn from(_: actix::MailboxError) -> Self {
+        Self::new(Kind::Stopping, "The hub stops.")
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Kind::Stopping, refusal.to_string())
+    }
+}
+
+impl From<socket::Refused> for Problem {
+    fn from(refused: socket::Refused) -> Self {
+        let kind = match refused {
+            socket::Refused::Handshake(_) | socket::Refused::NoSocket => Kind::InvalidHandshake,
+            socket::Refused::Full => Kind::TooManyConnections,
+        };
+        Self::new(kind, refused.to_string())
+    }
+}
+
+/// A query that cannot be read.
+pub fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Problem::new(Kind::InvalidQuery, error.to_string()).into()
+}
+
+/// A body that cannot be read.
+pub fn body(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Problem::new(Kind::InvalidBody, error.to_string()).into()
+}
+
+/// A path that cannot be read.
+pub fn path(error: PathError, _: &HttpRequest) -> actix_web::Error {
+    Problem::new(Kind::NotFound, error.to_string()).into()
+}
+
+/// What is at no address of ours.
+pub async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Kind::NotFound, format!("There is nothing at {}.", request.path())))
+}
+
+/// An address that knows other methods, which are `allowed`.
+#[must_use]
+pub fn not_allowed(request: &HttpRequest, allowed: &str) -> Problem {
+    let detail = format!("{} is not for {}; it knows {allowed}.", request.path(), request.method());
+    Problem::new(Kind::MethodNotAllowed, detail).with(header::ALLOW, allowed)
+}

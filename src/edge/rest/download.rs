@@ -1,0 +1,179 @@
+//! A track as a file: its parts one after another, any range of them, as far as they are durable.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::time::{Duration, SystemTime};
+
+use actix_web::body::SizedStream;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    self, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag, ExtendedValue, HttpDate,
+    LastModified,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+
+use super::super::problem::{Kind, Problem};
+use super::condition::{self, Answer};
+use crate::archive::TrackSound;
+use crate::archive::model::RecordingId;
+use crate::media::time::UnixMillis;
+
+/// How much is read from the disk at a time.
+const READ: u64 = 64 * 1024;
+
+/// What a request for a track gets. The tag names the recording, the track and how much of it is durable: a part is only
+/// ever appended to, so the same tag is the same bytes.
+pub fn answer(request: &HttpRequest, id: RecordingId, number: u16, sound: TrackSound) -> Result<HttpResponse, Problem> {
+    let bytes = sound.bytes;
+    let tag = EntityTag::new_strong(format!("{id}-{number}-{bytes}"));
+    let modified = date(sound.modified);
+    let (status, first, last) = match condition::answer(request, &tag, modified, bytes) {
+        Answer::Whole => (StatusCode::OK, 0, bytes.saturating_sub(1)),
+        Answer::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last),
+        Answer::NotModified => return Ok(described(StatusCode::NOT_MODIFIED, tag, modified).finish()),
+        Answer::Failed => return Ok(described(StatusCode::PRECONDITION_FAILED, tag, modified).finish()),
+        Answer::Unsatisfiable => {
+            let detail = format!("The track has {bytes} bytes so far.");
+            let range = format!("bytes */{bytes}");
+            return Err(Problem::new(Kind::RangeNotSatisfiable, detail).with(header::CONTENT_RANGE, range));
+        }
+    };
+    let mut response = described(status, tag, modified);
+    response.insert_header((header::CONTENT_TYPE, "audio/ogg; codecs=opus"));
+    response.insert_header(disposition(&sound));
+    if status == StatusCode::PARTIAL_CONTENT {
+        response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{bytes}")));
+    }
+    let length = if bytes == 0 { 0 } else { last - first + 1 };
+    Ok(response.body(SizedStream::new(length, slice(sound, first, length))))
+}
+
+fn described(status: StatusCode, tag: EntityTag, modified: HttpDate) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header(ETag(tag))
+        .insert_header(LastModified(modified))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"));
+    response
+}
+
+fn date(time: UnixMillis) -> HttpDate {
+    let since = Duration::from_millis(u64::try_from(time.get()).unwrap_or(0));
+    (SystemTime::UNIX_EPOCH + since).into()
+}
+
+/// A name that a person knows again (RFC 6266): the title or the room, the day, who speaks.
+fn disposition(sound: &TrackSound) -> ContentDisposition {
+    let what = sound.title.as_deref().unwrap_or(sound.room.as_str());
+    let day = &sound.started.to_rfc3339()[..10];
+    let name = format!("{what} {day} {}.ogg", sound.name);
+    let name: String = name.chars().map(|char| if r#"/\:*?"<>|"#.contains(char) { '_' } else { char }).collect();
+    let ascii: String = name.chars().map(|char| if char.is_ascii() { char } else { '_' }).collect();
+    let mut parameters = vec![DispositionParam::Filename(ascii)];
+    if !name.is_ascii() {
+        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".to_owned()),
+            language_tag: None,
+            value: name.into_bytes(),
+        }));
+    }
+    ContentDisposition { disposition: DispositionType::Attachment, parameters }
+}
+
+/// What is still to be read.
+struct Rest {
+    /// The parts from the current one on, last first, with their bytes.
+    parts: Vec<(File, u64)>,
+    /// Where to go on in the current part.
+    at: u64,
+    length: u64,
+}
+
+/// `length` bytes of the parts from byte `first` on, read as they are sent.
+fn slice(sound: TrackSound, first: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    let parts = sound.parts.into_iter().rev().map(|part| (part.file, part.bytes)).collect();
+    let rest = Rest { parts, at: first, length };
+    stream::try_unfold(rest, |rest| async move {
+        if rest.length == 0 {
+            return Ok(None);
+        }
+        web::block(move || rest.read()).await.map_err(io::Error::other)?.map(Some)
+    })
+}
+
+impl Rest {
+    fn read(mut self) -> io::Result<(Bytes, Self)> {
+        while let Some((mut file, bytes)) = self.parts.pop() {
+            let Some(left) = bytes.checked_sub(self.at).filter(|left| *left > 0) else {
+                self.at = self.at.saturating_sub(bytes);
+                continue;
+            };
+            let count = left.min(self.length).min(READ);
+            file.seek(SeekFrom::Start(self.at))?;
+            let mut buffer = vec![0; usize::try_from(count).unwrap_or(usize::MAX)];
+            file.read_exact(&mut buffer)?;
+            self.at += count;
+            self.length -= count;
+            self.parts.push((file, bytes));
+            return Ok((buffer.into(), self));
+        }
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the parts are shorter than the index says"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use futures_util::TryStreamExt as _;
+
+    use super::*;
+    use crate::archive::PartSound;
+    use crate::media::opus::Head;
+    use crate::media::track::Format;
+
+    fn sound(parts: &[&[u8]], title: Option<&str>, name: &str) -> TrackSound {
+        let format = Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 });
+        let part = |bytes: &&[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            // What lies behind the durable bytes is never sent.
+            file.write_all(b"not durable").unwrap();
+            PartSound { file, bytes: bytes.len() as u64, format: format.clone() }
+        };
+        TrackSound {
+            room: "studio".parse().unwrap(),
+            title: title.map(str::to_owned),
+            name: name.parse().unwrap(),
+            started: UnixMillis::from_rfc3339("2026-11-22T09:28:00Z").unwrap(),
+            parts: parts.iter().map(part).collect(),
+            bytes: parts.iter().map(|part| part.len() as u64).sum(),
+            modified: UnixMillis::new(0),
+            grows: false,
+        }
+    }
+
+    #[actix_web::test]
+    async fn any_range_equals_that_slice_of_the_whole() {
+        let parts: [&[u8]; 4] = [b"abcde", b"", b"f", b"ghijklm"];
+        let whole = parts.concat();
+        for first in 0..whole.len() {
+            for length in 1..=whole.len() - first {
+                let stream = slice(sound(&parts, None, "Ann"), first as u64, length as u64);
+                let read: Vec<Bytes> = stream.try_collect().await.unwrap();
+                assert_eq!(read.concat(), whole[first..first + length]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_name_is_readable_and_safe() {
+        let name = |title, name| disposition(&sound(&[], title, name)).to_string();
+        assert_eq!(name(None, "Ann"), r#"attachment; filename="studio 2026-11-22 Ann.ogg""#);
+        let told = name(Some("a/b"), "Zoë");
+        assert!(told.starts_with(r#"attachment; filename="a_b 2026-11-22 Zo_.ogg"; filename*=UTF-8''"#), "{told}");
+    }
+}

@@ -1,0 +1,166 @@
+//! A recording as JSON: durations and places in seconds, times in RFC 3339.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::archive::model::{self, EndReason, GapCause, RecordingId};
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::UnixMillis;
+use crate::media::track::{Format, TrackNumber};
+
+/// A recording as lists show it.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    #[serde(flatten)]
+    head: Head,
+    /// How many.
+    tracks: u32,
+}
+
+/// A recording with all that is in it.
+#[derive(Debug, Serialize)]
+pub struct Recording {
+    #[serde(flatten)]
+    head: Head,
+    tracks: Vec<Track>,
+    chat: Vec<Chat>,
+}
+
+#[derive(Debug, Serialize)]
+struct Head {
+    id: RecordingId,
+    room: RoomName,
+    title: Option<String>,
+    keep: bool,
+    started: UnixMillis,
+    ended: Option<UnixMillis>,
+    state: &'static str,
+    end_reason: Option<EndReason>,
+    duration: f64,
+    bytes: u64,
+    people: Vec<ParticipantName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Track {
+    number: TrackNumber,
+    participant: Uuid,
+    name: ParticipantName,
+    /// From the session's start.
+    start: f64,
+    duration: f64,
+    bytes: u64,
+    #[serde(flatten)]
+    format: Option<Format>,
+    parts: Vec<Part>,
+    gaps: Vec<Gap>,
+    files: Files,
+}
+
+#[derive(Debug, Serialize)]
+struct Part {
+    number: u32,
+    #[serde(flatten)]
+    format: Format,
+    start: f64,
+    duration: f64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Gap {
+    /// From the session's start.
+    at: f64,
+    duration: f64,
+    cause: GapCause,
+}
+
+#[derive(Debug, Serialize)]
+struct Files {
+    ogg: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Chat {
+    at: f64,
+    participant: Uuid,
+    name: ParticipantName,
+    text: String,
+}
+
+impl From<model::Summary> for Summary {
+    fn from(summary: model::Summary) -> Self {
+        Self { tracks: summary.tracks, head: summary.into() }
+    }
+}
+
+impl From<model::Summary> for Head {
+    fn from(summary: model::Summary) -> Self {
+        Self {
+            id: summary.id,
+            room: summary.room,
+            title: summary.title,
+            keep: summary.keep,
+            started: summary.started,
+            ended: summary.ended,
+            state: summary.state.word(),
+            end_reason: summary.state.end_reason(),
+            duration: summary.length.as_secs_f64(),
+            bytes: summary.bytes,
+            people: summary.people,
+        }
+    }
+}
+
+impl From<model::Recording> for Recording {
+    fn from(recording: model::Recording) -> Self {
+        let id = recording.summary.id;
+        Self {
+            head: recording.summary.into(),
+            tracks: recording.tracks.into_iter().map(|track| Track::new(id, track)).collect(),
+            chat: recording.chat.into_iter().map(Chat::from).collect(),
+        }
+    }
+}
+
+impl Track {
+    fn new(id: RecordingId, track: model::Track) -> Self {
+        let start = track.parts.first().map(|part| part.start.session).unwrap_or_default();
+        let end = track.parts.last().map(|part| part.start.session.saturating_add(part.length)).unwrap_or_default();
+        let gaps = track.gaps.iter().map(|gap| Gap {
+            at: track.session(gap.at).as_secs_f64(),
+            duration: gap.length.as_secs_f64(),
+            cause: gap.cause,
+        });
+        Self {
+            number: track.number,
+            participant: track.participant,
+            start: start.as_secs_f64(),
+            duration: end.saturating_sub(start).as_secs_f64(),
+            bytes: track.parts.iter().map(|part| part.bytes).sum(),
+            format: track.parts.first().map(|part| part.format.clone()),
+            gaps: gaps.collect(),
+            files: Files { ogg: format!("/api/v1/recordings/{id}/tracks/{}.ogg", track.number) },
+            parts: track.parts.into_iter().map(Part::from).collect(),
+            name: track.name,
+        }
+    }
+}
+
+impl From<model::Part> for Part {
+    fn from(part: model::Part) -> Self {
+        Self {
+            number: part.number,
+            format: part.format,
+            start: part.start.session.as_secs_f64(),
+            duration: part.length.as_secs_f64(),
+            bytes: part.bytes,
+        }
+    }
+}
+
+impl From<model::Chat> for Chat {
+    fn from(chat: model::Chat) -> Self {
+        Self { at: chat.at.as_secs_f64(), participant: chat.participant, name: chat.name, text: chat.text }
+    }
+}

@@ -1,0 +1,56 @@
+//! REST: `/api/v1`, `/healthz`, `/readyz`.
+//!
+//! What belongs here: JSON of what the hub and the archive say, downloads, conditions. What does not: SQL, paths, rooms.
+
+mod condition;
+mod download;
+mod json;
+mod recordings;
+mod rooms;
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use super::Here;
+use super::problem::{self, Kind, Problem};
+
+/// How long the disk may take to say that it is well.
+const READY: Duration = Duration::from_secs(2);
+/// The largest body that a request may have.
+const BODY: usize = 64 * 1024;
+
+/// The addresses.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .app_data(web::QueryConfig::default().error_handler(problem::query))
+        .app_data(web::JsonConfig::default().limit(BODY).error_handler(problem::body))
+        .app_data(web::PathConfig::default().error_handler(problem::path))
+        .service(web::scope("/api/v1").configure(rooms::configure).configure(recordings::configure))
+        .service(only(web::resource("/healthz").route(web::get().to(alive)).route(web::head().to(alive)), "GET, HEAD"))
+        .service(only(web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)), "GET, HEAD"));
+}
+
+/// A resource that tells, to any other method, which ones it knows.
+fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
+    resource.default_service(web::to(move |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(problem::not_allowed(&request, allowed))
+    }))
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+async fn ready(edge: Here) -> Result<HttpResponse, Problem> {
+    let detail = match tokio::time::timeout(READY, edge.archive.healthy()).await {
+        Ok(Ok(())) => return Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Err(error)) => {
+            tracing::warn!("not ready: {error}");
+            "Index or disk cannot be used. The log says why."
+        }
+        Err(_) => "The disk does not answer.",
+    };
+    Err(Problem::new(Kind::NotReady, detail))
+}

@@ -1,0 +1,275 @@
+//! The WebSocket of a room: `/rooms/{room}/ws`, and `/` with an upgrade, which is the room `lobby`.
+//!
+//! What belongs here: the query, and a client's way in and out. What does not: what its messages mean (`plain.rs`,
+//! `v1.rs`).
+
+use std::rc::Rc;
+
+use actix::Addr;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
+use bytes::Bytes;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::close::Close;
+use super::plain::Plain;
+use super::problem::{Kind, Problem};
+use super::socket::{self, Incoming, Socket};
+use super::v1;
+use super::{Edge, Here};
+use crate::hub::connection::{self, Connection, Inbound, Opening, Refusal, Said};
+use crate::hub::fanout::Reads;
+use crate::hub::outbox::Outbox;
+use crate::hub::rendition;
+use crate::hub::room::Role;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::wire::v1::{PROTOCOL, Participant};
+
+/// The addresses.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.route("/rooms/{room}/ws", web::get().to(room));
+    config.route("/", web::get().guard(guard::fn_guard(asks_for_websocket)).to(lobby));
+}
+
+/// Whether a request for a page is really one for a socket.
+fn asks_for_websocket(context: &guard::GuardContext<'_>) -> bool {
+    let upgrade = context.head().headers.get(header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The query of a room's socket, as it was written.
+#[derive(Debug, Default, Deserialize)]
+struct Query {
+    name: Option<String>,
+    publish: Option<String>,
+    #[serde(rename = "as")]
+    wants: Option<String>,
+    preroll: Option<String>,
+    mix: Option<String>,
+    format: Option<String>,
+    from: Option<String>,
+}
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    name: ParticipantName,
+    role: Role,
+    plain: rendition::Plain,
+}
+
+impl Query {
+    fn wish(self) -> Result<Wish, Problem> {
+        let unsupported = |detail: &str| Err(Problem::new(Kind::NotSupported, detail));
+        if self.format.is_some() {
+            return unsupported("Raw sound (format=) is not supported: send WebM with Opus.");
+        }
+        if self.from.is_some() {
+            return unsupported("Rewinding (from=) is not supported.");
+        }
+        match self.wants.as_deref() {
+            None | Some("webm") => {}
+            Some("ogg" | "wav") => return unsupported("Only as=webm is supported."),
+            Some(other) => return Err(cannot_be("as", other, "webm")),
+        }
+        let role = if flag("publish", self.publish.as_deref(), true)? { Role::Speaker } else { Role::Listener };
+        // Until sounds are mixed, both are answered by each speaker's own messages.
+        let _mixed = flag("mix", self.mix.as_deref(), true)?;
+        let plain = match self.preroll.as_deref() {
+            None | Some("1") => rendition::Plain::PreRoll,
+            Some("0") => rendition::Plain::Continuing,
+            Some(other) => return Err(cannot_be("preroll", other, "0 or 1")),
+        };
+        let name = self.name.map_or_else(|| Ok(ParticipantName::nobody()), |name| name.parse())?;
+        Ok(Wish { name, role, plain })
+    }
+}
+
+fn flag(name: &str, value: Option<&str>, unset: bool) -> Result<bool, Problem> {
+    match value {
+        None => Ok(unset),
+        Some("true" | "yes" | "1") => Ok(true),
+        Some("false" | "no" | "0") => Ok(false),
+        Some(other) => Err(cannot_be(name, other, "yes or no")),
+    }
+}
+
+fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
+    Problem::new(Kind::InvalidQuery, format!("{name}={value:?} is not known, only {known}."))
+}
+
+async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
+    accept(&request, edge, RoomName::lobby(), query.into_inner())
+}
+
+async fn room(
+    request: HttpRequest,
+    edge: Here,
+    name: web::Path<String>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Problem> {
+    let name = name.parse()?;
+    if request.headers().get(header::UPGRADE).is_none() {
+        let detail = "This address is a WebSocket; the room's page is the same without /ws.";
+        return Err(Problem::new(Kind::InvalidHandshake, detail));
+    }
+    accept(&request, edge, name, query.into_inner())
+}
+
+fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
+    let wish = query.wish()?;
+    let v1 = offers_v1(request);
+    let sockets = Rc::clone(&edge.sockets);
+    let protocol = v1.then_some(PROTOCOL);
+    let on_skipped = if v1 { v1::skipped } else { |_| None };
+    let session = move |socket| async move { session(&edge, room, wish, v1, &socket).await };
+    Ok(socket::accept(request, &sockets, protocol, on_skipped, session)?)
+}
+
+/// Whether the client speaks `roomtone.v1`. One that offers only others gets none of them, and is told by that
+/// (RFC 6455 §4.2.2).
+fn offers_v1(request: &HttpRequest) -> bool {
+    let offered = request.headers().get_all(HeaderName::from_static("sec-websocket-protocol"));
+    offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == PROTOCOL)
+}
+
+/// A client's stay in a room.
+async fn session(edge: &Edge, room: RoomName, wish: Wish, v1: bool, socket: &Rc<Socket>) {
+    let participant = Participant { id: Uuid::new_v4(), name: wish.name };
+    let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
+    let outbox = Rc::clone(socket) as Rc<dyn Outbox>;
+    let opening = Opening { room, participant, role: wish.role, reads, outbox };
+    let client = Client { edge, socket, v1 };
+    let end = match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
+        Ok(connection) => {
+            if v1 {
+                client.v1(&connection).await
+            } else {
+                client.plain(&connection).await
+            }
+        }
+        Err(refusal) => Err(refusal.into()),
+    };
+    if let Err(close) = end {
+        client.refuse(&close);
+    }
+}
+
+struct Client<'a> {
+    edge: &'a Edge,
+    socket: &'a Rc<Socket>,
+    v1: bool,
+}
+
+impl Client<'_> {
+    /// Until the client goes, or has to.
+    async fn v1(&self, connection: &Addr<Connection>) -> Result<(), Close> {
+        loop {
+            let said = match self.socket.next().await {
+                Incoming::Text(text) => v1::text(&text)?,
+                Incoming::Binary(bytes) => Some(v1::binary(&bytes)?),
+                Incoming::Closed(_) => return Ok(()),
+            };
+            if let Some(said) = said {
+                self.say(connection, said).await?;
+            }
+        }
+    }
+
+    /// Until the client goes, or has to.
+    async fn plain(&self, connection: &Addr<Connection>) -> Result<(), Close> {
+        let mut plain = Plain::default();
+        loop {
+            let said = match self.next(&mut plain).await {
+                Some(Incoming::Text(text)) => vec![Said::Text(text.to_string())],
+                Some(Incoming::Binary(bytes)) => self.judge(&mut plain, bytes)?,
+                Some(Incoming::Closed(_)) => {
+                    // What looked like a beginning was all there is.
+                    self.say_all(connection, plain.expire()).await?;
+                    return Ok(());
+                }
+                None => plain.expire(),
+            };
+            self.say_all(connection, said).await?;
+        }
+    }
+
+    fn judge(&self, plain: &mut Plain, bytes: Bytes) -> Result<Vec<Said>, Close> {
+        plain.binary(bytes, self.edge.clock.now())
+    }
+
+    /// What comes next; none, where it takes longer than what is held can wait.
+    async fn next(&self, plain: &mut Plain) -> Option<Incoming> {
+        let Some(deadline) = plain.deadline() else { return Some(self.socket.next().await) };
+        let left = deadline.since(self.edge.clock.now());
+        tokio::time::timeout(left, self.socket.next()).await.ok()
+    }
+
+    async fn say_all(&self, connection: &Addr<Connection>, said: Vec<Said>) -> Result<(), Close> {
+        for said in said {
+            self.say(connection, said).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&self, connection: &Addr<Connection>, said: Said) -> Result<(), Close> {
+        let arrived = self.edge.clock.now();
+        let answer = connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)?;
+        for warning in answer? {
+            tracing::info!(?warning, "a stream is carried in part");
+            if self.v1 {
+                self.socket.push(&v1::warning(&warning), arrived);
+                self.socket.flush(arrived);
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, close: &Close) {
+        if self.v1 {
+            self.socket.push(&v1::error(close), self.edge.clock.now());
+        }
+        self.socket.close(close.code, &close.reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(query: &str) -> Result<Wish, String> {
+        let query = web::Query::<Query>::from_query(query).unwrap().into_inner();
+        query.wish().map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_a_plain_speaker() {
+        let wish = wish("").unwrap();
+        assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, rendition::Plain::PreRoll, "Guest"));
+        assert_eq!(
+            super::tests::wish("publish=false&preroll=0&mix=no&name=%C3%84").unwrap().plain,
+            rendition::Plain::Continuing
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_the_word() {
+        for (query, word) in [
+            ("as=ogg", "as=webm"),
+            ("as=wav", "as=webm"),
+            ("as=gif", "gif"),
+            ("format=f32le", "format="),
+            ("from=start", "from="),
+            ("preroll=2", "preroll"),
+            ("publish=maybe", "publish"),
+            ("name=%0A", "name"),
+        ] {
+            let problem = wish(query).unwrap_err();
+            assert!(problem.contains(word), "{query}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The subprotocol `roomtone.v1`: what a client's messages mean.
+//!
+//! What belongs here: JSON and binary messages into the hub's words. What does not: what the hub says back, which the
+//! room makes once for everyone (`wire::v1`).
+
+use bytes::Bytes;
+
+use super::close::Close;
+use crate::hub::connection::{Said, Warning};
+use crate::hub::outbox::{Cargo, Frame, Skipped};
+use crate::media::opus;
+use crate::media::track::Format;
+use crate::wire::frame;
+use crate::wire::packets::{self, Message};
+use crate::wire::v1::{FromClient, Notice, PublishedFormat, Source};
+
+/// What a text message means; nothing, where its type is of a later version.
+///
+/// # Errors
+/// Where it is no message, or announces what cannot be.
+pub fn text(text: &str) -> Result<Option<Said>, Close> {
+    let message = FromClient::from_json(text).map_err(|error| {
+        Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}"))
+    })?;
+    Ok(Some(match message {
+        FromClient::Publish { track: local, source: Source::Container } => {
+            Said::OpenContainer { local, announced: true }
+        }
+        FromClient::Publish { track: local, source: Source::Packets { format } } => {
+            Said::OpenPackets { local, format: head(&format)? }
+        }
+        FromClient::Unpublish { track: local } => Said::Close { local },
+        FromClient::Mute { track: local, muted } => Said::Mute { local, muted },
+        FromClient::Chat { text } => Said::Text(text),
+        FromClient::Ping { time } => Said::Ping(time),
+        FromClient::Unknown => return Ok(None),
+    }))
+}
+
+fn head(format: &PublishedFormat) -> Result<Format, Close> {
+    let PublishedFormat::Opus { channels, pre_skip, input_rate } = *format;
+    if !(1..=2).contains(&channels) {
+        return Err(Close::not_accepted(format!("Opus with {channels} channels is not accepted, only with 1 or 2")));
+    }
+    Ok(Format::Opus(opus::Head { channels, pre_skip, input_rate, output_gain: 0 }))
+}
+
+/// What a binary message means.
+///
+/// # Errors
+/// Where it is none.
+pub fn binary(message: &Bytes) -> Result<Said, Close> {
+    Ok(match packets::read(message)? {
+        Message::Packets { track: local, first, time, packets, .. } => Said::Packets { local, first, time, packets },
+        Message::Container { track: local, bytes } => Said::Bytes { local, bytes },
+    })
+}
+
+/// What a client hears that has to go.
+#[must_use]
+pub fn error(close: &Close) -> Frame {
+    notice(&Notice::Error { code: close.word.to_owned(), message: close.reason.clone() })
+}
+
+/// What a client hears whose stream is carried in part.
+#[must_use]
+pub fn warning(warning: &Warning) -> Frame {
+    let Warning::Ignored(ignored) = warning;
+    notice(&Notice::Warning { code: "ignored".to_owned(), message: ignored.to_string() })
+}
+
+/// What a listener hears who was too slow.
+#[must_use]
+pub fn skipped(skipped: Skipped) -> Option<Frame> {
+    Some(notice(&Notice::Lag { skipped_ticks: skipped.ticks, messages: skipped.messages }))
+}
+
+fn notice(told: &Notice) -> Frame {
+    Frame { bytes: frame::text(&told.to_json()), cargo: Cargo::Kept }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_message_is_refused_with_the_place() {
+        for bad in ["", "hello", "[]", "{}", r#"{"type":"publish"}"#, r#"{"type":"mute","track":70000,"muted":true}"#] {
+            let close = text(bad).unwrap_err();
+            assert_eq!((close.code, close.word), (1007, "broken_json"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_later_version_are_ignored() {
+        assert!(text(r#"{"type":"dance","with":"me"}"#).unwrap().is_none());
+        assert!(
+            matches!(text(r#"{"type":"chat","text":"hi","loud":true}"#), Ok(Some(Said::Text(text))) if text == "hi")
+        );
+    }
+
+    #[test]
+    fn a_track_is_announced_with_its_source() {
+        let container = text(r#"{"type":"publish","track":3,"source":"container"}"#);
+        assert!(matches!(container, Ok(Some(Said::OpenContainer { local: 3, announced: true }))));
+        let packets = text(r#"{"type":"publish","track":4,"source":"packets","format":{"codec":"opus","channels":2}}"#);
+        let Ok(Some(Said::OpenPackets { local: 4, format: Format::Opus(head) })) = packets else {
+            panic!("{packets:?}")
+        };
+        assert_eq!((head.channels, head.pre_skip), (2, 0));
+        let nine = text(r#"{"type":"publish","track":4,"source":"packets","format":{"codec":"opus","channels":9}}"#);
+        assert_eq!(nine.unwrap_err().code, 1003);
+    }
+}

@@ -1,0 +1,98 @@
+//! What may be acknowledged of a track: all packets up to a number, and ranges behind holes.
+//!
+//! What belongs here: the arithmetic of holes. What does not: when an acknowledgement is sent, and to whom.
+
+use crate::media::packet::Sequence;
+
+/// The holes that are remembered of one track. Past it the oldest are one: what lies between them is acknowledged late.
+const MOST_HOLES: usize = 64;
+
+/// The packets of a track that the hub does not have, though it has later ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holes {
+    /// From the first number up to before the second; in order, apart from each other.
+    holes: Vec<(Sequence, Sequence)>,
+}
+
+/// All packets below a number, and ranges above it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// All packets below this number.
+    pub next: Sequence,
+    /// And these, from the first number up to before the second.
+    pub ranges: Vec<(Sequence, Sequence)>,
+}
+
+impl Holes {
+    /// These packets are missing, from `begin` up to before `end`; nothing above them was missing before.
+    pub fn add(&mut self, begin: Sequence, end: Sequence) {
+        if end <= begin {
+            return;
+        }
+        match self.holes.last_mut() {
+            Some(last) if last.1 >= begin => last.1 = last.1.max(end),
+            _ => self.holes.push((begin, end)),
+        }
+        if self.holes.len() > MOST_HOLES {
+            let second = self.holes.remove(1);
+            self.holes[0].1 = second.1;
+        }
+    }
+
+    /// What of the packets below `next` may be acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self, next: Sequence) -> Acknowledged {
+        let mut edges = self.holes.iter().filter(|hole| hole.0 < next).peekable();
+        let Some(first) = edges.peek().copied() else { return Acknowledged { next, ranges: Vec::new() } };
+        let mut ranges = Vec::new();
+        while let Some(hole) = edges.next() {
+            let end = edges.peek().map_or(next, |after| after.0);
+            if hole.1 < end {
+                ranges.push((hole.1, end));
+            }
+        }
+        Acknowledged { next: first.0, ranges }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(begin: u64, end: u64) -> (Sequence, Sequence) {
+        (Sequence::new(begin), Sequence::new(end))
+    }
+
+    fn acknowledged(holes: &Holes, next: u64) -> (u64, Vec<(Sequence, Sequence)>) {
+        let acknowledged = holes.acknowledged(Sequence::new(next));
+        (acknowledged.next.get(), acknowledged.ranges)
+    }
+
+    #[test]
+    fn without_holes_everything_is_acknowledged() {
+        assert_eq!(acknowledged(&Holes::default(), 7), (7, vec![]));
+    }
+
+    #[test]
+    fn what_lies_behind_a_hole_is_a_range() {
+        let mut holes = Holes::default();
+        holes.add(Sequence::new(10), Sequence::new(12));
+        holes.add(Sequence::new(12), Sequence::new(13));
+        holes.add(Sequence::new(20), Sequence::new(21));
+        assert_eq!(acknowledged(&holes, 9), (9, vec![]));
+        assert_eq!(acknowledged(&holes, 13), (10, vec![]));
+        assert_eq!(acknowledged(&holes, 20), (10, vec![range(13, 20)]));
+        assert_eq!(acknowledged(&holes, 30), (10, vec![range(13, 20), range(21, 30)]));
+    }
+
+    #[test]
+    fn holes_without_end_are_bounded() {
+        let mut holes = Holes::default();
+        for hole in 0..1000 {
+            holes.add(Sequence::new(hole * 10), Sequence::new(hole * 10 + 1));
+        }
+        assert_eq!(holes.holes.len(), MOST_HOLES);
+        assert_eq!(acknowledged(&holes, 10_000).0, 0);
+        assert_eq!(holes.acknowledged(Sequence::new(10_000)).ranges.len(), MOST_HOLES);
+    }
+}

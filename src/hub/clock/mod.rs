@@ -1,0 +1,312 @@
+//! The session's clock: places the packets of a track on the session's timeline.
+//!
+//! What belongs here: the plain functions that are given arrival times and say where packets lie, where gaps are, how a
+//! track drifts. What does not: clocks, rooms, files; who acts on a [`Step`] is decided elsewhere.
+//!
+//! The rules, which the tests go through one by one:
+//!
+//! - A track's own time is counted from its packets' durations, never read. Source timestamps and arrival times only
+//!   tell where that count starts, jumps and drifts.
+//! - The end of the first message's sound is its arrival, but a track begins at most 3 s before that arrival and never
+//!   before the session's start.
+//! - A jump in source time is a gap at once.
+//! - A track that says nothing for more than 1 s and then goes on is a stall (a burst makes it up: no gap) or a pause
+//!   (none comes: a gap). Which of them is told at most 1 s after it went on; what comes meanwhile is held.
+//! - A gap is never longer than the wall time since the last packet plus 2 s, whatever a timestamp says, and never
+//!   leads further than 2 s ahead of real time. Past 60 s it is not filled: the part ends, the next begins.
+//! - Otherwise the place moves only by drift, at most 500 ppm, estimated over minutes from the least delayed arrivals.
+
+mod drift;
+#[cfg(test)]
+mod tests;
+
+use self::drift::{Drift, Slew};
+use crate::archive::model::{Anchor, Gap, GapCause};
+use crate::media::packet::SourcePacket;
+use crate::media::time::Ticks;
+
+/// How long before its first message's arrival a track may begin.
+pub const LONGEST_START: Ticks = Ticks::from_secs(3);
+/// How far ahead of real time packets may enter a room.
+pub const AHEAD: Ticks = Ticks::from_secs(2);
+/// The longest gap that is filled with silence in its part.
+pub const LONGEST_FILL: Ticks = Ticks::from_secs(60);
+
+/// Source time that runs this much ahead of the count is a jump. Chromium's timestamps wobble by 10 ms around packets of
+/// 60 ms, and a message may hold its first packet back by one.
+const JUMP: i64 = Ticks::from_millis(80).get().cast_signed();
+/// Nothing for longer than this, and the track has stalled or paused.
+const SILENCE: Ticks = Ticks::from_secs(1);
+/// How long after it went on the verdict is due.
+const VERDICT: Ticks = Ticks::from_secs(1);
+/// A deficit up to this is the network's jitter: the stall is made up.
+const MADE_UP: Ticks = Ticks::from_millis(250);
+/// What a gap may exceed the wall time since the last packet by.
+const GAP_SLACK: Ticks = Ticks::from_secs(2);
+/// An anchor is due when the clock has moved by this much since the last one.
+const ANCHOR: u64 = Ticks::from_millis(5).get();
+
+/// What the clock says of a message, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The track's count is pinned to the session's clock here.
+    Anchor(Anchor),
+    /// Time without packets, before the next packet.
+    Gap(Gap),
+    /// The next packet of the message lies here.
+    Packet {
+        /// On the track's own count.
+        track: Ticks,
+        /// On the session's clock.
+        session: Ticks,
+    },
+    /// The track had been silent and goes on: what follows is held until it is told whether it stalled or paused. If
+    /// nobody ever tells, it paused for this long.
+    Held(Ticks),
+    /// What was held goes on after this gap (a pause), or where the track had stopped (a stall).
+    Settled(Option<Gap>),
+}
+
+/// Where one track is on its session's timeline.
+#[derive(Clone, Debug)]
+pub struct TrackClock {
+    /// The track's count: where its next packet begins.
+    track: Ticks,
+    /// What the drift has moved, and where the count's start lies on the session's clock.
+    slew: Slew,
+    /// The last arrival.
+    arrived: Ticks,
+    /// Source time minus count, followed slowly; none before the first packet of an encoder.
+    source: Option<i64>,
+    drift: Drift,
+    life: Life,
+    /// The slew of the last anchor; none before the first.
+    anchored: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Life {
+    Steady,
+    /// Held since this arrival; the smallest deficit seen since.
+    Held {
+        since: Ticks,
+        deficit: Ticks,
+    },
+}
+
+impl TrackClock {
+    /// The clock of a track whose first message arrives at `at` on the session's clock and sounds for `duration`.
+    #[must_use]
+    pub fn begin(at: Ticks, duration: Ticks) -> Self {
+        let start = at.saturating_sub(duration.min(LONGEST_START));
+        Self {
+            track: Ticks::ZERO,
+            slew: Slew::new(start),
+            arrived: at,
+            source: None,
+            drift: Drift::default(),
+            life: Life::Steady,
+            anchored: None,
+        }
+    }
+
+    /// Where the next packet begins on the track's count.
+    #[must_use]
+    pub const fn track(&self) -> Ticks {
+        self.track
+    }
+
+    /// Where the next packet begins on the session's clock.
+    #[must_use]
+    pub fn session(&self) -> Ticks {
+        self.slew.place(self.track)
+    }
+
+    /// When the last message arrived.
+    #[must_use]
+    pub const fn arrived(&self) -> Ticks {
+        self.arrived
+    }
+
+    /// How much sound may enter now without running more than [`AHEAD`] of real time.
+    #[must_use]
+    pub fn room_ahead(&self, at: Ticks) -> Ticks {
+        at.saturating_add(AHEAD).saturating_sub(self.session())
+    }
+
+    /// The encoder started again: its timestamps have a new origin, and what was held is held no longer.
+    pub fn source_restarts(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.settle(&mut steps);
+        self.source = None;
+        steps
+    }
+
+    /// Places a message's packets, which arrived at `at`. Gives one [`Step::Packet`] for each, and what else is to be
+    /// said, in order.
+    pub fn place(&mut self, at: Ticks, message: &[SourcePacket]) -> Vec<Step> {
+        let at = at.max(self.arrived);
+        let mut steps = Vec::with_capacity(message.len() + 2);
+        self.tell(at, &mut steps);
+        let silence = at.saturating_sub(self.arrived);
+        let mut jumped = false;
+        let mut placed = Vec::with_capacity(message.len());
+        for packet in message {
+            if let Some(gap) = self.jump(at, silence, packet, jumped) {
+                self.settle(&mut steps);
+                self.track = self.track.saturating_add(gap.length);
+                placed.push(Step::Gap(gap));
+                jumped = true;
+            }
+            self.anchor(&mut placed);
+            placed.push(Step::Packet { track: self.track, session: self.session() });
+            self.track = self.track.saturating_add(packet.duration);
+            self.slew.run(packet.duration);
+        }
+        if jumped {
+            self.drift.arrival(at, self.track);
+        } else {
+            self.judge(at, silence, &mut steps, &mut placed);
+        }
+        self.arrived = at;
+        self.slew.aim(self.drift.error(at));
+        steps.append(&mut placed);
+        // What was held and is made up by this very message goes on where the track had stopped.
+        if let Life::Held { deficit, .. } = self.life
+            && deficit <= MADE_UP
+        {
+            self.settle(&mut steps);
+        }
+        steps
+    }
+
+    /// Time has passed: a verdict may be due.
+    pub fn tick(&mut self, at: Ticks) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.tell(at, &mut steps);
+        steps
+    }
+
+    /// The track has ended: no burst will come any more. What was held paused, and the last anchor is said.
+    pub fn end(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.settle(&mut steps);
+        if self.anchored.is_some_and(|anchored| anchored != self.slew.offset()) {
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+        }
+        steps
+    }
+
+    /// The gap that this packet's source time tells of, if it does.
+    fn jump(&mut self, at: Ticks, silence: Ticks, packet: &SourcePacket, jumped: bool) -> Option<Gap> {
+        let source = packet.time.signed_since(self.track);
+        let Some(line) = self.source else {
+            self.source = Some(source);
+            return None;
+        };
+        let lead = source.saturating_sub(line);
+        if lead.abs() <= JUMP {
+            // The publisher's clocks may differ among themselves; a thousandth is more than any pair of them does.
+            let follow = packet.duration.get().cast_signed() / 1000;
+            self.source = Some(line + lead.clamp(-follow, follow));
+            return None;
+        }
+        // The wall time is spent by the first jump of a message.
+        let wall = if jumped { GAP_SLACK } else { silence.saturating_add(GAP_SLACK) };
+        let length = Ticks::new(lead.max(0).cast_unsigned()).min(wall).min(self.room_ahead(at));
+        self.source = Some(source.saturating_sub(length.get().cast_signed()));
+        (length > Ticks::ZERO).then_some(self.gap(length, GapCause::Jump))
+    }
+
+    /// After a message without a jump: did it come late, and by how much?
+    fn judge(&mut self, at: Ticks, silence: Ticks, steps: &mut Vec<Step>, placed: &mut Vec<Step>) {
+        let late = self.drift.late(at, self.track);
+        match &mut self.life {
+            Life::Held { deficit, .. } => *deficit = late.min(*deficit),
+            Life::Steady if silence > SILENCE && late > MADE_UP => {
+                let length = late.min(silence.saturating_add(GAP_SLACK));
+                if length > LONGEST_FILL {
+                    // So long a silence is no stall. The message moves whole.
+                    let message = self.message_length(placed);
+                    let begin = self.track.saturating_sub(message);
+                    let gap = Gap { at: begin, length, cause: GapCause::Pause, filled: false };
+                    steps.push(Step::Gap(gap));
+                    self.skip(length);
+                    for step in placed {
+                        match step {
+                            Step::Packet { track, session } => {
+                                *track = track.saturating_add(length);
+                                *session = session.saturating_add(length);
+                            }
+                            Step::Anchor(anchor) => {
+                                anchor.track = anchor.track.saturating_add(length);
+                                anchor.session = anchor.session.saturating_add(length);
+                            }
+                            Step::Gap(_) | Step::Held(_) | Step::Settled(_) => {}
+                        }
+                    }
+                    self.drift.arrival(at, self.track);
+                } else {
+                    self.life = Life::Held { since: at, deficit: length };
+                    steps.push(Step::Held(length));
+                }
+            }
+            Life::Steady => self.drift.arrival(at, self.track),
+        }
+    }
+
+    /// How much sound these steps place.
+    fn message_length(&self, placed: &[Step]) -> Ticks {
+        let first = placed.iter().find_map(|step| match step {
+            Step::Packet { track, .. } => Some(*track),
+            _ => None,
+        });
+        first.map_or(Ticks::ZERO, |first| self.track.saturating_sub(first))
+    }
+
+    /// Tells the verdict where it is due.
+    fn tell(&mut self, at: Ticks, steps: &mut Vec<Step>) {
+        if let Life::Held { since, .. } = self.life
+            && at >= since.saturating_add(VERDICT)
+        {
+            self.settle(steps);
+        }
+    }
+
+    /// Ends the holding, with what is known now.
+    fn settle(&mut self, steps: &mut Vec<Step>) {
+        let Life::Held { deficit, .. } = std::mem::replace(&mut self.life, Life::Steady) else { return };
+        if deficit <= MADE_UP {
+            steps.push(Step::Settled(None));
+            return;
+        }
+        // The gap lies before what was held; whoever holds it knows where.
+        let gap = self.gap(deficit, GapCause::Pause);
+        self.skip(deficit);
+        steps.push(Step::Settled(Some(gap)));
+    }
+
+    /// The count leaps over a pause; the publisher's own time does not.
+    fn skip(&mut self, pause: Ticks) {
+        self.track = self.track.saturating_add(pause);
+        if let Some(line) = &mut self.source {
+            *line = line.saturating_sub(pause.get().cast_signed());
+        }
+    }
+
+    fn gap(&self, length: Ticks, cause: GapCause) -> Gap {
+        Gap { at: self.track, length, cause, filled: length <= LONGEST_FILL }
+    }
+
+    /// Pins the count to the clock, at the start and where the clock has moved.
+    fn anchor(&mut self, steps: &mut Vec<Step>) {
+        if matches!(self.life, Life::Held { .. }) {
+            return;
+        }
+        let offset = self.slew.offset();
+        if self.anchored.is_none_or(|anchored| anchored.abs_diff(offset) >= ANCHOR) {
+            self.anchored = Some(offset);
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+        }
+    }
+}

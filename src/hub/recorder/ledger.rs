@@ -1,0 +1,367 @@
+//! What a session's entries become on disk: parts, packets, gaps, spools, in order.
+//!
+//! What belongs here: a plain struct that turns each [`Entry`] into [`Write`]s, and never loses a packet without a gap.
+//! What does not: files, queues, who sends the entries.
+
+use std::collections::HashMap;
+
+use super::Entry;
+use crate::archive::NewPart;
+use crate::archive::model::{Anchor, Gap, GapCause, Restart};
+use crate::hub::clock::{LONGEST_FILL, Step};
+use crate::media::packet::Packet;
+use crate::media::time::Ticks;
+use crate::media::track::{Format, TrackNumber};
+
+use super::Owner;
+
+/// One thing for the archive to write of a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Begin a part.
+    BeginPart(NewPart),
+    /// Packets at the part's end.
+    Append(Vec<Packet>),
+    /// Time without packets.
+    Gap(Gap),
+    /// Pin the track's count to the session's clock.
+    Anchor(Anchor),
+    /// The encoder started again.
+    Restart(Restart),
+    /// Packets whose place is not told yet; the gap before them if it turns out a pause.
+    Spool(Ticks, Vec<Packet>),
+    /// Their place is told.
+    Settle(Option<Gap>),
+    /// End the part.
+    EndPart,
+}
+
+/// What is written of a session's tracks so far.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    tracks: HashMap<TrackNumber, Track>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    /// The number of the last part.
+    parts: u32,
+    part: Part,
+    /// Where the last part ends, on the track's count.
+    written: Ticks,
+}
+
+#[derive(Debug, Default)]
+enum Part {
+    /// None is open: the next packet begins one.
+    #[default]
+    None,
+    Open(Format),
+    /// What comes is held; the spool begins here, and is this far behind if it turns out a pause.
+    Held {
+        format: Format,
+        since: Ticks,
+        pause: Ticks,
+    },
+}
+
+impl Ledger {
+    /// What an entry about a track's sound becomes. Entries about other things become nothing.
+    pub fn take(&mut self, entry: Entry) -> Option<(TrackNumber, Vec<Write>)> {
+        match entry {
+            Entry::Sound { track, owner, format, restarted, steps, packets } => {
+                let mut writes = Writes::default();
+                let ledger = self.tracks.entry(track).or_default();
+                ledger.sound(track, &owner, &format, restarted, steps, packets, &mut writes);
+                Some((track, writes.list))
+            }
+            Entry::Steps { track, steps } => {
+                let mut writes = Writes::default();
+                let ledger = self.tracks.get_mut(&track)?;
+                for step in steps {
+                    ledger.step(step, &mut writes);
+                }
+                Some((track, writes.list))
+            }
+            Entry::EndTrack { track } => {
+                let mut writes = Writes::default();
+                self.tracks.remove(&track)?.end_part(&mut writes);
+                Some((track, writes.list))
+            }
+            Entry::Chat(_) | Entry::State(_) | Entry::Finish(..) => None,
+        }
+    }
+}
+
+impl Track {
+    #[expect(clippy::too_many_arguments, reason = "the fields of one entry, taken apart by the one caller")]
+    fn sound(
+        &mut self,
+        number: TrackNumber,
+        owner: &Owner,
+        format: &Format,
+        restarted: bool,
+        steps: Vec<Step>,
+        packets: Vec<Packet>,
+        writes: &mut Writes,
+    ) {
+        let mut packets = packets.into_iter();
+        let mut starts_again = restarted;
+        for step in steps {
+            let Step::Packet { track, session } = step else {
+                self.step(step, writes);
+                continue;
+            };
+            let Some(packet) = packets.next() else { break };
+            self.reach(track, format, writes);
+            match &self.part {
+                Part::None => {
+                    self.parts += 1;
+                    writes.push(Write::BeginPart(NewPart {
+                        track: number,
+                        number: self.parts,
+                        participant: owner.participant,
+                        name: owner.name.clone(),
+                        format: format.clone(),
+                        start: Anchor { track, session },
+                        first: packet.sequence,
+                    }));
+                    self.part = Part::Open(format.clone());
+                    self.written = track;
+                }
+                Part::Open(_) | Part::Held { .. } if starts_again => {
+                    let Format::Opus(head) = format;
+                    writes.push(Write::Restart(Restart { at: self.written, pre_skip: head.pre_skip }));
+                }
+                Part::Open(_) | Part::Held { .. } => {}
+            }
+            starts_again = false;
+            self.written = self.written.saturating_add(packet.duration);
+            let pause = if let Part::Held { pause, .. } = self.part { Some(pause) } else { None };
+            writes.packet(pause, packet);
+        }
+    }
+
+    /// A packet comes that begins at `track` and is encoded so: the part before it may have to end, or to be filled.
+    fn reach(&mut self, track: Ticks, format: &Format, writes: &mut Writes) {
+        let (Part::Open(open) | Part::Held { format: open, .. }) = &self.part else { return };
+        if !continues(open, format) {
+            self.end_part(writes);
+            return;
+        }
+        // What the clock has counted and nobody wrote was lost on the way here.
+        let lost = track.saturating_sub(self.written);
+        if lost > Ticks::ZERO {
+            self.settle_as_pause(writes);
+            self.gap(Gap { at: self.written, length: lost, cause: GapCause::Overload, filled: true }, writes);
+        }
+    }
+
+    fn step(&mut self, step: Step, writes: &mut Writes) {
+        match step {
+            // The first anchor comes with the part.
+            Step::Anchor(anchor) if !matches!(self.part, Part::None) => writes.push(Write::Anchor(anchor)),
+            Step::Gap(gap) if !matches!(self.part, Part::None) => self.gap(gap, writes),
+            Step::Held(pause) => {
+                if let Part::Open(format) = std::mem::take(&mut self.part) {
+                    self.part = Part::Held { format, since: self.written, pause };
+                }
+            }
+            Step::Settled(gap) => {
+                if let Part::Held { format, since, .. } = std::mem::take(&mut self.part) {
+                    self.settle(gap.map(|gap| Gap { at: since, ..gap }), writes);
+                    self.part = Part::Open(format);
+                } else if let Some(gap) = gap {
+                    // What was held was lost on the way here, and the pause with it.
+                    self.gap(Gap { at: self.written, ..gap }, writes);
+                }
+            }
+            Step::Anchor(_) | Step::Gap(_) | Step::Packet { .. } => {}
+        }
+    }
+
+    fn gap(&mut self, gap: Gap, writes: &mut Writes) {
+        if matches!(self.part, Part::None) {
+            return;
+        }
+        let gap = Gap { filled: gap.length <= LONGEST_FILL, ..gap };
+        if !gap.filled {
+            self.settle_as_pause(writes);
+        }
+        self.written = self.written.saturating_add(gap.length);
+        writes.push(Write::Gap(gap));
+        if !gap.filled {
+            self.end_part(writes);
+        }
+    }
+
+    fn settle(&mut self, gap: Option<Gap>, writes: &mut Writes) {
+        self.written = self.written.saturating_add(gap.map_or(Ticks::ZERO, |gap| gap.length));
+        writes.push(Write::Settle(gap));
+    }
+
+    fn settle_as_pause(&mut self, writes: &mut Writes) {
+        if let Part::Held { format, since, pause } = std::mem::take(&mut self.part) {
+            let gap = Gap { at: since, length: pause, cause: GapCause::Pause, filled: true };
+            self.settle(Some(gap), writes);
+            self.part = Part::Open(format);
+        }
+    }
+
+    fn end_part(&mut self, writes: &mut Writes) {
+        self.settle_as_pause(writes);
+        if !matches!(std::mem::take(&mut self.part), Part::None) {
+            writes.push(Write::EndPart);
+        }
+    }
+}
+
+/// Whether packets of the second format go on in a part of the first.
+fn continues(open: &Format, next: &Format) -> bool {
+    let (Format::Opus(open), Format::Opus(next)) = (open, next);
+    open.continues(*next)
+}
+
+/// Writes in order, neighbouring packets as one.
+#[derive(Default)]
+struct Writes {
+    list: Vec<Write>,
+}
+
+impl Writes {
+    fn push(&mut self, write: Write) {
+        self.list.push(write);
+    }
+
+    fn packet(&mut self, held: Option<Ticks>, packet: Packet) {
+        match (self.list.last_mut(), held) {
+            (Some(Write::Append(packets)), None) | (Some(Write::Spool(_, packets)), Some(_)) => packets.push(packet),
+            (_, None) => self.push(Write::Append(vec![packet])),
+            (_, Some(pause)) => self.push(Write::Spool(pause, vec![packet])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::media::opus;
+    use crate::media::packet::Sequence;
+
+    const TRACK: TrackNumber = TrackNumber::new(1);
+    const MONO: Format = Format::Opus(opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 });
+    const STEREO: Format = Format::Opus(opus::Head { channels: 2, pre_skip: 312, input_rate: 48_000, output_gain: 0 });
+
+    fn secs(secs: u64) -> Ticks {
+        Ticks::from_secs(secs)
+    }
+
+    fn packet(number: u64) -> Packet {
+        Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: secs(1), data: Bytes::new() }
+    }
+
+    /// A packet of a second, `number`, whose place on the track's count is `at` seconds.
+    fn sound(format: &Format, before: &[Step], number: u64, at: u64) -> Entry {
+        let name = "Ann".parse().unwrap();
+        let mut steps = before.to_vec();
+        steps.push(Step::Packet { track: secs(at), session: secs(at + 10) });
+        Entry::Sound {
+            track: TRACK,
+            owner: Arc::new(Owner { participant: Uuid::nil(), name, local: 0 }),
+            format: format.clone(),
+            restarted: false,
+            steps,
+            packets: vec![packet(number)],
+        }
+    }
+
+    fn gap(at: u64, length: u64, cause: GapCause) -> Gap {
+        Gap { at: secs(at), length: secs(length), cause, filled: length <= 60 }
+    }
+
+    fn writes(entries: impl IntoIterator<Item = Entry>) -> Vec<Write> {
+        let mut ledger = Ledger::default();
+        entries.into_iter().filter_map(|entry| ledger.take(entry)).flat_map(|(_, writes)| writes).collect()
+    }
+
+    fn append(numbers: &[u64]) -> Write {
+        Write::Append(numbers.iter().copied().map(packet).collect())
+    }
+
+    fn part(number: u32, first: u64, at: u64) -> Write {
+        let start = Anchor { track: secs(at), session: secs(at + 10) };
+        let (name, first) = ("Ann".parse().unwrap(), Sequence::new(first));
+        let format = MONO;
+        Write::BeginPart(NewPart { track: TRACK, number, participant: Uuid::nil(), name, format, start, first })
+    }
+
+    #[test]
+    fn the_first_packet_begins_the_part_and_the_end_ends_it() {
+        let anchor = Step::Anchor(Anchor { track: secs(0), session: secs(10) });
+        let all = writes([sound(&MONO, &[anchor], 0, 0), sound(&MONO, &[], 1, 1), Entry::EndTrack { track: TRACK }]);
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), append(&[1]), Write::EndPart]);
+    }
+
+    #[test]
+    fn a_gap_is_filled_up_to_a_minute_and_past_it_ends_the_part() {
+        let short = gap(1, 60, GapCause::Pause);
+        let all = writes([sound(&MONO, &[], 0, 0), sound(&MONO, &[Step::Gap(short)], 1, 61)]);
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), Write::Gap(short), append(&[1])]);
+        let long = gap(1, 61, GapCause::Pause);
+        let all = writes([sound(&MONO, &[], 0, 0), sound(&MONO, &[Step::Gap(long)], 1, 62)]);
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), Write::Gap(long), Write::EndPart, part(2, 1, 62), append(&[1])]);
+    }
+
+    #[test]
+    fn what_never_came_here_is_a_gap_by_overload() {
+        let all = writes([sound(&MONO, &[], 0, 0), sound(&MONO, &[], 5, 5)]);
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), Write::Gap(gap(1, 4, GapCause::Overload)), append(&[5])]);
+    }
+
+    #[test]
+    fn what_is_held_goes_to_the_spool_until_it_is_told() {
+        let pause = Gap { at: secs(9), ..gap(1, 5, GapCause::Pause) };
+        let settled = Entry::Steps { track: TRACK, steps: vec![Step::Settled(Some(pause))] };
+        let all = writes([
+            sound(&MONO, &[], 0, 0),
+            sound(&MONO, &[Step::Held(secs(5))], 1, 1),
+            sound(&MONO, &[], 2, 2),
+            settled,
+            sound(&MONO, &[], 3, 8),
+        ]);
+        let spool = |number| Write::Spool(secs(5), vec![packet(number)]);
+        let settle = Write::Settle(Some(gap(1, 5, GapCause::Pause)));
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), spool(1), spool(2), settle, append(&[3])]);
+    }
+
+    #[test]
+    fn a_track_that_ends_while_it_is_held_has_paused() {
+        let all = writes([
+            sound(&MONO, &[], 0, 0),
+            sound(&MONO, &[Step::Held(secs(5))], 1, 1),
+            Entry::EndTrack { track: TRACK },
+        ]);
+        assert_eq!(all[3..], [Write::Settle(Some(gap(1, 5, GapCause::Pause))), Write::EndPart]);
+    }
+
+    #[test]
+    fn another_head_begins_a_part_and_the_same_head_goes_on_with_a_note() {
+        let restarted = |entry| match entry {
+            Entry::Sound { track, owner, format, steps, packets, .. } => {
+                Entry::Sound { track, owner, format, restarted: true, steps, packets }
+            }
+            other => other,
+        };
+        let all = writes([sound(&MONO, &[], 0, 0), restarted(sound(&MONO, &[], 1, 1))]);
+        let note = Write::Restart(Restart { at: secs(1), pre_skip: 312 });
+        assert_eq!(all, [part(1, 0, 0), append(&[0]), note, append(&[1])]);
+        let all = writes([sound(&MONO, &[], 0, 0), restarted(sound(&STEREO, &[], 1, 1))]);
+        assert_eq!(all[2], Write::EndPart);
+        assert!(matches!(&all[3], Write::BeginPart(part) if part.number == 2 && part.format == STEREO));
+    }
+}

@@ -1,0 +1,231 @@
+//! The recorder: one actor for each session; a subscriber of the room like any other, except that it never loses a packet
+//! without recording a gap.
+//!
+//! What belongs here: the bounded queue between room and archive, and the hand-over. What does not: what becomes of an
+//! entry (`ledger.rs`), files (the archive).
+
+mod ledger;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix::{Actor, Addr, Context, Handler, Message, Recipient};
+use uuid::Uuid;
+
+use self::ledger::{Ledger, Write};
+use super::clock::Step;
+use super::room::Archived;
+use crate::archive::model::{Chat, EndReason, State};
+use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
+use crate::media::packet::{Packet, Sequence};
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+use super::room::NewSession;
+
+/// Bytes that may wait to be durable: the bound of `room to recorder`, in bytes.
+pub const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// Sound that may wait to be durable, of all tracks of a session together: the bound in seconds, for each of them.
+pub const LONGEST_WAIT: Ticks = Ticks::from_secs(60);
+/// Entries that may wait for the recorder's turn. It hands them on without waiting, so they are few.
+const MAILBOX: usize = 4096;
+
+/// Whose a track of a recording is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The connection.
+    pub participant: Uuid,
+    /// What they call themselves.
+    pub name: ParticipantName,
+    /// The publisher's own number for the track.
+    pub local: u16,
+}
+
+/// What a room tells its recorder, in order.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub enum Entry {
+    /// Packets of a track.
+    Sound {
+        /// Its number in the recording.
+        track: TrackNumber,
+        /// Whose it is.
+        owner: Arc<Owner>,
+        /// How the packets are encoded.
+        format: Format,
+        /// Whether an encoder started (again) with the first.
+        restarted: bool,
+        /// What the clock says of them: one [`Step::Packet`] for each, and what else is to be said.
+        steps: Vec<Step>,
+        /// The packets.
+        packets: Vec<Packet>,
+    },
+    /// What the clock says without a packet.
+    Steps {
+        /// The track's number in the recording.
+        track: TrackNumber,
+        /// What it says.
+        steps: Vec<Step>,
+    },
+    /// A track has ended.
+    EndTrack {
+        /// Its number in the recording.
+        track: TrackNumber,
+    },
+    /// Someone said something.
+    Chat(Chat),
+    /// The session's life went on.
+    State(State),
+    /// The session has ended.
+    Finish(EndReason, UnixMillis),
+}
+
+/// What of a session waits to be durable.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+}
+
+/// A room's end of the queue to its recorder.
+#[derive(Debug)]
+pub struct Link {
+    recorder: Addr<Recorder>,
+    waiting: Arc<Waiting>,
+    /// For each track, the sequence numbers that were sent and are not durable, with their sound.
+    tracks: Vec<InFlight>,
+}
+
+/// A track's packets that are on their way to the disk.
+#[derive(Debug, Default)]
+struct InFlight {
+    /// Messages: the number after their last packet, and their sound.
+    messages: std::collections::VecDeque<(Sequence, Ticks)>,
+    sound: Ticks,
+}
+
+/// Packets that the recorder did not take: its queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// The track's number in the recording.
+    pub track: TrackNumber,
+    /// The first of them.
+    pub begin: Sequence,
+    /// The number after the last.
+    pub end: Sequence,
+}
+
+impl Link {
+    /// Starts a session's recorder on this thread. What the archive says goes to `room`.
+    #[must_use]
+    pub fn start(archive: &Archive, room_name: RoomName, session: NewSession, room: Recipient<Archived>) -> Self {
+        let waiting = Arc::new(Waiting::default());
+        let released = Arc::clone(&waiting);
+        let recording = session.id.uuid();
+        let events = Box::new(move |event: Event| {
+            if let Event::Durable { bytes, .. } = event {
+                released.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            }
+            // One for each track and round: control, not media.
+            room.do_send(Archived { recording, event });
+        });
+        let new = NewRecording { id: session.id, room: room_name, started: session.started };
+        let recorder = Recorder { ledger: Ledger::default(), writer: Some(archive.begin(new, events)) }.start();
+        Self { recorder, waiting, tracks: Vec::new() }
+    }
+
+    /// Hands an entry to the recorder.
+    ///
+    /// # Errors
+    /// Where it carries sound and too much of that waits already. What is not sound is always taken.
+    pub fn send(&mut self, entry: Entry) -> Result<(), Full> {
+        let Entry::Sound { track, packets, .. } = &entry else {
+            self.recorder.do_send(entry);
+            return Ok(());
+        };
+        let (Some(first), Some(last)) = (packets.first(), packets.last()) else { return Ok(()) };
+        let full = Full { track: *track, begin: first.sequence, end: last.sequence.next() };
+        let index = usize::from(track.get());
+        let bytes: usize = packets.iter().map(|packet| packet.data.len()).sum();
+        let sound = packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration));
+        if self.tracks.len() <= index {
+            self.tracks.resize_with(index + 1, InFlight::default);
+        }
+        let in_flight = &mut self.tracks[index];
+        let too_long = in_flight.sound.saturating_add(sound) > LONGEST_WAIT;
+        if too_long || self.waiting.bytes.load(Ordering::Acquire).saturating_add(bytes) > MOST_BYTES {
+            return Err(full);
+        }
+        self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
+        if self.recorder.try_send(entry).is_err() {
+            self.waiting.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            return Err(full);
+        }
+        in_flight.sound = in_flight.sound.saturating_add(sound);
+        in_flight.messages.push_back((full.end, sound));
+        Ok(())
+    }
+
+    /// Packets of a track are durable: they wait no longer.
+    pub fn durable(&mut self, track: TrackNumber, next: Sequence) {
+        let Some(in_flight) = self.tracks.get_mut(usize::from(track.get())) else { return };
+        while let Some((end, sound)) = in_flight.messages.front()
+            && *end <= next
+        {
+            in_flight.sound = in_flight.sound.saturating_sub(*sound);
+            in_flight.messages.pop_front();
+        }
+    }
+}
+
+/// The actor.
+pub struct Recorder {
+    ledger: Ledger,
+    /// None once the recording has ended.
+    writer: Option<RecordingWriter>,
+}
+
+impl Actor for Recorder {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Entry> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, entry: Entry, _: &mut Self::Context) {
+        let Some(writer) = &self.writer else { return };
+        match entry {
+            Entry::Chat(chat) => writer.chat(chat),
+            Entry::State(state) => writer.state(state),
+            Entry::Finish(reason, at) => {
+                if let Some(writer) = self.writer.take() {
+                    writer.end(reason, at);
+                }
+            }
+            sound => {
+                if let Some((track, writes)) = self.ledger.take(sound) {
+                    for write in writes {
+                        carry_out(writer, track, write);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn carry_out(writer: &RecordingWriter, track: TrackNumber, write: Write) {
+    match write {
+        Write::BeginPart(part) => writer.begin_part(part),
+        Write::Append(packets) => writer.append(track, packets),
+        Write::Gap(gap) => writer.gap(track, gap),
+        Write::Anchor(anchor) => writer.anchor(track, anchor),
+        Write::Restart(restart) => writer.restart(track, restart),
+        Write::Spool(pause, packets) => writer.spool(track, pause, packets),
+        Write::Settle(gap) => writer.settle(track, gap),
+        Write::EndPart => writer.end_part(track),
+    }
+}

@@ -1,0 +1,183 @@
+//! What others say to a room, and what it answers.
+
+use actix::{Addr, Message};
+use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::fanout::{Fanout, MemberId, Reads};
+use crate::archive::Event;
+use crate::media::packet::{Sequence, SourcePacket};
+use crate::media::room::RoomName;
+use crate::media::time::{Moment, Ticks};
+use crate::media::track::Format;
+use crate::wire::v1::{Participant, Session, Track};
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// May publish, and is announced.
+    Speaker,
+    /// Only listens, and is counted.
+    Listener,
+}
+
+/// Takes a member in. Its place in the fan-out is registered before.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Join {
+    /// Who.
+    pub participant: Participant,
+    /// What they may do.
+    pub role: Role,
+    /// What they read.
+    pub reads: Reads,
+    /// The fan-out of their thread.
+    pub fanout: Addr<Fanout>,
+}
+
+/// Lets a member go; its tracks end.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// Who.
+    pub member: MemberId,
+}
+
+/// Announces a track before its first packet.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), Refused>")]
+pub struct Announce {
+    /// Whose.
+    pub member: MemberId,
+    /// The publisher's own number.
+    pub local: u16,
+}
+
+/// Packets of a member's track, in order. Answered with how much more sound may come now.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Ticks, Refused>")]
+pub struct Publish {
+    /// Whose.
+    pub member: MemberId,
+    /// The publisher's own number for the track. One that was not announced begins with its first packet, and ends by
+    /// silence too.
+    pub local: u16,
+    /// How the packets are encoded.
+    pub format: Format,
+    /// Whether an encoder started (again) with the first of them.
+    pub restarted: bool,
+    /// The number of the first, where the publisher numbers them.
+    pub first: Option<Sequence>,
+    /// The packets.
+    pub packets: Vec<SourcePacket>,
+    /// When they arrived.
+    pub arrived: Moment,
+}
+
+/// Ends a track.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unpublish {
+    /// Whose.
+    pub member: MemberId,
+    /// The publisher's own number.
+    pub local: u16,
+}
+
+/// A track is muted, or not any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Mute {
+    /// Whose.
+    pub member: MemberId,
+    /// The publisher's own number.
+    pub local: u16,
+    /// Whether it is.
+    pub muted: bool,
+}
+
+/// A line of chat.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Say {
+    /// Who says it.
+    pub member: MemberId,
+    /// What.
+    pub text: String,
+}
+
+/// A binary message that is no sound, for the other plain members.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Relay {
+    /// Who sends it.
+    pub member: MemberId,
+    /// The message.
+    pub bytes: Bytes,
+}
+
+/// Asks for the place of the session's clock.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Ping {
+    /// Who asks.
+    pub member: MemberId,
+    /// Returned as it is.
+    pub time: u64,
+}
+
+/// Asks what is going on in the room.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Description")]
+pub struct Describe;
+
+/// What is going on in a room.
+#[derive(Clone, Debug, Serialize)]
+pub struct Description {
+    /// The room's name.
+    pub name: RoomName,
+    /// Who is here and may speak.
+    pub participants: Vec<Participant>,
+    /// How many only listen.
+    pub listeners: usize,
+    /// The live tracks.
+    pub tracks: Vec<Track>,
+    /// The recording in progress.
+    pub session: Option<Session>,
+}
+
+/// The hub stops, or nobody is here any more: the session ends at once, and then the room.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Close;
+
+/// What the archive says of the session's recording.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Archived {
+    /// Of which recording.
+    pub recording: Uuid,
+    /// What.
+    pub event: Event,
+}
+
+/// Why a room does not take something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The member is not, or no longer, in the room.
+    #[error("this connection is not in the room any more")]
+    NotHere,
+    /// The member only listens.
+    #[error("this connection only listens (publish=false)")]
+    OnlyListens,
+    /// The number is in use.
+    #[error("track {0} is published already")]
+    Published(u16),
+    /// Past [`super::MOST_TRACKS`].
+    #[error("a connection publishes at most {} tracks", super::MOST_TRACKS)]
+    TooManyTracks,
+    /// Every number of a track is in use.
+    #[error("the room has no number left for another track")]
+    RoomFull,
+}

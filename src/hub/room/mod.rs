@@ -1,0 +1,323 @@
+//! The room: one actor whose mailbox orders everything that happens in a room.
+//!
+//! What belongs here: the shell around [`State`]: messages in, effects out to workers and recorder, the timer. What does
+//! not: every decision (`state.rs`, `sound.rs`).
+
+mod messages;
+mod sound;
+mod state;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+
+pub use self::messages::{
+    Announce, Archived, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say,
+    Unpublish,
+};
+pub use self::sound::MOST_TRACKS;
+pub use self::state::{Effect, LONGEST_KEPT_CHAT, NewSession, State};
+use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
+use super::outbox::Skipped;
+use super::recorder::Link;
+use super::session::Patience;
+use super::time::Clock;
+use crate::archive::{Archive, Event};
+use crate::media::room::RoomName;
+
+/// Messages of publishers that may wait: the bound of `publisher to room`.
+const MAILBOX: usize = 64;
+/// How often time is told: the pace of `received` acknowledgements.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Keeps the hub from forgetting a room, while it is held.
+pub type Lease = Arc<()>;
+
+/// The actor.
+pub struct Room {
+    state: State,
+    clock: Clock,
+    archive: Archive,
+    workers: Vec<Worker>,
+    /// Which worker a member is on.
+    homes: HashMap<MemberId, Addr<Fanout>>,
+    recorder: Option<Link>,
+    /// Whether sound is being lost on its way to the recorder.
+    overloaded: bool,
+    timer: Option<SpawnHandle>,
+    lease: Lease,
+    /// Held while a session has not ended.
+    session: Option<Lease>,
+}
+
+/// A worker thread that has members of this room.
+struct Worker {
+    fanout: Addr<Fanout>,
+    members: usize,
+    missed: Skipped,
+}
+
+impl Room {
+    /// An empty room. `lease` is the hub's own.
+    #[must_use]
+    pub fn new(name: RoomName, patience: Patience, clock: Clock, archive: Archive, lease: Lease) -> Self {
+        Self {
+            state: State::new(name, patience),
+            clock,
+            archive,
+            workers: Vec::new(),
+            homes: HashMap::new(),
+            recorder: None,
+            overloaded: false,
+            timer: None,
+            lease,
+            session: None,
+        }
+    }
+
+    /// Carries out what the state asks for.
+    fn carry_out(&mut self, context: &mut Context<Self>) {
+        let mut deliveries = Vec::new();
+        loop {
+            let effects = self.state.effects();
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Deliver(delivery) => deliveries.push(delivery),
+                    Effect::Begin(session) => {
+                        let room = context.address().recipient();
+                        self.recorder = Some(Link::start(&self.archive, self.state.name().clone(), session, room));
+                        self.session = Some(Arc::clone(&self.lease));
+                        self.overloaded = false;
+                    }
+                    Effect::Record(entry) => self.record(entry),
+                }
+            }
+        }
+        if !deliveries.is_empty() {
+            self.deliver(deliveries.into());
+        }
+        if !self.state.has_session() {
+            self.recorder = None;
+            self.session = None;
+        }
+        self.set_timer(context);
+    }
+
+    fn record(&mut self, entry: super::recorder::Entry) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let is_sound = matches!(entry, super::recorder::Entry::Sound { .. });
+        match recorder.send(entry) {
+            Ok(()) if is_sound && self.overloaded => {
+                self.overloaded = false;
+                self.state.recording_goes_on();
+            }
+            Ok(()) => {}
+            Err(full) => {
+                self.state.not_recorded(full.track, full.begin, full.end);
+                if !std::mem::replace(&mut self.overloaded, true) {
+                    tracing::warn!(room = %self.state.name(), "the disk does not keep up: sound is not recorded");
+                    self.state.recording_lags();
+                }
+            }
+        }
+    }
+
+    /// One message to each worker. One that is full misses the sound of it, is told later how much, and still gets the rest.
+    fn deliver(&mut self, deliveries: Arc<[Delivery]>) {
+        for worker in &mut self.workers {
+            if worker.missed != Skipped::default() && worker.fanout.try_send(Missed(worker.missed)).is_ok() {
+                worker.missed = Skipped::default();
+            }
+            let full = worker.fanout.try_send(Deliver(Arc::clone(&deliveries))).is_err();
+            if full {
+                let (sound, kept): (Vec<_>, Vec<_>) =
+                    deliveries.iter().cloned().partition(|delivery| delivery.sound().is_some());
+                for ticks in sound.iter().filter_map(Delivery::sound) {
+                    worker.missed.ticks = worker.missed.ticks.saturating_add(ticks);
+                    worker.missed.messages += 1;
+                }
+                if !kept.is_empty() {
+                    // Control, not media: it passes a full mailbox.
+                    worker.fanout.do_send(Deliver(kept.into()));
+                }
+            }
+        }
+    }
+
+    /// The timer runs while time changes anything.
+    fn set_timer(&mut self, context: &mut Context<Self>) {
+        match (self.timer, self.state.is_awake()) {
+            (None, true) => {
+                self.timer = Some(context.run_interval(TICK, |room, context| {
+                    room.state.tick(room.clock.now(), room.clock.wall());
+                    room.carry_out(context);
+                }));
+            }
+            (Some(timer), false) => {
+                context.cancel_future(timer);
+                self.timer = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, member: MemberId, fanout: Addr<Fanout>) {
+        match self.workers.iter_mut().find(|worker| worker.fanout == fanout) {
+            Some(worker) => worker.members += 1,
+            None => self.workers.push(Worker { fanout: fanout.clone(), members: 1, missed: Skipped::default() }),
+        }
+        self.homes.insert(member, fanout);
+    }
+
+    fn exit(&mut self, member: MemberId) {
+        let Some(fanout) = self.homes.remove(&member) else { return };
+        if let Some(index) = self.workers.iter().position(|worker| worker.fanout == fanout) {
+            self.workers[index].members -= 1;
+            if self.workers[index].members == 0 {
+                self.workers.remove(index);
+            }
+        }
+    }
+}
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Join> for Room {
+    type Result = ();
+
+    fn handle(&mut self, join: Join, context: &mut Self::Context) {
+        let Join { participant, role, reads, fanout } = join;
+        self.enter(participant.id, fanout);
+        self.state.join(self.clock.now(), participant, role, reads);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Leave> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Leave { member }: Leave, context: &mut Self::Context) {
+        self.state.leave(self.clock.now(), self.clock.wall(), member);
+        self.exit(member);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Announce> for Room {
+    type Result = Result<(), Refused>;
+
+    fn handle(&mut self, Announce { member, local }: Announce, context: &mut Self::Context) -> Self::Result {
+        let answer = self.state.announce(self.clock.now(), member, local);
+        self.carry_out(context);
+        answer
+    }
+}
+
+impl Handler<Publish> for Room {
+    type Result = Result<crate::media::time::Ticks, Refused>;
+
+    fn handle(&mut self, publish: Publish, context: &mut Self::Context) -> Self::Result {
+        let answer = self.state.publish(self.clock.wall(), publish);
+        self.carry_out(context);
+        answer
+    }
+}
+
+impl Handler<Unpublish> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Unpublish { member, local }: Unpublish, context: &mut Self::Context) {
+        self.state.unpublish(self.clock.now(), self.clock.wall(), member, local);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Mute> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Mute { member, local, muted }: Mute, context: &mut Self::Context) {
+        self.state.mute(member, local, muted);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Say> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Say { member, text }: Say, context: &mut Self::Context) {
+        self.state.say(self.clock.now(), member, text);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Relay> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Relay { member, bytes }: Relay, context: &mut Self::Context) {
+        self.state.relay(member, &bytes);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Ping> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Ping { member, time }: Ping, context: &mut Self::Context) {
+        self.state.ping(self.clock.now(), member, time);
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Describe> for Room {
+    type Result = MessageResult<Describe>;
+
+    fn handle(&mut self, Describe: Describe, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.state.describe(self.clock.now()))
+    }
+}
+
+impl Handler<Archived> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Archived { recording, event }: Archived, context: &mut Self::Context) {
+        if !self.state.is_recording(recording) {
+            return;
+        }
+        match event {
+            Event::Durable { track, next, .. } => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.durable(track, next);
+                }
+                self.state.durable(track, next);
+            }
+            Event::Failed { reason, message } => {
+                tracing::error!(room = %self.state.name(), %recording, ?reason, "the recording ended: {message}");
+                self.recorder = None;
+                self.state.recording_failed(reason);
+            }
+            Event::Ended => {}
+        }
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Close> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Close: Close, context: &mut Self::Context) {
+        self.state.close(self.clock.now(), self.clock.wall());
+        self.carry_out(context);
+        context.stop();
+    }
+}

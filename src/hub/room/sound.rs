@@ -1,0 +1,386 @@
+//! The tracks of a room: from a publisher's packets to placed packets, the renditions' messages and the recorder's entries.
+//!
+//! What belongs here: numbering, placing, muxing, acknowledging, ending. What does not: who else is in the room.
+
+use std::sync::Arc;
+
+use super::super::acknowledge::{Acknowledged, Holes};
+use super::super::clock::{LONGEST_START, Step, TrackClock};
+use super::super::fanout::{Delivery, MemberId, Reads, To};
+use super::super::recorder::{Entry, Owner};
+use super::super::rendition::{Placed, Recent, v1};
+use super::super::session::{Ends, TrackLife};
+use super::messages::{Publish, Refused, Role};
+use super::state::{Effect, State};
+use crate::media::packet::{Packet, Sequence, SourcePacket};
+use crate::media::room::ParticipantName;
+use crate::media::time::{Moment, Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+use crate::wire::v1::{self as wire, Notice};
+
+/// The most tracks that one member publishes at a time.
+pub const MOST_TRACKS: usize = 16;
+
+/// A live track.
+#[derive(Debug)]
+pub struct Track {
+    /// Its number in the room.
+    pub(super) number: TrackNumber,
+    /// Whose it is.
+    pub(super) member: MemberId,
+    /// The publisher's own number.
+    local: u16,
+    ends: Ends,
+    muted: bool,
+    /// When its last packet came, or its announcement.
+    heard: Moment,
+    /// How its packets are encoded; none before the first.
+    format: Option<Format>,
+    sound: Option<Sound>,
+    /// The number of the next packet.
+    next: Sequence,
+    holes: Holes,
+    /// What its publisher was last told.
+    received: Acknowledged,
+}
+
+/// What a track has from its first packet on.
+#[derive(Debug)]
+struct Sound {
+    clock: TrackClock,
+    /// Its number in the recording.
+    recorded: TrackNumber,
+    owner: Arc<Owner>,
+    recent: Recent,
+    /// Whether the next packet does not go on where the last one ended.
+    discontinuity: bool,
+}
+
+impl Track {
+    /// The track as `roomtone.v1` tells of it, once it is known how it sounds.
+    pub(super) fn told(&self) -> Option<wire::Track> {
+        let format = self.format.clone()?;
+        Some(wire::Track { track: self.number, participant: self.member, format, muted: self.muted })
+    }
+
+    /// Whether it has had a packet, and so is a part of the session.
+    pub(super) const fn is_recorded(&self) -> bool {
+        self.sound.is_some()
+    }
+}
+
+impl State {
+    /// Announces a track, and tells its publisher the room's number.
+    ///
+    /// # Errors
+    /// Where the member may not, or has too many, or uses the number already.
+    pub fn announce(&mut self, now: Moment, member: MemberId, local: u16) -> Result<(), Refused> {
+        if self.track_of(member, local).is_some() {
+            return Err(Refused::Published(local));
+        }
+        let number = self.begin_track(now, member, local, Ends::ByMessage)?;
+        self.tell_one(member, &Notice::Published { track: local, number });
+        Ok(())
+    }
+
+    /// Takes packets of a track, in order; gives how much more sound may come now.
+    ///
+    /// # Errors
+    /// Where the member may not publish.
+    pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<Ticks, Refused> {
+        let Publish { member, local, format, restarted, first, mut packets, arrived: now } = message;
+        let index = match self.track_of(member, local) {
+            Some(index) => index,
+            None => {
+                self.begin_track(now, member, local, Ends::BySilence)?;
+                self.tracks.len() - 1
+            }
+        };
+        self.take_format(index, &format);
+        let first = self.tracks[index].number_packets(first, &mut packets);
+        let duration = length(&packets);
+        if packets.is_empty() {
+            let session = self.session.as_ref().map(|session| session.at(now)).unwrap_or_default();
+            let sound = self.tracks[index].sound.as_ref();
+            return Ok(sound.map_or(LONGEST_START, |sound| sound.clock.room_ahead(session)));
+        }
+        self.begin_session(now, wall, duration.min(LONGEST_START).as_duration());
+        let (at, owner_number) = self.begin_sound(index, now, duration);
+
+        let track = &mut self.tracks[index];
+        track.heard = now;
+        let Some(sound) = &mut track.sound else { return Err(Refused::NotHere) };
+        let mut steps = if restarted { sound.clock.source_restarts() } else { Vec::new() };
+        steps.extend(sound.clock.place(at, &packets));
+        let ahead = sound.clock.room_ahead(at);
+        let runs = runs(&mut sound.discontinuity, &steps, first, packets);
+        let number = track.number;
+        let owner = Arc::clone(&sound.owner);
+        let placed: Vec<Packet> = runs.iter().flat_map(|run| run.packets.iter().cloned()).collect();
+        for run in runs {
+            self.fan_out(index, number, &format, &run, now);
+        }
+        let entry = Entry::Sound { track: owner_number, owner, format, restarted, steps, packets: placed };
+        self.effects.push(Effect::Record(entry));
+        self.step_session(now, wall);
+        Ok(ahead)
+    }
+
+    /// Ends a member's track.
+    pub fn unpublish(&mut self, now: Moment, wall: UnixMillis, member: MemberId, local: u16) {
+        if let Some(index) = self.track_of(member, local) {
+            self.end_track(self.tracks[index].number);
+            self.step_session(now, wall);
+        }
+    }
+
+    /// Mutes a member's track, or not any more; it stays live.
+    pub fn mute(&mut self, member: MemberId, local: u16, muted: bool) {
+        let Some(index) = self.track_of(member, local) else { return };
+        let track = &mut self.tracks[index];
+        if std::mem::replace(&mut track.muted, muted) != muted && track.format.is_some() {
+            let told = Notice::Muted { track: track.number, muted };
+            self.tell(told, None);
+        }
+    }
+
+    /// These packets of a recording survive a power cut.
+    pub fn durable(&mut self, recorded: TrackNumber, next: Sequence) {
+        let Some(session) = &self.session else { return };
+        let index = usize::from(recorded.get()).saturating_sub(1);
+        let Some(owner) = session.owners.get(index).map(Arc::clone) else { return };
+        let of = |track: &&Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == recorded);
+        let holes = self.tracks.iter().find(of).map_or_else(Holes::default, |track| track.holes.clone());
+        let Acknowledged { next, ranges } = holes.acknowledged(next);
+        self.tell_one(owner.participant, &Notice::Durable { track: owner.local, next, ranges });
+    }
+
+    /// The recorder could not take these packets: they are never acknowledged.
+    pub fn not_recorded(&mut self, recorded: TrackNumber, begin: Sequence, end: Sequence) {
+        let of = |track: &&mut Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == recorded);
+        if let Some(track) = self.tracks.iter_mut().find(of) {
+            track.holes.add(begin, end);
+        }
+    }
+
+    /// Time has passed for the tracks: verdicts, messages that wait, acknowledgements, silence without end.
+    pub(super) fn tick_tracks(&mut self, now: Moment) {
+        let mut ended = Vec::new();
+        for index in 0..self.tracks.len() {
+            let at = self.session.as_ref().map(|session| session.at(now)).unwrap_or_default();
+            let track = &mut self.tracks[index];
+            if TrackLife::Live.at(now, track.heard, track.ends, &self.patience) == TrackLife::Ended {
+                ended.push(track.number);
+            }
+            if let Some(sound) = &mut track.sound {
+                let steps = sound.clock.tick(at);
+                if !steps.is_empty() {
+                    sound.discontinuity |= steps.iter().any(|step| matches!(step, Step::Settled(Some(_))));
+                    self.effects.push(Effect::Record(Entry::Steps { track: sound.recorded, steps }));
+                }
+            }
+            self.acknowledge(index);
+        }
+        for number in ended {
+            self.end_track(number);
+        }
+        let waiting: Vec<_> = self
+            .renditions
+            .iter_mut()
+            .flat_map(|(layout, rendition)| {
+                let layout = *layout;
+                rendition.tick(now).into_iter().map(move |(track, frame)| (layout, track, frame))
+            })
+            .collect();
+        for (layout, number, frame) in waiting {
+            let except = self.tracks.iter().find(|track| track.number == number).map(|track| track.member);
+            let to = To::Readers { of: Reads::Plain(layout), except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+        }
+    }
+
+    /// Ends a track: what is held and gathered of it goes out, and everyone is told.
+    pub(super) fn end_track(&mut self, number: TrackNumber) {
+        let Some(index) = self.tracks.iter().position(|track| track.number == number) else { return };
+        self.acknowledge(index);
+        let mut track = self.tracks.remove(index);
+        self.flush_renditions(number, track.member);
+        if let Some(sound) = &mut track.sound {
+            let steps = sound.clock.end();
+            if !steps.is_empty() {
+                self.effects.push(Effect::Record(Entry::Steps { track: sound.recorded, steps }));
+            }
+            self.effects.push(Effect::Record(Entry::EndTrack { track: sound.recorded }));
+        }
+        if track.format.is_some() {
+            self.tell(Notice::TrackEnded { track: number }, None);
+        }
+    }
+
+    fn track_of(&self, member: MemberId, local: u16) -> Option<usize> {
+        self.tracks.iter().position(|track| track.member == member && track.local == local)
+    }
+
+    fn begin_track(&mut self, now: Moment, member: MemberId, local: u16, ends: Ends) -> Result<TrackNumber, Refused> {
+        let role = self.members.get(&member).ok_or(Refused::NotHere)?.role;
+        if role == Role::Listener {
+            return Err(Refused::OnlyListens);
+        }
+        if self.tracks.iter().filter(|track| track.member == member).count() >= MOST_TRACKS {
+            return Err(Refused::TooManyTracks);
+        }
+        let taken = |number: &u16| self.tracks.iter().any(|track| track.number.get() == *number);
+        let number = (1..=u16::MAX).find(|number| !taken(number)).ok_or(Refused::RoomFull)?;
+        let number = TrackNumber::new(number);
+        self.tracks.push(Track {
+            number,
+            member,
+            local,
+            ends,
+            muted: false,
+            heard: now,
+            format: None,
+            sound: None,
+            next: Sequence::ZERO,
+            holes: Holes::default(),
+            received: Acknowledged::default(),
+        });
+        Ok(number)
+    }
+
+    /// The format is known, or another one now: what was gathered of the other goes out, and everyone is told.
+    fn take_format(&mut self, index: usize, format: &Format) {
+        let track = &mut self.tracks[index];
+        if track.format.as_ref() == Some(format) {
+            return;
+        }
+        let (number, member) = (track.number, track.member);
+        let changed = track.format.replace(format.clone()).is_some();
+        if changed {
+            if let Some(sound) = &mut track.sound {
+                sound.recent.clear();
+            }
+            self.flush_renditions(number, member);
+        }
+        if let Some(told) = self.tracks[index].told() {
+            self.tell(Notice::Track { track: told }, None);
+        }
+    }
+
+    /// With its first packet a track becomes part of the session. Gives where the session's clock is, and the track's
+    /// number in the recording.
+    fn begin_sound(&mut self, index: usize, now: Moment, duration: Ticks) -> (Ticks, TrackNumber) {
+        let Some(session) = &mut self.session else { return (Ticks::ZERO, TrackNumber::new(0)) };
+        let at = session.at(now);
+        let track = &mut self.tracks[index];
+        if let Some(sound) = &track.sound {
+            return (at, sound.recorded);
+        }
+        let known = self.members.get(&track.member);
+        let name = known.map_or_else(ParticipantName::nobody, |member| member.participant.name.clone());
+        let owner = Arc::new(Owner { participant: track.member, name, local: track.local });
+        session.owners.push(Arc::clone(&owner));
+        let recorded = TrackNumber::new(u16::try_from(session.owners.len()).unwrap_or(u16::MAX));
+        let clock = TrackClock::begin(at, duration);
+        track.sound = Some(Sound { clock, recorded, owner, recent: Recent::default(), discontinuity: false });
+        (at, recorded)
+    }
+
+    /// Hands placed packets to those who read them.
+    fn fan_out(&mut self, index: usize, number: TrackNumber, format: &Format, run: &Placed, now: Moment) {
+        let except = Some(self.tracks[index].member);
+        if self.readers(Reads::V1) > 0
+            && let Some(frame) = v1(number, run)
+        {
+            let to = To::Readers { of: Reads::V1, except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+        }
+        let Some(sound) = &mut self.tracks[index].sound else { return };
+        for (layout, rendition) in &mut self.renditions {
+            let to = To::Readers { of: Reads::Plain(*layout), except };
+            for frame in rendition.push(number, format, &sound.recent, run, now) {
+                self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+            }
+        }
+        for packet in &run.packets {
+            sound.recent.push(packet.clone());
+        }
+    }
+
+    fn flush_renditions(&mut self, number: TrackNumber, member: MemberId) {
+        for (layout, rendition) in &mut self.renditions {
+            if let Some(frame) = rendition.end(number) {
+                let to = To::Readers { of: Reads::Plain(*layout), except: Some(member) };
+                self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+            }
+        }
+    }
+
+    /// Tells a publisher what the hub has, where that has changed.
+    fn acknowledge(&mut self, index: usize) {
+        let track = &mut self.tracks[index];
+        let received = track.holes.acknowledged(track.next);
+        if received != track.received {
+            track.received = received.clone();
+            let Acknowledged { next, ranges } = received;
+            let (member, told) = (track.member, Notice::Received { track: track.local, next, ranges });
+            self.tell_one(member, &told);
+        }
+    }
+}
+
+impl Track {
+    /// Numbers a message's packets: as their publisher does, or counting on. What has come before is left out, what was
+    /// left out is a hole. Gives the number of the first that is new.
+    fn number_packets(&mut self, first: Option<Sequence>, packets: &mut Vec<SourcePacket>) -> Sequence {
+        let began = self.sound.is_some();
+        let mut first = first.unwrap_or(self.next);
+        if began && first < self.next {
+            let known = usize::try_from(self.next.get() - first.get()).unwrap_or(usize::MAX).min(packets.len());
+            packets.drain(..known);
+            first = self.next;
+        }
+        if packets.is_empty() {
+            return first;
+        }
+        if began {
+            self.holes.add(self.next, first);
+        }
+        self.next = first.after(packets.len() as u64);
+        first
+    }
+}
+
+/// Splits a message at its gaps: within a run each packet begins where the one before it ends. A step is there for each
+/// packet, in order.
+fn runs(discontinuity: &mut bool, steps: &[Step], first: Sequence, packets: Vec<SourcePacket>) -> Vec<Placed> {
+    let mut runs: Vec<Placed> = Vec::new();
+    let mut packets = packets.into_iter();
+    let mut sequence = first;
+    let mut open = false;
+    for step in steps {
+        match step {
+            Step::Gap(_) | Step::Settled(Some(_)) => {
+                *discontinuity = true;
+                open = false;
+            }
+            Step::Packet { session, .. } => {
+                let Some(SourcePacket { duration, data, .. }) = packets.next() else { break };
+                if !open {
+                    runs.push(Placed { packets: Vec::new(), discontinuity: std::mem::take(discontinuity) });
+                    open = true;
+                }
+                if let Some(run) = runs.last_mut() {
+                    run.packets.push(Packet { sequence, time: *session, duration, data });
+                }
+                sequence = sequence.next();
+            }
+            Step::Anchor(_) | Step::Held(_) | Step::Settled(None) => {}
+        }
+    }
+    runs
+}
+
+fn length(packets: &[SourcePacket]) -> Ticks {
+    packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
+}

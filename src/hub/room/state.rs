@@ -1,0 +1,343 @@
+//! Who is in a room, what is said, and what becomes of its session: plain functions that give [`Effect`]s.
+//!
+//! What belongs here: members, chat, the session's life, what is told to whom. What does not: how packets are placed and
+//! muxed (`sound.rs`), and who carries the effects out (`mod.rs`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::super::fanout::{Delivery, MemberId, Reads, To};
+use super::super::outbox::{Cargo, Frame};
+use super::super::recorder::{Entry, Owner};
+use super::super::rendition::{Plain, Rendition};
+use super::super::session::{Census, Life, Patience};
+use super::messages::{Description, Role};
+use super::sound::Track;
+use crate::archive::model::{Chat, EndReason, RecordingId};
+use crate::media::room::RoomName;
+use crate::media::time::{Moment, Ticks, UnixMillis};
+use crate::wire::frame;
+use crate::wire::v1::{self, Notice, Participant};
+
+/// The longest line of chat that is kept with a recording, in bytes. A longer one is said, and not kept.
+pub const LONGEST_KEPT_CHAT: usize = 16 * 1024;
+/// The count of listeners is told at most this often.
+const LISTENERS_TOLD: Duration = Duration::from_secs(1);
+
+/// What the room's actor has to do, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Hand this to the workers.
+    Deliver(Delivery),
+    /// Start a recorder.
+    Begin(NewSession),
+    /// Hand this to the session's recorder.
+    Record(Entry),
+}
+
+/// A session that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Its recording.
+    pub id: RecordingId,
+    /// When its clock is at zero.
+    pub started: UnixMillis,
+}
+
+/// A room's session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: RecordingId,
+    /// When its clock is at zero.
+    pub(super) start: Moment,
+    pub(super) life: Life,
+    /// Whose each track of the recording is, from number 1.
+    pub(super) owners: Vec<Arc<Owner>>,
+}
+
+impl Session {
+    /// Where the session's clock is.
+    pub(super) fn at(&self, now: Moment) -> Ticks {
+        Ticks::from_duration(now.since(self.start))
+    }
+
+    fn told(&self, now: Moment) -> v1::Session {
+        v1::Session { recording: self.id.uuid(), elapsed: self.at(now).as_secs_f64() }
+    }
+}
+
+/// Someone in the room.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) participant: Participant,
+    pub(super) role: Role,
+    pub(super) reads: Reads,
+}
+
+/// A room, without its actor.
+#[derive(Debug)]
+pub struct State {
+    pub(super) name: RoomName,
+    pub(super) patience: Patience,
+    pub(super) members: HashMap<MemberId, Member>,
+    /// How many members read what: counted, since it is asked for every message.
+    readers: HashMap<Reads, usize>,
+    /// How many members are speakers.
+    speaking: usize,
+    pub(super) tracks: Vec<Track>,
+    pub(super) renditions: HashMap<Plain, Rendition>,
+    pub(super) session: Option<Session>,
+    pub(super) effects: Vec<Effect>,
+    listeners_told: (Moment, usize),
+}
+
+impl State {
+    /// An empty room.
+    #[must_use]
+    pub fn new(name: RoomName, patience: Patience) -> Self {
+        Self {
+            name,
+            patience,
+            members: HashMap::new(),
+            readers: HashMap::new(),
+            speaking: 0,
+            tracks: Vec::new(),
+            renditions: HashMap::new(),
+            session: None,
+            effects: Vec::new(),
+            listeners_told: (Moment::START, 0),
+        }
+    }
+
+    /// What is to be done since this was last asked.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether time changes anything here: a track is live, or a session has not ended.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        !self.tracks.is_empty() || self.session.is_some() || self.listeners() != self.listeners_told.1
+    }
+
+    /// Takes a member in: it is welcomed, and the others are told.
+    pub fn join(&mut self, now: Moment, participant: Participant, role: Role, reads: Reads) {
+        let member = participant.id;
+        if role == Role::Speaker {
+            self.tell(Notice::Joined { participant: participant.clone() }, None);
+        }
+        let welcome = (reads == Reads::V1).then(|| {
+            let welcome = Notice::Welcome {
+                participant: participant.clone(),
+                room: self.name.clone(),
+                participants: self.speakers(),
+                listeners: self.listeners(),
+                tracks: self.tracks.iter().filter_map(Track::told).collect(),
+                session: self.session.as_ref().map(|session| session.told(now)),
+            };
+            notice(&welcome)
+        });
+        self.members.insert(member, Member { participant, role, reads });
+        *self.readers.entry(reads).or_default() += 1;
+        self.speaking += usize::from(role == Role::Speaker);
+        if let Reads::Plain(layout) = reads {
+            self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
+        }
+        self.effects.push(Effect::Deliver(Delivery::Enter { member, welcome }));
+    }
+
+    /// Lets a member go; its tracks end.
+    pub fn leave(&mut self, now: Moment, wall: UnixMillis, member: MemberId) {
+        let Some(gone) = self.members.remove(&member) else { return };
+        self.readers.entry(gone.reads).and_modify(|count| *count = count.saturating_sub(1));
+        self.speaking -= usize::from(gone.role == Role::Speaker);
+        let numbers: Vec<_> =
+            self.tracks.iter().filter(|track| track.member == member).map(|track| track.number).collect();
+        for number in numbers {
+            self.end_track(number);
+        }
+        if let Reads::Plain(layout) = gone.reads
+            && self.readers(gone.reads) == 0
+        {
+            self.renditions.remove(&layout);
+        }
+        if gone.role == Role::Speaker {
+            self.tell(Notice::Left { participant: member }, None);
+        }
+        self.step_session(now, wall);
+    }
+
+    /// Someone says something: the others hear of it, and the recording keeps it.
+    pub fn say(&mut self, now: Moment, member: MemberId, text: String) {
+        let Some(participant) = self.members.get(&member).map(|member| member.participant.clone()) else { return };
+        self.tell_plain(Some(member), || Frame { bytes: frame::text(&text), cargo: Cargo::Kept });
+        self.tell(Notice::Chat { participant: participant.clone(), text: text.clone() }, Some(member));
+        if let Some(session) = &self.session
+            && text.len() <= LONGEST_KEPT_CHAT
+        {
+            let at = session.at(now);
+            let Participant { id, name } = participant;
+            self.effects.push(Effect::Record(Entry::Chat(Chat { at, participant: id, name, text })));
+        }
+    }
+
+    /// Passes a binary message on as it is, to the other plain members.
+    pub fn relay(&mut self, member: MemberId, bytes: &[u8]) {
+        self.tell_plain(Some(member), || Frame { bytes: frame::binary(bytes), cargo: Cargo::Relay });
+    }
+
+    /// Answers a ping.
+    pub fn ping(&mut self, now: Moment, member: MemberId, time: u64) {
+        let session_ticks = self.session.as_ref().map(|session| session.at(now));
+        self.tell_one(member, &Notice::Pong { time, session_ticks });
+    }
+
+    /// What is going on.
+    #[must_use]
+    pub fn describe(&self, now: Moment) -> Description {
+        Description {
+            name: self.name.clone(),
+            participants: self.speakers(),
+            listeners: self.listeners(),
+            tracks: self.tracks.iter().filter_map(Track::told).collect(),
+            session: self.session.as_ref().map(|session| session.told(now)),
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Moment, wall: UnixMillis) {
+        self.tick_tracks(now);
+        self.step_session(now, wall);
+        let listeners = self.listeners();
+        if listeners != self.listeners_told.1 && now.since(self.listeners_told.0) >= LISTENERS_TOLD {
+            self.listeners_told = (now, listeners);
+            self.tell(Notice::Listeners { count: listeners }, None);
+        }
+    }
+
+    /// The hub stops: everything ends.
+    pub fn close(&mut self, now: Moment, wall: UnixMillis) {
+        let numbers: Vec<_> = self.tracks.iter().map(|track| track.number).collect();
+        for number in numbers {
+            self.end_track(number);
+        }
+        if let Some(session) = &mut self.session {
+            session.life = session.life.cut(now, Census::default(), EndReason::Stopped);
+        }
+        self.step_session(now, wall);
+    }
+
+    /// The session's recording cannot be written any more. The room plays on.
+    pub fn recording_failed(&mut self, reason: EndReason) {
+        let reason = match reason {
+            EndReason::DiskFull => "The disk is full: what is said now is not recorded.",
+            _ => "The disk failed: what is said now is not recorded.",
+        };
+        self.tell(Notice::Health { recording: false, reason: Some(reason.to_owned()) }, None);
+    }
+
+    /// The disk does not keep up.
+    pub fn recording_lags(&mut self) {
+        let reason = "The disk does not keep up: what is said now is not recorded.".to_owned();
+        self.tell(Notice::Health { recording: false, reason: Some(reason) }, None);
+    }
+
+    /// The disk keeps up again.
+    pub fn recording_goes_on(&mut self) {
+        self.tell(Notice::Health { recording: true, reason: None }, None);
+    }
+
+    /// The room's name.
+    #[must_use]
+    pub const fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    /// Whether a session has not ended.
+    #[must_use]
+    pub const fn has_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether this is the recording of the session.
+    #[must_use]
+    pub fn is_recording(&self, recording: Uuid) -> bool {
+        self.session.as_ref().is_some_and(|session| session.id.uuid() == recording)
+    }
+
+    /// Begins a session whose first sound is `before` old, or gives the one that is.
+    pub(super) fn begin_session(&mut self, now: Moment, wall: UnixMillis, before: Duration) {
+        if self.session.is_some() {
+            return;
+        }
+        let started = UnixMillis::new(wall.get().saturating_sub(i64::try_from(before.as_millis()).unwrap_or(0)));
+        let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
+        let id = RecordingId::new(started, random);
+        let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new() };
+        let told = session.told(now);
+        self.session = Some(session);
+        self.effects.push(Effect::Begin(NewSession { id, started }));
+        self.tell(Notice::Session { session: Some(told) }, None);
+    }
+
+    /// Takes the session's life one step, and ends it where it has ended.
+    pub(super) fn step_session(&mut self, now: Moment, wall: UnixMillis) {
+        let census = Census { live: self.tracks.iter().filter(|track| track.is_recorded()).count(), resumable: false };
+        let Some(session) = &mut self.session else { return };
+        let life = session.life.at(now, census, &self.patience);
+        if let Life::Ended(reason) = life {
+            self.session = None;
+            self.effects.push(Effect::Record(Entry::Finish(reason, wall)));
+            self.tell(Notice::Session { session: None }, None);
+        } else if life != session.life {
+            session.life = life;
+            self.effects.push(Effect::Record(Entry::State(life.state())));
+        }
+    }
+
+    /// Tells everyone who speaks `roomtone.v1`.
+    pub(super) fn tell(&mut self, told: Notice, except: Option<MemberId>) {
+        if self.readers(Reads::V1) > 0 {
+            let to = To::Readers { of: Reads::V1, except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: notice(&told) }));
+        }
+    }
+
+    /// Tells one member, if it speaks `roomtone.v1`.
+    pub(super) fn tell_one(&mut self, member: MemberId, told: &Notice) {
+        if self.members.get(&member).is_some_and(|member| member.reads == Reads::V1) {
+            self.effects.push(Effect::Deliver(Delivery::to(member, notice(told))));
+        }
+    }
+
+    fn tell_plain(&mut self, except: Option<MemberId>, make: impl FnOnce() -> Frame) {
+        if self.renditions.is_empty() {
+            return;
+        }
+        let frame = make();
+        for layout in self.renditions.keys() {
+            let to = To::Readers { of: Reads::Plain(*layout), except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
+        }
+    }
+
+    pub(super) fn readers(&self, reads: Reads) -> usize {
+        self.readers.get(&reads).copied().unwrap_or_default()
+    }
+
+    fn speakers(&self) -> Vec<Participant> {
+        let speakers = self.members.values().filter(|member| member.role == Role::Speaker);
+        speakers.map(|member| member.participant.clone()).collect()
+    }
+
+    fn listeners(&self) -> usize {
+        self.members.len() - self.speaking
+    }
+}
+
+fn notice(told: &Notice) -> Frame {
+    Frame { bytes: frame::text(&told.to_json()), cargo: Cargo::Kept }
+}

@@ -1,0 +1,30 @@
+// Firefox and Chromium in one room.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { startChromium, startFirefox } from './browsers.js';
+import { hears, hearsNothing } from './ear.js';
+import { startHub } from './hub.js';
+import { join, talk } from './room.js';
+
+test('Firefox talks and Chromium hears it, Chromium talks and Firefox hears it', async (context) => {
+  const hub = await startHub();
+  context.after(() => hub.stop());
+  const [chromium, firefox] = await Promise.all([startChromium(), startFirefox()]);
+  context.after(() => Promise.all([chromium.close(), firefox.close()]));
+  const [ann, ben] = [await firefox.page(), await chromium.page()];
+  await join(ann, hub.address, 'mixed', 'Ann');
+  await join(ben, hub.address, 'mixed', 'Ben');
+
+  await talk(ann);
+  await hears(ben, 'Chromium');
+  await hearsNothing(ann, 'Firefox, which talks alone,');
+  await talk(ben);
+  await hears(ann, 'Firefox');
+  await ann.click('#mute');
+  await hearsNothing(ben, 'Chromium');
+  await ann.click('#leave');
+  await ben.until('Firefox is gone', () => !/Ann/.test(/** @type {any} */ (document.querySelector('#people')).innerText));
+  assert.deepEqual([...ann.errors, ...ben.errors], []);
+});

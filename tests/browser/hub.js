@@ -1,0 +1,52 @@
+// The real binary, started for a test on a free port with a folder of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BINARY = process.env.ROOMTONE_BINARY ?? fileURLToPath(new URL('../../target/debug/roomtone', import.meta.url));
+/** How long the hub may take to serve, and to stop, in ms. */
+const PATIENCE = 20_000;
+
+/**
+ * @typedef {object} Hub
+ * @property {string} address without a slash at its end
+ * @property {() => Promise<void>} stop as SIGTERM does
+ * @property {() => Promise<void>} kill as a crash does
+ */
+
+/** @returns {Promise<Hub>} */
+export async function startHub() {
+  const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
+  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(hub, 'exit');
+  let output = '';
+  const address = await new Promise((resolve, reject) => {
+    const fail = (/** @type {string} */ what) => reject(new Error(`${BINARY} ${what}:\n${output}`));
+    const timer = setTimeout(() => fail(`printed no address in ${PATIENCE} ms`), PATIENCE);
+    const read = (/** @type {Buffer} */ data) => {
+      output += data.toString();
+      const found = /https?:\/\/[^\s/]+/.exec(output);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[0]);
+    };
+    hub.stdout.on('data', read);
+    hub.stderr.on('data', (data) => (output += data));
+    hub.on('error', (error) => fail(error.message));
+    hub.on('exit', (code) => fail(`ended with ${code}`));
+  });
+  const end = async (/** @type {NodeJS.Signals} */ signal) => {
+    hub.kill(signal);
+    const timer = setTimeout(() => hub.kill('SIGKILL'), PATIENCE);
+    await ended;
+    clearTimeout(timer);
+    await rm(recordings, { recursive: true, force: true });
+  };
+  return { address, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
