@@ -88,5 +88,10 @@ pub fn data(packets: &[SourcePacket]) -> Vec<Bytes> {
 /// Fails where two lists of packets differ, and says where.
 pub fn assert_same(left: &[Bytes], right: &[Bytes]) {
     let differ = left.iter().zip(right).position(|(left, right)| left != right);
-    assert!(differ.is_none() && left.len() == right.len(), "{} and {} packets, differing first at {differ:?}", left.len(), right.len());
+    assert!(
+        differ.is_none() && left.len() == right.len(),
+        "{} and {} packets, differing first at {differ:?}",
+        left.len(),
+        right.len()
+    );
 }
