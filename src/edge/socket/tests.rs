@@ -184,7 +184,7 @@ async fn a_message_over_the_limit_is_told_though_the_client_goes_on_sending() {
     let limit = sockets.limits.message;
     let fits = client.encode([Message::Binary(vec![1; limit].into())]);
     let large = client.encode([Message::Binary(vec![2; limit + 1].into())]);
-    let more = vec![0; 3_000_000];
+    let more = vec![0; 30_000_000];
     let client_done = Cell::new(false);
     let served = async {
         let fits = socket.next().await;
@@ -303,13 +303,25 @@ async fn a_stalled_listener_costs_little_and_is_closed() {
 }
 
 #[actix_web::test]
+async fn a_listener_who_stalls_is_closed_though_nothing_more_is_sent() {
+    let pair = pair().await;
+    while pair.socket.state.borrow().queue.is_empty() {
+        pair.push(&sound(0, 16_000));
+    }
+    pair.pass(Duration::from_secs(30));
+    assert_eq!(pair.socket.cause(), None);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(pair.socket.cause(), Some(CloseCause::Ours(1008)));
+}
+
+#[actix_web::test]
 async fn a_slow_listener_skips_whole_frames_and_is_told() {
     fn told(skipped: Skipped) -> Option<Frame> {
         let bytes = frame::text(&format!("{} {}", skipped.messages, skipped.ticks.as_millis()));
         Some(Frame { bytes, cargo: Cargo::Kept })
     }
     let mut pair = pair_with(b"", told).await;
-    SockRef::from(&pair.client.io).set_recv_buffer_size(16 * 1024).unwrap();
+    SockRef::from(&pair.client.io).set_recv_buffer_size(256 * 1024).unwrap();
     let mut last = None;
     let (mut got, mut skipped) = (0, 0);
     let mut take = |frame| match frame {
@@ -330,7 +342,7 @@ async fn a_slow_listener_skips_whole_frames_and_is_told() {
         other => panic!("{other:?}"),
     };
     const ROUNDS: u64 = 5;
-    const PUSHED: u64 = 100;
+    const PUSHED: u64 = 200;
     for round in 0..ROUNDS {
         for number in 0..PUSHED {
             pair.push(&sound(round * PUSHED + number, 16_000));
@@ -403,10 +415,12 @@ fn serve_echo(connections: &Arc<Connections>) -> std::net::SocketAddr {
                 socket.flush(Moment::START);
             }
         };
-        accept(&request, &sockets.0, None, |_| None, session).unwrap_or_else(|refused| match refused {
-            Refused::Full => HttpResponse::ServiceUnavailable().body(refused.to_string()),
-            Refused::Handshake(_) | Refused::NoSocket => HttpResponse::BadRequest().body(refused.to_string()),
-        })
+        Handshake::check(&request, &sockets.0, None)
+            .map(|handshake| handshake.accept(|_| None, session))
+            .unwrap_or_else(|refused| match refused {
+                Refused::Full => HttpResponse::ServiceUnavailable().body(refused.to_string()),
+                Refused::Handshake(_) | Refused::NoSocket => HttpResponse::BadRequest().body(refused.to_string()),
+            })
     }
     struct SocketsOfWorker(Rc<Sockets>);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
