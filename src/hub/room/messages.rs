@@ -177,7 +177,7 @@ pub enum Refused {
     /// Past [`super::MOST_TRACKS`].
     #[error("a connection publishes at most {} tracks", super::MOST_TRACKS)]
     TooManyTracks,
-    /// Every number of a track is in use.
-    #[error("the room has no number left for another track")]
-    RoomFull,
+    /// Past [`super::MOST_RECORDED`].
+    #[error("a session has at most {} tracks; it ends when nobody speaks for a while", super::MOST_RECORDED)]
+    SessionFull,
 }

@@ -6,6 +6,8 @@
 mod messages;
 mod sound;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +19,8 @@ pub use self::messages::{
     Announce, Archived, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say,
     Unpublish,
 };
-pub use self::sound::MOST_TRACKS;
-pub use self::state::{Effect, LONGEST_KEPT_CHAT, NewSession, State};
+pub use self::sound::{MOST_RECORDED, MOST_TRACKS};
+pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, NewSession, State};
 use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
 use super::recorder::Link;

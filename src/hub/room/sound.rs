@@ -20,6 +20,8 @@ use crate::wire::v1::{self as wire, Notice};
 
 /// The most tracks that one member publishes at a time.
 pub const MOST_TRACKS: usize = 16;
+/// The most tracks of a session, live or ended: each is a file.
+pub const MOST_RECORDED: usize = 1000;
 
 /// A live track.
 #[derive(Debug)]
@@ -229,8 +231,12 @@ impl State {
         if self.tracks.iter().filter(|track| track.member == member).count() >= MOST_TRACKS {
             return Err(Refused::TooManyTracks);
         }
+        let recorded = self.session.as_ref().map_or(0, |session| session.owners.len());
+        if recorded.max(self.tracks.len()) >= MOST_RECORDED {
+            return Err(Refused::SessionFull);
+        }
         let taken = |number: &u16| self.tracks.iter().any(|track| track.number.get() == *number);
-        let number = (1..=u16::MAX).find(|number| !taken(number)).ok_or(Refused::RoomFull)?;
+        let number = (1..=u16::MAX).find(|number| !taken(number)).ok_or(Refused::SessionFull)?;
         let number = TrackNumber::new(number);
         self.tracks.push(Track {
             number,
