@@ -39,6 +39,8 @@ CREATE TABLE recordings (
     length_ticks INTEGER NOT NULL DEFAULT 0 CHECK (length_ticks >= 0),
     -- Durable bytes of all its parts.
     bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    -- Its session file may say less than this index; start-up writes it again.
+    session_file_stale INTEGER NOT NULL DEFAULT 1 CHECK (session_file_stale IN (0, 1)),
     -- Someone deleted it: its files may be gone already, and start-up finishes what was begun.
     deleting INTEGER NOT NULL DEFAULT 0 CHECK (deleting IN (0, 1))
 ) STRICT;
@@ -50,6 +52,7 @@ CREATE INDEX recordings_in_state_newest_first ON recordings (state, started_unix
 CREATE INDEX recordings_of_room_in_state_newest_first ON recordings (room, state, started_unix_millis DESC, id DESC);
 -- What start-up looks for.
 CREATE INDEX recordings_being_deleted ON recordings (recording) WHERE deleting = 1;
+CREATE INDEX recordings_with_stale_session_file ON recordings (recording) WHERE session_file_stale = 1;
 
 CREATE TABLE tracks (
     recording INTEGER NOT NULL REFERENCES recordings (recording) ON DELETE CASCADE,

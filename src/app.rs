@@ -115,10 +115,12 @@ impl App {
         stop.await;
         tracing::info!("stopping");
         let stopping = async {
-            let server_stops = handle.stop(true);
+            handle.pause().await;
             // The rooms first: a recording ends with what had come, and whoever publishes is told.
             let _ = hub.send(Stop).await;
-            tokio::join!(server_stops, connections.close(), archive.close());
+            tokio::join!(connections.close(), archive.close());
+            // The workers last: the sockets live on their threads, and the server does not wait for them.
+            handle.stop(true).await;
         };
         if tokio::time::timeout(STOP, stopping).await.is_err() {
             tracing::warn!("something did not stop in time; what was acknowledged is on disk");

@@ -15,7 +15,15 @@ pub(super) const FILE: &str = ".lock";
 /// Held as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a child that was just forked holds a copy of it. What cannot be unlocked is
+        // free when the process is gone.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Why there is no lock.
@@ -44,7 +52,7 @@ impl Lock {
             writeln!(file, "process {pid} since {}", now.to_rfc3339())
         };
         write(&mut file).map_err(Refused::Io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Start-up: ends what a crash left open, finishes deletions and settled spools that were begun. It never deletes sound.
+//! Start-up: ends what a crash left open, finishes what was begun: deletions, settled spools, session files. It never
+//! deletes sound.
 //!
 //! Everything here may itself be cut off at any place and is done again at the next start: files first, then one
 //! transaction, then what follows from it.
@@ -70,6 +71,11 @@ pub(super) async fn recover(
             Err(trouble) => tracing::warn!("a spool that its part holds cannot be removed: {trouble}"),
         }
     }
+    for id in read::with_stale_session_file(connection).await? {
+        if let Err(trouble) = replace_session_file(store, connection, root, id).await {
+            tracing::warn!(recording = %id, "its session file cannot be written: {trouble}");
+        }
+    }
     Ok(recovered)
 }
 
@@ -113,12 +119,9 @@ async fn recording(
     write::length(&mut transaction, place.row, length).await?;
     let summary = recording.summary;
     write::end(&mut transaction, place.row, EndReason::Crashed, ended(summary.started, length)).await?;
+    write::session_file_stale(&mut transaction, place.row, true).await?;
     transaction.commit().await?;
     store.committed();
-    if let Err(error) = replace_session_file(store, connection, root, id).await {
-        tracing::warn!(recording = %id, "its session file cannot be written: {error}");
-        trouble = Some(error.to_string());
-    }
     Ok(Some(RecoveredRecording { id, room: summary.room, length, cut, trouble }))
 }
 
@@ -147,6 +150,9 @@ fn finish(
     let spooled = spool.map(|spool| spooled(store, &folder.join(&spool.file))).transpose()?;
     let tail = if spooled.is_some() { Tail::indexed(&open) } else { Tail::read(store, &path, &open).map_err(wrong)? };
     let (_, there) = store.read(&path, 0).map_err(wrong)?;
+    if there < open.part.bytes {
+        tracing::error!(file = %path.display(), "has {there} bytes of {} that were durable", open.part.bytes);
+    }
     if tail.bytes != there {
         store.truncate(&mut handle, tail.bytes).map_err(wrong)?;
     }

@@ -179,7 +179,9 @@ function end() {
 function showPublisher(state) {
   const talking = state.kind === 'talking';
   const muted = talking && state.muted;
-  write(part.talk, talking ? 'Stop talking' : state.kind === 'starting' ? 'Asking …' : 'Talk');
+  write(part.talk, talking ? 'Stop' : state.kind === 'starting' ? 'Asking …' : 'Talk');
+  if (talking) part.talk.setAttribute('aria-label', 'Stop talking');
+  else part.talk.removeAttribute('aria-label');
   part.talk.disabled = state.kind === 'starting' || state.kind === 'stopping';
   part.talk.classList.toggle('main', !talking);
   part.mute.disabled = !talking;

@@ -4,6 +4,7 @@
 //! not: the state of a room, SQL, paths.
 
 pub mod close;
+pub mod doorstep;
 pub mod pages;
 pub mod plain;
 pub mod problem;

@@ -13,9 +13,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::close::Close;
+use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
-use super::socket::{self, Incoming, Socket};
+use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
 use crate::hub::connection::{self, Connection, Inbound, Opening, Refusal, Said};
@@ -100,7 +101,7 @@ fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
 }
 
 async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    accept(&request, edge, RoomName::lobby(), query.into_inner())
+    accept(&request, edge, RoomName::lobby(), query.into_inner()).await
 }
 
 async fn room(
@@ -114,17 +115,29 @@ async fn room(
         let detail = "This address is a WebSocket; the room's page is the same without /ws.";
         return Err(Problem::new(Kind::InvalidHandshake, detail));
     }
-    accept(&request, edge, name, query.into_inner())
+    accept(&request, edge, name, query.into_inner()).await
 }
 
-fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
+/// Brings the client into its room, and then answers it.
+async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
     let wish = query.wish()?;
     let v1 = offers_v1(request);
-    let sockets = Rc::clone(&edge.sockets);
-    let protocol = v1.then_some(PROTOCOL);
+    let handshake = Handshake::check(request, &edge.sockets, v1.then_some(PROTOCOL))?;
+    let participant = Participant { id: Uuid::new_v4(), name: wish.name };
+    let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
+    let doorstep = Rc::<Doorstep>::default();
+    let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
+    let opening = Opening { room, participant, role: wish.role, reads, outbox };
+    let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
-    let session = move |socket| async move { session(&edge, room, wish, v1, &socket).await };
-    Ok(socket::accept(request, &sockets, protocol, on_skipped, session)?)
+    Ok(handshake.accept(on_skipped, move |socket| async move {
+        doorstep.open(&socket, edge.clock.now());
+        let client = Client { edge: &edge, socket: &socket, v1 };
+        let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
+        if let Err(close) = end {
+            client.refuse(&close);
+        }
+    }))
 }
 
 /// Whether the client speaks `roomtone.v1`. One that offers only others gets none of them, and is told by that
@@ -138,27 +151,6 @@ fn offers_v1(request: &HttpRequest) -> bool {
 }
 
 /// A client's stay in a room.
-async fn session(edge: &Edge, room: RoomName, wish: Wish, v1: bool, socket: &Rc<Socket>) {
-    let participant = Participant { id: Uuid::new_v4(), name: wish.name };
-    let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
-    let outbox = Rc::clone(socket) as Rc<dyn Outbox>;
-    let opening = Opening { room, participant, role: wish.role, reads, outbox };
-    let client = Client { edge, socket, v1 };
-    let end = match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
-        Ok(connection) => {
-            if v1 {
-                client.v1(&connection).await
-            } else {
-                client.plain(&connection).await
-            }
-        }
-        Err(refusal) => Err(refusal.into()),
-    };
-    if let Err(close) = end {
-        client.refuse(&close);
-    }
-}
-
 struct Client<'a> {
     edge: &'a Edge,
     socket: &'a Rc<Socket>,

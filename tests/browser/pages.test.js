@@ -87,7 +87,7 @@ test('everything is done by keyboard alone, and the name is remembered', async (
   await page.press('Enter');
   await page.until('Talk has the focus', () => document.activeElement?.id === 'talk');
   await page.press('Enter');
-  await page.shows('#talk', /stop talking/);
+  await page.shows('#talk', /^stop$/);
   await page.press('Tab');
   await page.press('Space');
   await page.shows('#people', /muted/);

@@ -20,5 +20,5 @@ export async function join(page, hub, room, name) {
 /** Talks, until the page says so. @param {Page} page */
 export async function talk(page) {
   await page.click('#talk');
-  await page.shows('#talk', /stop talking/);
+  await page.shows('#talk', /^stop$/);
 }

@@ -194,6 +194,14 @@ pub(in crate::archive) async fn unfinished(connection: &mut SqliteConnection) ->
     sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
 }
 
+/// The recordings whose session file may say less than the index.
+pub(in crate::archive) async fn with_stale_session_file(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<RecordingId>, sqlx::Error> {
+    let query = "SELECT id FROM recordings WHERE session_file_stale = 1 AND deleting = 0 ORDER BY recording";
+    sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
+}
+
 /// A part that may lack its last page, as the index knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct OpenPart {

@@ -233,6 +233,12 @@ pub(in crate::archive) async fn keep(c: &mut SqliteConnection, recording: i64, k
         .map(drop)
 }
 
+/// Says whether a recording's session file may say less than the index.
+pub(in crate::archive) async fn session_file_stale(c: &mut SqliteConnection, recording: i64, stale: bool) -> Done {
+    let query = sqlx::query("UPDATE recordings SET session_file_stale = ? WHERE recording = ?");
+    query.bind(stale).bind(recording).execute(c).await.map(drop)
+}
+
 /// Marks a recording as one whose files are about to go.
 pub(in crate::archive) async fn deleting(c: &mut SqliteConnection, recording: i64) -> Done {
     sqlx::query("UPDATE recordings SET deleting = 1 WHERE recording = ?").bind(recording).execute(c).await.map(drop)

@@ -15,7 +15,7 @@ fn options(folder: &Path) -> Options {
 
 #[tokio::test]
 async fn a_recording_goes_through_the_thread_and_close_frees_the_lock() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let folder = dir.path().join("new").join("recordings");
     let (archive, recovered) = Archive::open(options(&folder), NOW).await.unwrap();
     assert_eq!(recovered, Recovered::default());
@@ -45,7 +45,7 @@ async fn a_recording_goes_through_the_thread_and_close_frees_the_lock() {
 
 #[tokio::test]
 async fn closing_writes_what_waits_and_leaves_what_has_not_ended_to_the_next_start() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let long = Options { sync_period: Duration::from_secs(3600), ..options(dir.path()) };
     let (archive, _) = Archive::open(long, NOW).await.unwrap();
     let new = NewRecording { id: id(1), room: "studio".parse().unwrap(), started: NOW };
@@ -61,7 +61,7 @@ async fn closing_writes_what_waits_and_leaves_what_has_not_ended_to_the_next_sta
 
 #[tokio::test]
 async fn a_refused_lock_names_its_holder_in_one_sentence() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let _rig = Rig::open(dir.path()).await;
     let refused = Archive::open(options(dir.path()), NOW).await.unwrap_err().to_string();
     let expected = format!(
@@ -74,7 +74,7 @@ async fn a_refused_lock_names_its_holder_in_one_sentence() {
 
 #[tokio::test]
 async fn an_index_from_a_newer_version_is_refused_and_left_as_it_is() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     drop(Rig::open(dir.path()).await);
     let mut connection = open::connect(&dir.path().join(names::INDEX)).await.unwrap();
     let query = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
@@ -88,7 +88,7 @@ async fn an_index_from_a_newer_version_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_and_an_index_that_is_none_are_each_one_sentence() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     fs::write(dir.path().join("file"), "").unwrap();
     let refused = Archive::open(options(&dir.path().join("file/recordings")), NOW).await.unwrap_err();
     assert!(matches!(refused, OpenError::Folder { .. }), "{refused:?}");
@@ -103,7 +103,7 @@ async fn a_folder_that_cannot_be_written_and_an_index_that_is_none_are_each_one_
 
 #[tokio::test]
 async fn a_change_is_in_the_index_and_in_the_session_file_also_while_live() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     writer.begin_part(part(ONE, 1));
@@ -126,7 +126,7 @@ async fn a_change_is_in_the_index_and_in_the_session_file_also_while_live() {
 
 #[tokio::test]
 async fn only_what_has_ended_can_be_deleted_and_who_reads_it_keeps_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let archive = rig.archive.clone();
     let writer = rig.begin(id(1));
@@ -153,7 +153,7 @@ async fn only_what_has_ended_can_be_deleted_and_who_reads_it_keeps_it() {
 
 #[tokio::test]
 async fn a_disk_that_takes_nothing_is_not_healthy() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = super::stand_in::StandIn::new(dir.path(), |asked, _| match asked {
         super::stand_in::Asked::Append(path) if path == ".probe" => Err(std::io::ErrorKind::StorageFull.into()),
         _ => Ok(()),

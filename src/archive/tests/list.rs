@@ -53,7 +53,7 @@ async fn pages(archive: &Archive, query: &ListQuery) -> Vec<Vec<RecordingId>> {
 
 #[tokio::test]
 async fn pages_of_any_size_give_every_recording_once_newest_first() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let ids = nine(&mut rig).await;
     for limit in 1..=10 {
@@ -66,7 +66,7 @@ async fn pages_of_any_size_give_every_recording_once_newest_first() {
 
 #[tokio::test]
 async fn a_query_gives_what_it_asks_for() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let ids = nine(&mut rig).await;
     let chosen =
@@ -93,7 +93,7 @@ async fn a_query_gives_what_it_asks_for() {
 
 #[tokio::test]
 async fn every_list_is_a_seek_in_its_own_index_and_sorts_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let _rig = Rig::open(dir.path()).await;
     let mut connection = open::connect(&dir.path().join(names::INDEX)).await.unwrap();
     for (room, state, index, columns) in [

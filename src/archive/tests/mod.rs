@@ -110,6 +110,12 @@ impl Rig {
     }
 }
 
+/// A folder that goes with the test. In memory where there is such a thing: a sync is then free, and the stand-in knows
+/// better than a disk what was synced.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// An ID that differs by `n`, and sorts by it.
 fn id(n: u8) -> RecordingId {
     RecordingId::new(NOW, [n; 10])

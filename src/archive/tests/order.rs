@@ -38,7 +38,7 @@ const fn durable(next: u64, packets: usize) -> Seen {
 
 #[tokio::test]
 async fn files_are_synced_before_the_index_names_them_and_both_before_anyone_is_told() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     let writer = begin(&rig, &log);
@@ -95,7 +95,7 @@ async fn files_are_synced_before_the_index_names_them_and_both_before_anyone_is_
 
 #[tokio::test]
 async fn a_spool_goes_only_after_the_index_says_that_its_part_holds_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     let writer = begin(&rig, &log);
@@ -132,7 +132,7 @@ async fn a_spool_goes_only_after_the_index_says_that_its_part_holds_it() {
 
 #[tokio::test]
 async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = Log::default();
     let mut rig = Rig::open_on(dir.path(), StandIn::logging(dir.path(), &log)).await.unwrap();
     rig.record(id(1), 3).await;
@@ -153,7 +153,7 @@ async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
 
 /// What the rig tells of a recording whose disk fails at the first sync of its sound after `after` of them.
 async fn failing_at_sync(after: usize, kind: io::ErrorKind) -> (Vec<Event>, usize, EndReason) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let syncs = Arc::new(Mutex::new(0));
     let counted = syncs.clone();
     let store = StandIn::new(dir.path(), move |asked, _| {
@@ -206,7 +206,7 @@ async fn a_failed_sync_ends_the_recording_and_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_fault_is_told_once_and_only_to_the_recording_that_it_hit() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let bad = id(1).to_string();
     let store = StandIn::new(dir.path(), move |asked, _| match asked {
         Asked::Append(path) if path.contains(&bad) => Err(io::ErrorKind::StorageFull.into()),
@@ -235,4 +235,34 @@ async fn a_fault_is_told_once_and_only_to_the_recording_that_it_hit() {
     let next = |next, bytes| Event::Durable { track: ONE, next: Sequence::new(next), bytes };
     assert_eq!(*told.lock().unwrap(), [next(2, 178), next(3, 89)]);
     assert!(rig.archive.recording(id(1)).await.unwrap().is_none(), "nothing of it was ever durable");
+}
+
+#[tokio::test]
+async fn what_the_index_refuses_of_one_recording_does_not_take_the_others_with_it() {
+    let dir = scratch();
+    drop(Rig::open(dir.path()).await);
+    let mut connection = open::connect(&dir.path().join(names::INDEX)).await.unwrap();
+    let trigger =
+        "CREATE TRIGGER refuse BEFORE INSERT ON tracks WHEN NEW.name = 'Ben' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(trigger).execute(&mut connection).await.unwrap();
+    drop(connection);
+    let mut rig = Rig::open(dir.path()).await;
+    let (bad, good) = (rig.begin(id(1)), rig.begin(id(2)));
+    good.begin_part(part(ONE, 1));
+    bad.begin_part(part(ONE, 1));
+    for writer in [&bad, &good] {
+        writer.append(ONE, packets(0..2));
+    }
+    rig.round().await;
+    rig.told();
+    bad.begin_part(part(TWO, 1));
+    good.append(ONE, packets(2..3));
+    rig.round().await;
+    rig.round().await;
+    assert!(matches!(
+        &rig.told()[..],
+        [Event::Failed { reason: EndReason::IoError, .. }, Event::Durable { bytes: 89, .. }]
+    ));
+    let state = async |n| rig.archive.recording(id(n)).await.unwrap().unwrap().summary.state;
+    assert_eq!((state(1).await, state(2).await), (State::Ended(EndReason::IoError), State::Live));
 }

@@ -23,7 +23,7 @@ async fn left_open(folder: &Path) {
 
 #[tokio::test]
 async fn a_part_cut_at_any_byte_or_followed_by_rubbish_is_whole_again_up_to_its_last_good_page() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     left_open(dir.path()).await;
     let file = only_folder(dir.path()).join("01-ann.ogg");
     let whole = fs::read(&file).unwrap();
@@ -42,7 +42,7 @@ async fn a_part_cut_at_any_byte_or_followed_by_rubbish_is_whole_again_up_to_its_
         (damaged(whole.len(), &whole[three..five]), 5),
     ]);
     for (bytes, expected) in cases {
-        let copy = tempfile::tempdir().unwrap();
+        let copy = scratch();
         copy_all(dir.path(), copy.path());
         let file = only_folder(copy.path()).join("01-ann.ogg");
         fs::write(&file, &bytes).unwrap();
@@ -65,13 +65,13 @@ async fn a_part_cut_at_any_byte_or_followed_by_rubbish_is_whole_again_up_to_its_
 
 #[tokio::test]
 async fn whole_pages_beyond_the_index_are_kept() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     writer.begin_part(part(ONE, 1));
     writer.append(ONE, packets(0..3));
     rig.round().await;
-    let before = tempfile::tempdir().unwrap();
+    let before = scratch();
     copy_all(dir.path(), before.path());
     writer.append(ONE, packets(3..5));
     writer.gap(ONE, gap(Ticks::from_millis(100), Ticks::from_millis(100), GapCause::Jump));
@@ -90,7 +90,7 @@ async fn whole_pages_beyond_the_index_are_kept() {
 
 #[tokio::test]
 async fn what_the_index_does_not_name_is_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     left_open(dir.path()).await;
     let folder = only_folder(dir.path());
     for file in ["studio/notes.txt", "holiday.jpg", "studio/20200101T000000Z-x/01-ann.ogg"] {
@@ -112,7 +112,7 @@ async fn what_the_index_does_not_name_is_left_alone() {
 
 #[tokio::test]
 async fn a_deletion_that_was_begun_is_finished() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     rig.record(id(1), 3).await;
     drop(rig);
@@ -129,7 +129,7 @@ async fn a_deletion_that_was_begun_is_finished() {
 
 #[tokio::test]
 async fn a_missing_file_is_said_and_does_not_keep_the_hub_from_starting() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     left_open(dir.path()).await;
     fs::remove_file(only_folder(dir.path()).join("01-ann.ogg")).unwrap();
     let rig = Rig::open(dir.path()).await;

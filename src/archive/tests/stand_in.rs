@@ -78,7 +78,10 @@ impl Store for StandIn {
     }
 
     fn open(&mut self, path: &Path) -> io::Result<Handle> {
-        self.disk.open(path)
+        let handle = self.disk.open(path)?;
+        let synced = std::fs::metadata(path)?.len();
+        self.known.entry(path.to_owned()).or_insert(Known { synced, named: true });
+        Ok(handle)
     }
 
     fn append(&mut self, handle: &mut Handle, bytes: &[u8]) -> io::Result<()> {
@@ -104,6 +107,8 @@ impl Store for StandIn {
 
     fn truncate(&mut self, handle: &mut Handle, bytes: u64) -> io::Result<()> {
         self.ask(Asked::Truncate, &handle.path)?;
+        let known = self.known.entry(handle.path.clone()).or_default();
+        known.synced = known.synced.min(bytes);
         self.disk.truncate(handle, bytes)
     }
 

@@ -49,7 +49,7 @@ fn read(sound: &mut TrackSound) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_recording_of_a_real_browser_plays_without_a_complaint_while_it_grows_and_when_it_has_ended() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let (head, packets) = captured();
     let writer = rig.begin(id(1));
@@ -91,7 +91,7 @@ async fn a_recording_of_a_real_browser_plays_without_a_complaint_while_it_grows_
 
 #[tokio::test]
 async fn the_index_and_the_session_file_say_what_was_written() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -156,7 +156,7 @@ async fn the_index_and_the_session_file_say_what_was_written() {
 
 #[tokio::test]
 async fn a_gap_is_filled_with_coded_silence_and_what_is_left_comes_with_the_next() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     writer.begin_part(part(ONE, 1));
@@ -180,7 +180,7 @@ async fn a_gap_is_filled_with_coded_silence_and_what_is_left_comes_with_the_next
 
 #[tokio::test]
 async fn a_stall_leaves_no_trace_and_a_pause_leaves_a_gap() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let second = Ticks::from_secs(1);
     let writer = rig.begin(id(1));
@@ -215,7 +215,7 @@ async fn a_stall_leaves_no_trace_and_a_pause_leaves_a_gap() {
 
 #[tokio::test]
 async fn nothing_exists_before_the_first_part() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     let name = "Ann".parse().unwrap();
@@ -232,7 +232,7 @@ async fn nothing_exists_before_the_first_part() {
 
 #[tokio::test]
 async fn a_recording_whose_handle_is_dropped_ends_as_crashed_where_its_sound_ends() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     writer.begin_part(part(ONE, 1));
@@ -247,7 +247,7 @@ async fn a_recording_whose_handle_is_dropped_ends_as_crashed_where_its_sound_end
 
 #[tokio::test]
 async fn a_packet_without_a_part_fails_its_recording_and_says_so() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let writer = rig.begin(id(1));
     writer.append(ONE, packets(0..1));
@@ -258,7 +258,7 @@ async fn a_packet_without_a_part_fails_its_recording_and_says_so() {
 
 #[tokio::test]
 async fn tracks_of_several_parts_are_one_chained_stream() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut rig = Rig::open(dir.path()).await;
     let (head, packets) = captured();
     let writer = rig.begin(id(1));

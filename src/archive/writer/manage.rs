@@ -22,7 +22,6 @@ impl From<Trouble> for Error {
         match trouble {
             Trouble::File { path, source } => Self::File { path, source },
             Trouble::Index(source) => Self::Index(source),
-            Trouble::Misuse(misuse) => Self::Index(sqlx::Error::Protocol(misuse.to_string())),
         }
     }
 }
@@ -38,6 +37,7 @@ impl Writer {
         if let Some(keep) = change.keep {
             write::keep(&mut transaction, place.row, keep).await?;
         }
+        write::session_file_stale(&mut transaction, place.row, true).await?;
         transaction.commit().await?;
         self.store.committed();
         replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
@@ -67,7 +67,8 @@ impl Writer {
     }
 }
 
-/// Writes what the index says of a recording into its folder, at once in the place of what was there.
+/// Writes what the index says of a recording into its folder, at once in the place of what was there. Whoever changed the
+/// index has marked the file as stale in the same transaction; here it no longer is.
 pub(in crate::archive) async fn replace_session_file(
     store: &mut dyn Store,
     connection: &mut SqliteConnection,
@@ -85,7 +86,8 @@ pub(in crate::archive) async fn replace_session_file(
     store.append(&mut handle, &bytes).map_err(wrong)?;
     store.sync(&handle).map_err(wrong)?;
     store.rename(&next, &path).map_err(wrong)?;
-    store.sync_folder(&folder).map_err(|source| Trouble::file(&folder, source))
+    store.sync_folder(&folder).map_err(|source| Trouble::file(&folder, source))?;
+    Ok(write::session_file_stale(connection, place.row, false).await?)
 }
 
 /// Removes what is ours of a recording that is marked for it, then its row. What is not ours stays, and its folder with

@@ -18,7 +18,7 @@ use super::log;
 use super::track::Track;
 use super::{Event, Events, NewPart, NewRecording, Step};
 
-/// Why a recording cannot go on.
+/// What is wrong with the disk or the index.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::archive) enum Trouble {
     /// A file or folder.
@@ -32,14 +32,11 @@ pub(in crate::archive) enum Trouble {
     /// The index.
     #[error("the index: {0}")]
     Index(#[from] sqlx::Error),
-    /// The hub told something that cannot be: a fault of ours.
-    #[error(transparent)]
-    Misuse(#[from] Misuse),
 }
 
-/// What the hub must not tell, and what cannot be.
+/// What the hub must not tell, and what cannot be: a fault of ours.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::archive) enum Misuse {
+pub(super) enum Misuse {
     /// A packet, gap or spool for a track without an open part.
     #[error("track {0} has no open part")]
     NoPart(TrackNumber),
@@ -55,16 +52,29 @@ impl Trouble {
     pub fn file(path: &Path, source: io::Error) -> Self {
         Self::File { path: path.to_owned(), source }
     }
+}
 
+/// Why a recording cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+impl Fault {
     /// The end that this is for a recording.
     fn reason(&self) -> EndReason {
         let full = match self {
-            Self::File { source, .. } => {
+            Self::Trouble(Trouble::File { source, .. }) => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             // SQLITE_FULL.
-            Self::Index(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code == "13"),
-            Self::Index(_) | Self::Misuse(_) => false,
+            Self::Trouble(Trouble::Index(sqlx::Error::Database(error))) => {
+                error.code().is_some_and(|code| code == "13")
+            }
+            Self::Trouble(Trouble::Index(_)) | Self::Misuse(_) => false,
         };
         if full { EndReason::DiskFull } else { EndReason::IoError }
     }
@@ -125,12 +135,12 @@ impl Recording {
         if self.failed || self.end.is_some() {
             return;
         }
-        if let Err(trouble) = self.take(step, store) {
-            self.fail(&trouble, root);
+        if let Err(fault) = self.take(step, store) {
+            self.fail(&fault, root);
         }
     }
 
-    fn take(&mut self, step: Step, store: &mut dyn Store) -> Result<(), Trouble> {
+    fn take(&mut self, step: Step, store: &mut dyn Store) -> Result<(), Fault> {
         match step {
             Step::BeginPart(part) => self.begin_part(part)?,
             Step::Append(track, packets) => self.track(track)?.append(&packets)?,
@@ -152,7 +162,7 @@ impl Recording {
         Ok(())
     }
 
-    fn begin_part(&mut self, part: NewPart) -> Result<(), Trouble> {
+    fn begin_part(&mut self, part: NewPart) -> Result<(), Misuse> {
         let track = self.tracks.entry(part.track).or_insert_with(|| Track::new(&part));
         let serial = log::serial(self.id, part.track, part.number);
         let tags = log::tags(&self.room, self.started, part.track, &part.name);
@@ -163,7 +173,7 @@ impl Recording {
         self.tracks.get_mut(&number).ok_or(Misuse::NoPart(number))
     }
 
-    fn end(&mut self, reason: EndReason, at: UnixMillis, store: &mut dyn Store) -> Result<(), Trouble> {
+    fn end(&mut self, reason: EndReason, at: UnixMillis, store: &mut dyn Store) -> Result<(), Fault> {
         for track in self.tracks.values_mut() {
             track.end_part(store)?;
         }
@@ -179,14 +189,14 @@ impl Recording {
 
     /// Ends the recording where it is. What is durable stays as it is, parts without their last page included: on a disk
     /// that fails, the next start has better chances to finish them.
-    pub fn fail(&mut self, trouble: &Trouble, root: &Path) {
+    pub fn fail(&mut self, fault: &Fault, root: &Path) {
         if self.failed {
-            tracing::warn!(recording = %self.id, "cannot be marked as ended: {trouble}");
+            tracing::warn!(recording = %self.id, "cannot be marked as ended: {fault}");
             return;
         }
-        let reason = trouble.reason();
-        tracing::error!(recording = %self.id, folder = %root.join(&self.folder).display(), "ends: {trouble}");
-        (self.events)(Event::Failed { reason, message: trouble.to_string() });
+        let reason = fault.reason();
+        tracing::error!(recording = %self.id, folder = %root.join(&self.folder).display(), "ends: {fault}");
+        (self.events)(Event::Failed { reason, message: fault.to_string() });
         self.failed = true;
         self.tracks.clear();
         self.chat.clear();
@@ -232,7 +242,7 @@ impl Recording {
     }
 
     /// Says in the index what is durable; gives the row. Nothing is taken for said before the transaction is committed.
-    pub async fn index(&self, c: &mut SqliteConnection, run: i64) -> Result<Option<i64>, sqlx::Error> {
+    pub async fn index(&self, c: &mut SqliteConnection, run: i64, news: bool) -> Result<Option<i64>, sqlx::Error> {
         let row = match self.row {
             Some(row) => row,
             // No part, so there is nothing to say.
@@ -254,6 +264,9 @@ impl Recording {
         }
         if let Some((reason, at)) = self.end {
             write::end(c, row, reason, at).await?;
+        }
+        if news {
+            write::session_file_stale(c, row, true).await?;
         }
         Ok(Some(row))
     }

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::Command;
 use super::manage;
-use super::recording::{Indexed, Recording, Trouble};
+use super::recording::{Fault, Indexed, Recording, Trouble};
 use crate::archive::index::write;
 use crate::archive::model::RecordingId;
 use crate::archive::store::Store;
@@ -73,35 +73,33 @@ impl Writer {
         for (_, recording) in &mut round {
             let before = recording.news();
             let written = recording.write(&mut *self.store, &self.root);
-            if let Err(trouble) = &written {
-                recording.fail(trouble, &self.root);
-            }
             news.push(before || written.is_err());
-        }
-        match self.index(&round).await {
-            Ok(rows) => {
-                for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
-                    let over = match row {
-                        Ok(row) => {
-                            let indexed = recording.indexed(row);
-                            self.finish(&mut recording, indexed, news).await
-                        }
-                        Err(error) => {
-                            recording.fail(&error.into(), &self.root);
-                            false
-                        }
-                    };
-                    if !over {
-                        self.recordings.insert(id, recording);
-                    }
-                }
+            if let Err(trouble) = written {
+                recording.fail(&trouble.into(), &self.root);
             }
+        }
+        let rows = match self.index(&round, &news).await {
+            Ok(rows) => rows,
             Err(error) => {
-                let trouble = Trouble::Index(error);
-                for (_, recording) in &mut round {
-                    recording.fail(&trouble, &self.root);
-                }
+                let fault = Fault::Trouble(Trouble::Index(error));
+                round.iter_mut().for_each(|(_, recording)| recording.fail(&fault, &self.root));
                 self.recordings.extend(round);
+                return;
+            }
+        };
+        for (((id, mut recording), row), news) in round.into_iter().zip(rows).zip(news) {
+            let over = match row {
+                Ok(row) => {
+                    let indexed = recording.indexed(row);
+                    self.finish(&mut recording, indexed, news).await
+                }
+                Err(error) => {
+                    recording.fail(&Trouble::Index(error).into(), &self.root);
+                    false
+                }
+            };
+            if !over {
+                self.recordings.insert(id, recording);
             }
         }
     }
@@ -110,16 +108,16 @@ impl Writer {
     async fn index(
         &mut self,
         round: &[(RecordingId, Recording)],
+        news: &[bool],
     ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         let mut rows = Vec::with_capacity(round.len());
-        for (_, recording) in round {
+        for ((_, recording), &news) in round.iter().zip(news) {
             let mut savepoint = transaction.begin().await?;
-            let row = recording.index(&mut savepoint, self.run).await;
-            if row.is_ok() {
-                savepoint.commit().await?
-            } else {
-                savepoint.rollback().await?
+            let row = recording.index(&mut savepoint, self.run, news).await;
+            match row {
+                Ok(_) => savepoint.commit().await?,
+                Err(_) => savepoint.rollback().await?,
             }
             rows.push(row);
         }
@@ -138,7 +136,7 @@ impl Writer {
                 // Index and sound are complete; what is left is for the next start, or a check.
                 tracing::warn!(recording = %recording.id, "{trouble}");
             } else {
-                recording.fail(&trouble, &self.root);
+                recording.fail(&trouble.into(), &self.root);
             }
         }
         over

@@ -16,7 +16,7 @@ use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
 use super::log::{Log, pause_gap};
-use super::recording::{Misuse, Trouble};
+use super::recording::{Fault, Misuse, Trouble};
 use super::{Event, NewPart};
 
 /// A track.
@@ -91,9 +91,9 @@ impl Track {
     }
 
     /// Begins a part with the given stream.
-    pub fn begin_part(&mut self, part: NewPart, serial: u32, tags: &[(String, String)]) -> Result<(), Trouble> {
+    pub fn begin_part(&mut self, part: NewPart, serial: u32, tags: &[(String, String)]) -> Result<(), Misuse> {
         if self.parts.last().is_some_and(|last| last.log.open()) {
-            return Err(Misuse::PartOpen(self.number).into());
+            return Err(Misuse::PartOpen(self.number));
         }
         let Format::Opus(head) = part.format;
         let log = Log::begin(names::part(self.number, &self.name, part.number), serial, head, tags);
@@ -104,7 +104,7 @@ impl Track {
         Ok(())
     }
 
-    pub fn append(&mut self, packets: &[Packet]) -> Result<(), Trouble> {
+    pub fn append(&mut self, packets: &[Packet]) -> Result<(), Misuse> {
         let part = open_part(&mut self.parts, self.number)?;
         let (log, next) = match &mut self.spool {
             Some(spool) => (&mut spool.log, &mut spool.next),
@@ -119,7 +119,7 @@ impl Track {
         Ok(())
     }
 
-    pub fn gap(&mut self, gap: Gap) -> Result<(), Trouble> {
+    pub fn gap(&mut self, gap: Gap) -> Result<(), Misuse> {
         if gap.filled {
             let part = open_part(&mut self.parts, self.number)?;
             let log = self.spool.as_mut().map_or(&mut part.log, |spool| &mut spool.log);
@@ -138,7 +138,7 @@ impl Track {
         self.restarts.push(restart);
     }
 
-    pub fn spool(&mut self, pause: Ticks, packets: &[Packet]) -> Result<(), Trouble> {
+    pub fn spool(&mut self, pause: Ticks, packets: &[Packet]) -> Result<(), Misuse> {
         let part = open_part(&mut self.parts, self.number)?;
         if self.spool.is_none() {
             self.spools += 1;
@@ -151,7 +151,7 @@ impl Track {
     }
 
     /// Puts the gap, if any, and what the spool holds at the end of the part.
-    pub fn settle(&mut self, gap: Option<Gap>, store: &mut dyn Store) -> Result<(), Trouble> {
+    pub fn settle(&mut self, gap: Option<Gap>, store: &mut dyn Store) -> Result<(), Fault> {
         let spool = self.spool.take();
         if let Some(gap) = gap {
             self.gap(gap)?;
@@ -168,7 +168,7 @@ impl Track {
     }
 
     /// Ends the part. Nobody is left to tell what an open spool's silence was: it is a pause.
-    pub fn end_part(&mut self, store: &mut dyn Store) -> Result<(), Trouble> {
+    pub fn end_part(&mut self, store: &mut dyn Store) -> Result<(), Fault> {
         if let Some(spool) = &self.spool {
             let part = open_part(&mut self.parts, self.number)?;
             let at = part.start.track.saturating_add(part.log.length()).saturating_add(part.carry);

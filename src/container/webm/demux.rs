@@ -61,6 +61,7 @@ impl fmt::Display for Ignored {
 /// Between a `pull` that gave `None` and the next `push`, at most one incomplete element is held, and only of the kinds
 /// that are collected: [`HEAD_ELEMENT_LIMIT`] or [`BLOCK_LIMIT`] bytes and its header. A push adds its own length. Events
 /// that wait to be pulled are those of one block, at most 256 packets. What is passed over is never held.
+#[derive(Debug)]
 pub struct Demuxer {
     input: Input,
     /// The elements that are open, outermost first: at most Segment, Cluster, BlockGroup.
@@ -75,7 +76,7 @@ pub struct Demuxer {
 }
 
 /// An element that has been entered.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Open {
     id: Id,
     /// The byte after its last, its parent's where its own size is unknown; `None` where that is too.
@@ -84,7 +85,7 @@ struct Open {
 }
 
 /// What is known of the stream since its last EBML header.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Stream {
     ebml: bool,
     scale: Option<u64>,
@@ -412,7 +413,7 @@ const fn malformed(offset: u64, element: Id, what: Malformed) -> Error {
 }
 
 /// The bytes that have come and are not done with.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Input {
     buffer: Vec<u8>,
     /// Where in `buffer` the bytes begin that are not done with.

@@ -87,40 +87,53 @@ pub enum Refused {
     Full,
 }
 
-/// Answers a handshake with 101, and runs `session` with the socket. When the session returns the connection is closed
-/// if it is still open, with 1000, and sees its end properly. `protocol` must be one that the request offers.
-///
-/// # Errors
-/// Where the request gets no WebSocket: nothing is claimed then.
-pub fn accept<F, T>(
-    request: &HttpRequest,
-    sockets: &Rc<Sockets>,
-    protocol: Option<&'static str>,
-    on_skipped: OnSkipped,
-    session: F,
-) -> Result<HttpResponse, Refused>
-where
-    F: FnOnce(Rc<Socket>) -> T + 'static,
-    T: Future<Output = ()> + 'static,
-{
-    let mut response = actix_http::ws::handshake(request.head())?.finish();
-    if !request.extensions().contains::<ViaUpgrade>() {
-        return Err(Refused::NoSocket);
-    }
-    let seat = sockets.connections.seat().ok_or(Refused::Full)?;
-    if let Some(protocol) = protocol {
-        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-    }
-    let sockets = Rc::clone(sockets);
-    response.extensions_mut().insert(OnUpgrade::new(move |io, early| {
-        let socket = Socket::open(io, early, &sockets, seat, on_skipped);
-        let session = session(Rc::clone(&socket));
-        async move {
-            session.await;
-            socket.finish().await;
+/// A handshake that may be answered: a place is kept for its connection as long as this is held.
+pub struct Handshake {
+    response: HttpResponse,
+    sockets: Rc<Sockets>,
+    seat: Seat,
+}
+
+impl Handshake {
+    /// Checks a request for a WebSocket. `protocol` must be one that it offers.
+    ///
+    /// # Errors
+    /// Where the request gets no WebSocket.
+    pub fn check(
+        request: &HttpRequest,
+        sockets: &Rc<Sockets>,
+        protocol: Option<&'static str>,
+    ) -> Result<Self, Refused> {
+        let mut response =
+            HttpResponse::from(actix_http::ws::handshake(request.head())?.finish().map_into_boxed_body());
+        if !request.extensions().contains::<ViaUpgrade>() {
+            return Err(Refused::NoSocket);
         }
-    }));
-    Ok(HttpResponse::from(response.map_into_boxed_body()))
+        let seat = sockets.connections.seat().ok_or(Refused::Full)?;
+        if let Some(protocol) = protocol {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+        }
+        Ok(Self { response, sockets: Rc::clone(sockets), seat })
+    }
+
+    /// Answers with 101, and runs `session` with the socket. When the session returns the connection is closed if it is
+    /// still open, with 1000, and sees its end properly.
+    pub fn accept<F, T>(self, on_skipped: OnSkipped, session: F) -> HttpResponse
+    where
+        F: FnOnce(Rc<Socket>) -> T + 'static,
+        T: Future<Output = ()> + 'static,
+    {
+        let Self { mut response, sockets, seat } = self;
+        response.extensions_mut().insert(OnUpgrade::new(move |io, early| {
+            let socket = Socket::open(io, early, &sockets, seat, on_skipped);
+            let session = session(Rc::clone(&socket));
+            async move {
+                session.await;
+                socket.finish().await;
+            }
+        }));
+        response
+    }
 }
 
 /// A client's connection. Everything happens on the thread that it was opened on.

@@ -415,10 +415,12 @@ fn serve_echo(connections: &Arc<Connections>) -> std::net::SocketAddr {
                 socket.flush(Moment::START);
             }
         };
-        accept(&request, &sockets.0, None, |_| None, session).unwrap_or_else(|refused| match refused {
-            Refused::Full => HttpResponse::ServiceUnavailable().body(refused.to_string()),
-            Refused::Handshake(_) | Refused::NoSocket => HttpResponse::BadRequest().body(refused.to_string()),
-        })
+        Handshake::check(&request, &sockets.0, None)
+            .map(|handshake| handshake.accept(|_| None, session))
+            .unwrap_or_else(|refused| match refused {
+                Refused::Full => HttpResponse::ServiceUnavailable().body(refused.to_string()),
+                Refused::Handshake(_) | Refused::NoSocket => HttpResponse::BadRequest().body(refused.to_string()),
+            })
     }
     struct SocketsOfWorker(Rc<Sockets>);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

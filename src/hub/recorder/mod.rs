@@ -166,6 +166,12 @@ impl Link {
         Ok(())
     }
 
+    /// What waits for the recorder, also after the link is gone.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter {
+        Waiter(self.recorder.clone())
+    }
+
     /// Packets of a track are durable: they wait no longer.
     pub fn durable(&mut self, track: TrackNumber, next: Sequence) {
         let Some(in_flight) = self.tracks.get_mut(usize::from(track.get())) else { return };
@@ -191,6 +197,28 @@ impl Actor for Recorder {
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(MAILBOX);
     }
+}
+
+/// Waits for a recorder.
+pub struct Waiter(Addr<Recorder>);
+
+impl Waiter {
+    /// Resolves when the recorder has handed on everything that it was sent so far.
+    pub async fn handed_on(self) {
+        // A recorder that is gone has nothing left.
+        let _ = self.0.send(HandedOn).await;
+    }
+}
+
+/// Answered behind everything that was sent before.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct HandedOn;
+
+impl Handler<HandedOn> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, HandedOn: HandedOn, _: &mut Self::Context) {}
 }
 
 impl Handler<Entry> for Recorder {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 
 pub use self::messages::{
     Announce, Archived, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say,
@@ -313,11 +313,17 @@ impl Handler<Archived> for Room {
 }
 
 impl Handler<Close> for Room {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Close: Close, context: &mut Self::Context) {
+    fn handle(&mut self, Close: Close, context: &mut Self::Context) -> Self::Result {
         self.state.close(self.clock.now(), self.clock.wall());
+        let recorder = self.recorder.as_ref().map(Link::waiter);
         self.carry_out(context);
         context.stop();
+        Box::pin(async move {
+            if let Some(recorder) = recorder {
+                recorder.handed_on().await;
+            }
+        })
     }
 }

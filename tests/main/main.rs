@@ -1,0 +1,11 @@
+//! roomtone from outside: the real binary, real captures of browsers, ffmpeg as the judge.
+
+mod bad_input;
+mod helpers;
+mod late_joiners;
+mod layers;
+mod plain;
+mod recording;
+mod rest;
+mod start;
+mod v1;
