@@ -26,7 +26,7 @@ use super::room::NewSession;
 
 /// Bytes that may wait to be durable: the bound of `room to recorder`, in bytes.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// Sound that may wait to be durable, of all tracks of a session together: the bound in seconds, for each of them.
+/// Sound that may wait to be durable, of each track: the bound of `room to recorder`, in seconds.
 pub const LONGEST_WAIT: Ticks = Ticks::from_secs(60);
 /// Entries that may wait for the recorder's turn. It hands them on without waiting, so they are few.
 const MAILBOX: usize = 4096;
