@@ -3,10 +3,8 @@
 use actix::{Addr, Message};
 use bytes::Bytes;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::super::fanout::{Fanout, MemberId, Reads};
-use crate::archive::Event;
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks};
@@ -151,16 +149,6 @@ pub struct Description {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close;
-
-/// What the archive says of the session's recording.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Archived {
-    /// Of which recording.
-    pub recording: Uuid,
-    /// What.
-    pub event: Event,
-}
 
 /// Why a room does not take something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

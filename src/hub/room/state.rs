@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::outbox::{Cargo, Frame};
-use super::super::recorder::{Entry, Owner};
+use super::super::recorder::{Entry, NewSession, Owner};
 use super::super::rendition::{Plain, Rendition};
 use super::super::session::{Census, Life, Patience};
 use super::messages::{Description, Role};
-use super::sound::Track;
+use super::track::Track;
 use crate::archive::model::{Chat, EndReason, RecordingId};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks, UnixMillis};
@@ -38,15 +38,6 @@ pub enum Effect {
     Begin(NewSession),
     /// Hand this to the session's recorder.
     Record(Entry),
-}
-
-/// A session that begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewSession {
-    /// Its recording.
-    pub id: RecordingId,
-    /// When its clock is at zero.
-    pub started: UnixMillis,
 }
 
 /// A room's session.
