@@ -118,8 +118,8 @@ impl App {
             handle.pause().await;
             // The rooms first: a recording ends with what had come, and whoever publishes is told.
             let _ = hub.send(Stop).await;
-            // The workers last: the connections live on them, and go with them.
             tokio::join!(connections.close(), archive.close());
+            // The workers last: the sockets live on their threads, and the server does not wait for them.
             handle.stop(true).await;
         };
         if tokio::time::timeout(STOP, stopping).await.is_err() {

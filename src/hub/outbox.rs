@@ -36,8 +36,18 @@ pub enum Cargo {
     Sound(Ticks),
     /// Another's binary message: may be skipped like sound.
     Relay,
-    /// Text and notices: never skipped; too much of it ends the connection.
+    /// Another's text message: keeps its place behind what waits, but there is a bound to how much of it may wait, past
+    /// which the newest is left out. Whoever floods a room must not end anyone's connection.
+    Text,
+    /// The hub's own word: never skipped; too much of it ends the connection.
     Kept,
+}
+
+impl Cargo {
+    /// Whether one who is behind may do without it.
+    const fn may_be_skipped(self) -> bool {
+        matches!(self, Self::Sound(_) | Self::Relay)
+    }
 }
 
 /// The bounds of a listener's outbox.
@@ -45,7 +55,7 @@ pub enum Cargo {
 pub struct Bounds {
     /// How long sound may wait.
     pub wait: Duration,
-    /// How many bytes may wait, of sound and of what is kept alike.
+    /// How many bytes may wait, of sound, of text and of what is kept alike. One message may be longer.
     pub bytes: usize,
     /// How far behind a listener may be before its connection is closed.
     pub lag: Duration,
@@ -84,6 +94,7 @@ pub struct Queue {
     /// Bytes of the first frame that the socket has taken already. A frame that has begun is never dropped.
     begun: usize,
     sound_bytes: usize,
+    text_bytes: usize,
     kept_bytes: usize,
     /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
     written_until: Moment,
@@ -117,20 +128,32 @@ impl Queue {
         if self.lag(now) > bounds.lag {
             return Pushed::TooSlow;
         }
-        if frame.cargo == Cargo::Kept {
-            if self.kept_bytes + length > bounds.bytes {
-                return Pushed::TooSlow;
+        let mut skipped = Skipped::default();
+        match frame.cargo {
+            Cargo::Kept if self.kept_bytes + length > bounds.bytes => return Pushed::TooSlow,
+            Cargo::Text if self.text_bytes > 0 && self.text_bytes + length > bounds.bytes => {
+                return Pushed::Skipped(Skipped { ticks: Ticks::ZERO, messages: 1 });
             }
-            self.kept_bytes += length;
-            self.frames.push_back(Waiting { frame, since: now });
-            return Pushed::Queued;
+            Cargo::Kept | Cargo::Text => {}
+            Cargo::Sound(_) | Cargo::Relay => {
+                let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo.may_be_skipped());
+                let late = oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait);
+                if late || self.sound_bytes + length > bounds.bytes {
+                    skipped = self.skip();
+                }
+            }
         }
-        let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo != Cargo::Kept);
-        let late = oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait);
-        let skipped = if late || self.sound_bytes + length > bounds.bytes { self.skip() } else { Skipped::default() };
-        self.sound_bytes += length;
+        *self.bytes_of(frame.cargo) += length;
         self.frames.push_back(Waiting { frame, since: now });
         if skipped == Skipped::default() { Pushed::Queued } else { Pushed::Skipped(skipped) }
+    }
+
+    const fn bytes_of(&mut self, cargo: Cargo) -> &mut usize {
+        match cargo {
+            Cargo::Sound(_) | Cargo::Relay => &mut self.sound_bytes,
+            Cargo::Text => &mut self.text_bytes,
+            Cargo::Kept => &mut self.kept_bytes,
+        }
     }
 
     /// Drops the sound that waits and puts the connection's last frame behind the rest, whatever the bounds.
@@ -160,11 +183,8 @@ impl Queue {
             bytes -= left;
             self.begun = 0;
             self.written_until = first.since;
-            let length = first.frame.bytes.len();
-            match first.frame.cargo {
-                Cargo::Kept => self.kept_bytes -= length,
-                Cargo::Sound(_) | Cargo::Relay => self.sound_bytes -= length,
-            }
+            let (length, cargo) = (first.frame.bytes.len(), first.frame.cargo);
+            *self.bytes_of(cargo) -= length;
             self.frames.pop_front();
         }
         if self.frames.capacity() > 32 {
@@ -268,7 +288,23 @@ mod tests {
     }
 
     #[test]
-    fn text_is_never_skipped_but_too_much_of_it_ends_the_connection() {
+    fn a_flood_of_text_ends_nobodys_connection_and_is_bounded() {
+        let mut queue = Queue::default();
+        let text = |length: usize| Frame { bytes: vec![b't'; length].into(), cargo: Cargo::Text };
+        assert_eq!(queue.push(text(150), at(0), &BOUNDS), Pushed::Queued, "one message may be longer");
+        let skipped = Skipped { ticks: Ticks::ZERO, messages: 1 };
+        for _ in 0..1000 {
+            assert_eq!(queue.push(text(10), at(0), &BOUNDS), Pushed::Skipped(skipped));
+        }
+        assert_eq!(queue.push(kept(b"the hub's own word"), at(0), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(sound(b"sound"), at(0), &BOUNDS), Pushed::Queued);
+        queue.written(150 + 18 + 5);
+        assert!(queue.is_empty());
+        assert_eq!((queue.sound_bytes, queue.text_bytes, queue.kept_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_hubs_word_is_never_skipped_but_too_much_of_it_ends_the_connection() {
         let mut queue = Queue::default();
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::TooSlow);

@@ -1,6 +1,7 @@
 //! roomtone from outside: the real binary, real captures of browsers, ffmpeg as the judge.
 
 mod bad_input;
+mod docs;
 mod helpers;
 mod late_joiners;
 mod layers;

@@ -137,19 +137,24 @@ async fn two_speakers_each_hear_the_other_and_not_themselves() {
         }
     }
     let (packets_one, packets_other) = (data(&one.packets()), data(&other.packets()));
-    assert_same(&hear(&mut ann, packets_other.len()).await, &packets_other);
-    assert_same(&hear(&mut ben, packets_one.len()).await, &packets_one);
+    // A last lone packet waits for another, or for the track's end.
+    let but_one = |packets: &[Bytes]| packets[..packets.len() - 1].to_vec();
+    assert_same(&hear(&mut ann, packets_other.len() - 1).await, &but_one(&packets_other));
+    assert_same(&hear(&mut ben, packets_one.len() - 1).await, &but_one(&packets_one));
+    ann.close().await;
+    ben.close().await;
     let both = hear(&mut third, packets_one.len() + packets_other.len()).await;
     let of = |packets: &[Bytes]| both.iter().filter(|packet| packets.contains(packet)).count();
     assert_eq!(of(&packets_one), packets_one.len());
     assert_eq!(of(&packets_other), packets_other.len());
 }
 
-/// Hears so many packets, or what is left when too little is left to fill a message.
+/// Hears so many packets. What comes behind them in the last message is the silence that keeps a lone packet company.
 async fn hear(client: &mut Client, packets: usize) -> Vec<Bytes> {
     let mut all = Vec::new();
     while all.len() < packets {
         all.extend(heard(&client.binary().await));
     }
+    all.truncate(packets);
     all
 }

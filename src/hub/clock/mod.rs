@@ -41,6 +41,9 @@ const SILENCE: Ticks = Ticks::from_secs(1);
 const VERDICT: Ticks = Ticks::from_secs(1);
 /// A deficit up to this is the network's jitter: the stall is made up.
 const MADE_UP: Ticks = Ticks::from_millis(250);
+/// How long after a pause was told a jump may turn out to be the same time. A recorder hands on what it had before it was
+/// suspended, and the jump comes in the message after that.
+const PAUSE_TOLD: Ticks = Ticks::from_secs(5);
 /// What a gap may exceed the wall time since the last packet by.
 const GAP_SLACK: Ticks = Ticks::from_secs(2);
 /// An anchor is due when the clock has moved by this much since the last one.
@@ -82,6 +85,8 @@ pub struct TrackClock {
     life: Life,
     /// The slew of the last anchor; none before the first.
     anchored: Option<i64>,
+    /// The last pause that was told, and until when a jump may turn out to be the same time.
+    paused: Option<(Ticks, Ticks)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +112,7 @@ impl TrackClock {
             drift: Drift::default(),
             life: Life::Steady,
             anchored: None,
+            paused: None,
         }
     }
 
@@ -137,7 +143,7 @@ impl TrackClock {
     /// The encoder started again: its timestamps have a new origin, and what was held is held no longer.
     pub fn source_restarts(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
-        self.settle(&mut steps);
+        self.settle(self.deficit(), &mut steps);
         self.source = None;
         steps
     }
@@ -146,17 +152,22 @@ impl TrackClock {
     /// said, in order.
     pub fn place(&mut self, at: Ticks, message: &[SourcePacket]) -> Vec<Step> {
         let at = at.max(self.arrived);
-        let mut steps = Vec::with_capacity(message.len() + 2);
-        self.tell(at, &mut steps);
+        let mut steps = Vec::new();
         let silence = at.saturating_sub(self.arrived);
         let mut jumped = false;
         let mut placed = Vec::with_capacity(message.len());
         for packet in message {
-            if let Some(gap) = self.jump(at, silence, packet, jumped) {
-                self.settle(&mut steps);
-                self.track = self.track.saturating_add(gap.length);
-                placed.push(Step::Gap(gap));
+            let wall = if jumped { Ticks::ZERO } else { silence.saturating_add(self.deficit()) };
+            if let Some(length) = self.jump(at, wall, packet) {
+                // The jump says why what was held came late: only what it leaves unsaid was a pause.
+                self.settle(self.deficit().saturating_sub(length), &mut placed);
+                placed.push(Step::Gap(self.gap(length, GapCause::Jump)));
+                self.track = self.track.saturating_add(length);
                 jumped = true;
+            }
+            if placed.is_empty() {
+                // Only now: a jump that this message begins with would have told more.
+                self.tell(at, &mut placed);
             }
             self.anchor(&mut placed);
             placed.push(Step::Packet { track: self.track, session: self.session() });
@@ -172,10 +183,8 @@ impl TrackClock {
         self.slew.aim(self.drift.error(at));
         steps.append(&mut placed);
         // What was held and is made up by this very message goes on where the track had stopped.
-        if let Life::Held { deficit, .. } = self.life
-            && deficit <= MADE_UP
-        {
-            self.settle(&mut steps);
+        if matches!(self.life, Life::Held { .. }) && self.deficit() <= MADE_UP {
+            self.settle(Ticks::ZERO, &mut steps);
         }
         steps
     }
@@ -190,15 +199,16 @@ impl TrackClock {
     /// The track has ended: no burst will come any more. What was held paused, and the last anchor is said.
     pub fn end(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
-        self.settle(&mut steps);
+        self.settle(self.deficit(), &mut steps);
         if self.anchored.is_some_and(|anchored| anchored != self.slew.offset()) {
             steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
         }
         steps
     }
 
-    /// The gap that this packet's source time tells of, if it does.
-    fn jump(&mut self, at: Ticks, silence: Ticks, packet: &SourcePacket, jumped: bool) -> Option<Gap> {
+    /// The gap that this packet's source time tells of, if it does. It is at most 2 s longer than `wall`, the wall time
+    /// that went by without packets.
+    fn jump(&mut self, at: Ticks, wall: Ticks, packet: &SourcePacket) -> Option<Ticks> {
         let source = packet.time.signed_since(self.track);
         let Some(line) = self.source else {
             self.source = Some(source);
@@ -211,11 +221,20 @@ impl TrackClock {
             self.source = Some(line + lead.clamp(-follow, follow));
             return None;
         }
-        // The wall time is spent by the first jump of a message.
-        let wall = if jumped { GAP_SLACK } else { silence.saturating_add(GAP_SLACK) };
-        let length = Ticks::new(lead.max(0).cast_unsigned()).min(wall).min(self.room_ahead(at));
+        // A pause that was told just now may have been the arrivals' view of this very jump.
+        let told = self.paused.take().filter(|(until, _)| at <= *until).map_or(Ticks::ZERO, |(_, length)| length);
+        let length = Ticks::new(lead.max(0).cast_unsigned()).saturating_sub(told);
+        let length = length.min(wall.saturating_add(GAP_SLACK)).min(self.room_ahead(at));
         self.source = Some(source.saturating_sub(length.get().cast_signed()));
-        (length > Ticks::ZERO).then_some(self.gap(length, GapCause::Jump))
+        (length.get().cast_signed() > JUMP).then_some(length)
+    }
+
+    /// How late what is held came, at least; nothing, while nothing is held.
+    const fn deficit(&self) -> Ticks {
+        match self.life {
+            Life::Held { deficit, .. } => deficit,
+            Life::Steady => Ticks::ZERO,
+        }
     }
 
     /// After a message without a jump: did it come late, and by how much?
@@ -269,21 +288,23 @@ impl TrackClock {
         if let Life::Held { since, .. } = self.life
             && at >= since.saturating_add(VERDICT)
         {
-            self.settle(steps);
+            self.settle(self.deficit(), steps);
         }
     }
 
-    /// Ends the holding, with what is known now.
-    fn settle(&mut self, steps: &mut Vec<Step>) {
-        let Life::Held { deficit, .. } = std::mem::replace(&mut self.life, Life::Steady) else { return };
-        if deficit <= MADE_UP {
+    /// Ends the holding: it was a pause of this length, or a stall where that is no more than jitter.
+    fn settle(&mut self, pause: Ticks, steps: &mut Vec<Step>) {
+        if matches!(std::mem::replace(&mut self.life, Life::Steady), Life::Steady) {
+            return;
+        }
+        if pause <= MADE_UP {
             steps.push(Step::Settled(None));
             return;
         }
         // The gap lies before what was held; whoever holds it knows where.
-        let gap = self.gap(deficit, GapCause::Pause);
-        self.skip(deficit);
-        steps.push(Step::Settled(Some(gap)));
+        steps.push(Step::Settled(Some(self.gap(pause, GapCause::Pause))));
+        self.paused = Some((self.arrived.saturating_add(PAUSE_TOLD), pause));
+        self.skip(pause);
     }
 
     /// The count leaps over a pause; the publisher's own time does not.

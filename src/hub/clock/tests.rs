@@ -159,6 +159,25 @@ fn a_pause_that_nothing_makes_up_is_a_gap_told_within_a_second() {
 }
 
 #[test]
+fn a_jump_behind_what_came_late_says_why_it_did() {
+    // Chromium suspended: the recorder hands on what it had when it goes on, and the jump comes in the message after that,
+    // here before and after the verdict is due.
+    for later in [300, 1300] {
+        let mut publisher = Publisher::begin(100);
+        for sent in 1..=10 {
+            publisher.send(sent * 100);
+        }
+        assert_eq!(publisher.send(4000)[0], Step::Held(millis(2900)));
+        let told = publisher.clock.tick(millis(4000 + later - 10));
+        publisher.steps.extend(told);
+        publisher.source += 2900;
+        publisher.send(4000 + later);
+        let lost: u64 = publisher.gaps().iter().map(|gap| gap.length.as_millis()).sum();
+        assert_eq!(lost, 2900, "{:?}", publisher.gaps());
+    }
+}
+
+#[test]
 fn a_pause_is_told_by_time_alone_and_by_the_tracks_end() {
     let mut publisher = Publisher::begin(100);
     publisher.send(100);

@@ -6,22 +6,24 @@
 mod messages;
 mod sound;
 mod state;
+#[cfg(test)]
+mod tests;
+mod track;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 
 pub use self::messages::{
-    Announce, Archived, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say,
-    Unpublish,
+    Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
 };
-pub use self::sound::MOST_TRACKS;
-pub use self::state::{Effect, LONGEST_KEPT_CHAT, NewSession, State};
+pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
+pub use self::track::{MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
-use super::recorder::Link;
+use super::recorder::{Archived, Entry, Link};
 use super::session::Patience;
 use super::time::Clock;
 use crate::archive::{Archive, Event};
@@ -108,9 +110,9 @@ impl Room {
         self.set_timer(context);
     }
 
-    fn record(&mut self, entry: super::recorder::Entry) {
+    fn record(&mut self, entry: Entry) {
         let Some(recorder) = &mut self.recorder else { return };
-        let is_sound = matches!(entry, super::recorder::Entry::Sound { .. });
+        let is_sound = matches!(entry, Entry::Sound { .. });
         match recorder.send(entry) {
             Ok(()) if is_sound && self.overloaded => {
                 self.overloaded = false;
@@ -313,11 +315,17 @@ impl Handler<Archived> for Room {
 }
 
 impl Handler<Close> for Room {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Close: Close, context: &mut Self::Context) {
+    fn handle(&mut self, Close: Close, context: &mut Self::Context) -> Self::Result {
         self.state.close(self.clock.now(), self.clock.wall());
+        let recorder = self.recorder.as_ref().map(Link::waiter);
         self.carry_out(context);
         context.stop();
+        Box::pin(async move {
+            if let Some(recorder) = recorder {
+                recorder.handed_on().await;
+            }
+        })
     }
 }

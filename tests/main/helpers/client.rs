@@ -70,11 +70,14 @@ impl Client {
         self.send(message).await;
     }
 
-    /// The next message; none at the end.
+    /// The next message, or how the connection ended.
     pub async fn next(&mut self) -> Result<Message, Closed> {
+        tokio::time::timeout(PATIENCE, self.next_without_patience()).await.expect("the hub says nothing")
+    }
+
+    async fn next_without_patience(&mut self) -> Result<Message, Closed> {
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the hub says nothing");
-            match next {
+            match self.socket.next().await {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(frame))) => {
                     return Err(frame.map(|frame| (frame.code.into(), frame.reason.to_string())));
