@@ -1,6 +1,8 @@
 //! roomtone from outside: the real binary, real captures of browsers, ffmpeg as the judge.
 
 mod bad_input;
+mod bad_streams;
+mod floods;
 mod helpers;
 mod late_joiners;
 mod layers;
