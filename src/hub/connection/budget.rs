@@ -11,7 +11,7 @@ const RATE: u64 = 1024 * 1024;
 /// What may come at once, in bytes, after a while without any.
 const BURST: u64 = 256 * 1024;
 /// What each message costs beside its bytes, so that a flood of small ones is slowed too.
-const MESSAGE: u64 = 256;
+const MESSAGE: u64 = 1024;
 /// Text counts as many times: it is never skipped for those who are slow, but ends their connections.
 const TEXT: u64 = 4;
 

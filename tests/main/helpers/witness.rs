@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::capture::{Capture, assert_same, data};
 use super::client::Client;
@@ -12,6 +13,7 @@ use roomtone::wire::packets::Message;
 pub struct Witness {
     speaking: JoinHandle<Client>,
     listening: JoinHandle<Client>,
+    enough: CancellationToken,
 }
 
 impl Witness {
@@ -31,6 +33,8 @@ impl Witness {
                 break told["track"].as_u64().unwrap();
             }
         };
+        let enough = CancellationToken::new();
+        let ended = enough.clone();
         let listening = tokio::spawn(async move {
             let mut heard = Vec::new();
             while heard.len() < sent.len() {
@@ -43,24 +47,38 @@ impl Witness {
                 }
             }
             assert_same(&heard, &sent);
+            read_until(&mut listener, ended).await;
             listener
         });
+        let ended = enough.clone();
         let speaking = tokio::spawn(async move {
             for message in &messages[1..] {
                 speaker.send_container(1, message).await;
             }
+            read_until(&mut speaker, ended).await;
             speaker
         });
-        Self { speaking, listening }
+        Self { speaking, listening, enough }
     }
 
     /// Every packet was heard as it was sent, and neither was sent away.
     pub async fn noticed_nothing(self) {
+        self.enough.cancel();
         let mut speaker = self.speaking.await.unwrap();
         let mut listener = self.listening.await.unwrap();
         speaker.say(r#"{"type":"chat","text":"that was all"}"#).await;
         while listener.notice_of("chat").await["text"] != "that was all" {}
         speaker.say(r#"{"type":"ping","time":7}"#).await;
         assert_eq!(speaker.notice_of("pong").await["time"], 7);
+    }
+}
+
+/// Goes on reading, as everyone should.
+async fn read_until(client: &mut Client, enough: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = enough.cancelled() => return,
+            next = client.next_without_patience() => drop(next.expect("who reads is not sent away")),
+        }
     }
 }
