@@ -55,7 +55,8 @@ impl Cargo {
 pub struct Bounds {
     /// How long sound may wait.
     pub wait: Duration,
-    /// How many bytes may wait, of sound, of text and of what is kept alike. One message may be longer.
+    /// How many bytes may wait, of each cargo for itself, so that none pushes another out. Of what a client made whole,
+    /// text and relayed messages, one more may come on top: a message at its limit reaches who keeps up.
     pub bytes: usize,
     /// How far behind a listener may be before its connection is closed.
     pub lag: Duration,
@@ -94,6 +95,7 @@ pub struct Queue {
     /// Bytes of the first frame that the socket has taken already. A frame that has begun is never dropped.
     begun: usize,
     sound_bytes: usize,
+    relay_bytes: usize,
     text_bytes: usize,
     kept_bytes: usize,
     /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
@@ -119,7 +121,8 @@ impl Queue {
         if self.frames.is_empty() { Duration::ZERO } else { now.since(self.written_until) }
     }
 
-    /// Adds a frame behind the others. Past the bounds the waiting sound is skipped, up to this frame: the live edge.
+    /// Adds a frame behind the others. Past the bounds what waits of its cargo is skipped, up to this frame; past the
+    /// time that sound may wait all of it is, up to the live edge.
     pub fn push(&mut self, frame: Frame, now: Moment, bounds: &Bounds) -> Pushed {
         if self.frames.is_empty() {
             self.written_until = now;
@@ -128,37 +131,27 @@ impl Queue {
         if self.lag(now) > bounds.lag {
             return Pushed::TooSlow;
         }
-        let mut skipped = Skipped::default();
-        match frame.cargo {
-            Cargo::Kept if self.kept_bytes + length > bounds.bytes => return Pushed::TooSlow,
-            Cargo::Text if self.text_bytes > 0 && self.text_bytes + length > bounds.bytes => {
+        let skipped = match frame.cargo {
+            Cargo::Kept if self.kept_bytes > bounds.bytes => return Pushed::TooSlow,
+            Cargo::Text if self.text_bytes > bounds.bytes => {
                 return Pushed::Skipped(Skipped { ticks: Ticks::ZERO, messages: 1 });
             }
-            Cargo::Kept | Cargo::Text => {}
-            Cargo::Sound(_) | Cargo::Relay => {
-                let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo.may_be_skipped());
-                let late = oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait);
-                if late || self.sound_bytes + length > bounds.bytes {
-                    skipped = self.skip();
-                }
+            Cargo::Kept | Cargo::Text => Skipped::default(),
+            Cargo::Sound(_) | Cargo::Relay if self.is_late(now, bounds) => self.skip(Cargo::may_be_skipped),
+            Cargo::Relay if self.relay_bytes > bounds.bytes => self.skip(|cargo| cargo == Cargo::Relay),
+            Cargo::Sound(_) if self.sound_bytes + length > bounds.bytes => {
+                self.skip(|cargo| matches!(cargo, Cargo::Sound(_)))
             }
-        }
+            Cargo::Sound(_) | Cargo::Relay => Skipped::default(),
+        };
         *self.bytes_of(frame.cargo) += length;
         self.frames.push_back(Waiting { frame, since: now });
         if skipped == Skipped::default() { Pushed::Queued } else { Pushed::Skipped(skipped) }
     }
 
-    const fn bytes_of(&mut self, cargo: Cargo) -> &mut usize {
-        match cargo {
-            Cargo::Sound(_) | Cargo::Relay => &mut self.sound_bytes,
-            Cargo::Text => &mut self.text_bytes,
-            Cargo::Kept => &mut self.kept_bytes,
-        }
-    }
-
     /// Drops the sound that waits and puts the connection's last frame behind the rest, whatever the bounds.
     pub fn finish(&mut self, last: Frame, now: Moment) {
-        self.skip();
+        self.skip(Cargo::may_be_skipped);
         self.kept_bytes += last.bytes.len();
         self.frames.push_back(Waiting { frame: Frame { cargo: Cargo::Kept, ..last }, since: now });
     }
@@ -193,22 +186,41 @@ impl Queue {
         }
     }
 
-    /// Drops the sound that waits, but for a frame that has begun.
-    fn skip(&mut self) -> Skipped {
+    /// Whether sound, or what is relayed, waits for longer than it may.
+    fn is_late(&self, now: Moment, bounds: &Bounds) -> bool {
+        let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo.may_be_skipped());
+        oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait)
+    }
+
+    const fn bytes_of(&mut self, cargo: Cargo) -> &mut usize {
+        match cargo {
+            Cargo::Sound(_) => &mut self.sound_bytes,
+            Cargo::Relay => &mut self.relay_bytes,
+            Cargo::Text => &mut self.text_bytes,
+            Cargo::Kept => &mut self.kept_bytes,
+        }
+    }
+
+    /// Drops what waits of such cargo, but for a frame that has begun.
+    fn skip(&mut self, which: impl Fn(Cargo) -> bool) -> Skipped {
         let mut skipped = Skipped::default();
         let mut first = true;
         let begun = self.begun > 0;
-        let sound_bytes = &mut self.sound_bytes;
+        let (sound_bytes, relay_bytes) = (&mut self.sound_bytes, &mut self.relay_bytes);
         self.frames.retain(|waiting| {
             let held = std::mem::take(&mut first) && begun;
-            let ticks = match waiting.frame.cargo {
-                Cargo::Sound(ticks) if !held => ticks,
-                Cargo::Relay if !held => Ticks::ZERO,
-                _ => return true,
+            let cargo = waiting.frame.cargo;
+            if held || !which(cargo) {
+                return true;
+            }
+            let (ticks, bytes) = match cargo {
+                Cargo::Sound(ticks) => (ticks, &mut *sound_bytes),
+                Cargo::Relay => (Ticks::ZERO, &mut *relay_bytes),
+                Cargo::Text | Cargo::Kept => return true,
             };
             skipped.ticks = skipped.ticks.saturating_add(ticks);
             skipped.messages += 1;
-            *sound_bytes -= waiting.frame.bytes.len();
+            *bytes -= waiting.frame.bytes.len();
             false
         });
         skipped
@@ -307,7 +319,26 @@ mod tests {
     fn the_hubs_word_is_never_skipped_but_too_much_of_it_ends_the_connection() {
         let mut queue = Queue::default();
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::TooSlow);
+        assert_eq!(Queue::default().push(kept(&[0; 120]), at(0), &BOUNDS), Pushed::Queued, "not by its length alone");
+    }
+
+    #[test]
+    fn what_is_relayed_pushes_no_sound_out_and_the_other_way_round() {
+        let relay = |bytes| Frame { bytes: Bytes::from_static(bytes), cargo: Cargo::Relay };
+        let mut queue = Queue::default();
+        for frame in [sound(b"sound"), relay(&[b'r'; 120]), sound(&[b's'; 90])] {
+            assert_eq!(queue.push(frame, at(0), &BOUNDS), Pushed::Queued);
+        }
+        let skipped = Skipped { ticks: Ticks::ZERO, messages: 1 };
+        assert_eq!(queue.push(relay(b"relay"), at(0), &BOUNDS), Pushed::Skipped(skipped));
+        assert_eq!(text(&queue), format!("sound{}relay", "s".repeat(90)));
+        let skipped = Skipped { ticks: Ticks::from_millis(480), messages: 2 };
+        assert_eq!(queue.push(sound(b"edge!!"), at(0), &BOUNDS), Pushed::Skipped(skipped));
+        assert_eq!(text(&queue), "relayedge!!");
+        queue.written(11);
+        assert_eq!((queue.sound_bytes, queue.relay_bytes, queue.kept_bytes), (0, 0, 0));
     }
 
     #[test]

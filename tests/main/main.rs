@@ -1,7 +1,9 @@
 //! roomtone from outside: the real binary, real captures of browsers, ffmpeg as the judge.
 
 mod bad_input;
+mod bad_streams;
 mod docs;
+mod floods;
 mod helpers;
 mod late_joiners;
 mod layers;

@@ -215,10 +215,10 @@ impl TrackClock {
             return None;
         };
         let lead = source.saturating_sub(line);
-        if lead.abs() <= JUMP {
+        if (-JUMP..=JUMP).contains(&lead) {
             // The publisher's clocks may differ among themselves; a thousandth is more than any pair of them does.
             let follow = packet.duration.get().cast_signed() / 1000;
-            self.source = Some(line + lead.clamp(-follow, follow));
+            self.source = Some(line.saturating_add(lead.clamp(-follow, follow)));
             return None;
         }
         // A pause that was told just now may have been the arrivals' view of this very jump.

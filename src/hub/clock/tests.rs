@@ -289,3 +289,20 @@ fn sound_enters_at_most_two_seconds_ahead() {
     assert_eq!(publisher.clock.room_ahead(millis(100)), Ticks::ZERO);
     assert_eq!(publisher.clock.room_ahead(millis(350)), millis(250));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_source_time_makes_the_clock_panic_or_run_ahead(
+        times in proptest::collection::vec(proptest::prop_oneof![
+            proptest::sample::select(vec![0, 1, u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1, (1 << 63) + 960]),
+            proptest::num::u64::ANY,
+        ], 1..20)
+    ) {
+        let mut clock = TrackClock::begin(millis(1000), millis(20));
+        for (index, time) in (0..).zip(times) {
+            let packet = SourcePacket { time: Ticks::new(time), duration: millis(20), data: Bytes::new() };
+            clock.place(millis(1000 + index * 20), &[packet]);
+            proptest::prop_assert!(clock.session() <= millis(1000 + index * 20 + 2100));
+        }
+    }
+}

@@ -4,14 +4,17 @@
 //! What belongs here: what a client says, in words that no protocol owns; pacing; leaving. What does not: frames, JSON,
 //! close codes (the edge translates).
 
+mod budget;
 mod stream;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use actix::{Actor, ActorFutureExt, Addr, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use bytes::Bytes;
 
+use self::budget::Budget;
 use self::stream::{Batch, Decoded, Pace, Stream};
 use super::fanout::{MemberId, Place, Reads, Worker};
 use super::outbox::Outbox;
@@ -153,8 +156,16 @@ pub async fn open(
     let place = worker.register(&name, member, reads, outbox);
     let fanout = place.fanout.clone();
     // From here on the actor exists, so that whatever happens the room hears of the end.
-    let connection =
-        Connection { member, room: room.clone(), clock, streams: HashMap::new(), _place: place, _lease: lease }.start();
+    let connection = Connection {
+        member,
+        room: room.clone(),
+        clock,
+        streams: HashMap::new(),
+        budget: Rc::default(),
+        _place: place,
+        _lease: lease,
+    }
+    .start();
     room.send(Join { participant, role, reads, fanout }).await.map_err(|_| Refusal::Stopping)?;
     Ok(connection)
 }
@@ -164,7 +175,8 @@ pub struct Connection {
     member: MemberId,
     room: Addr<Room>,
     clock: Clock,
-    streams: HashMap<u16, Stream>,
+    streams: HashMap<u16, Rc<RefCell<Stream>>>,
+    budget: Rc<RefCell<Budget>>,
     _place: Place,
     _lease: Lease,
 }
@@ -182,11 +194,12 @@ impl Connection {
                 ForRoom::Announce(local)
             }
             Said::Bytes { local, bytes } => {
-                let stream = self.streams.get_mut(&local).ok_or(Refusal::NoTrack(local))?;
-                ForRoom::Sound { local, decoded: stream.bytes(&bytes), pace: Rc::clone(&stream.pace) }
+                let stream = self.streams.get(&local).ok_or(Refusal::NoTrack(local))?;
+                stream.borrow_mut().push(&bytes)?;
+                ForRoom::Container { local, stream: Rc::clone(stream) }
             }
             Said::Packets { local, first, time, packets } => {
-                let stream = self.streams.get_mut(&local).ok_or(Refusal::NoTrack(local))?;
+                let mut stream = self.streams.get(&local).ok_or(Refusal::NoTrack(local))?.borrow_mut();
                 let decoded = stream.numbered(first, time, packets);
                 ForRoom::Sound { local, decoded, pace: Rc::clone(&stream.pace) }
             }
@@ -195,8 +208,8 @@ impl Connection {
                 ForRoom::Unpublish(local)
             }
             Said::Mute { local, muted } => ForRoom::Mute(local, muted),
-            Said::Text(text) => ForRoom::Say(text),
-            Said::Relay(bytes) => ForRoom::Relay(bytes),
+            Said::Text(text) => ForRoom::Say(text, Rc::clone(&self.budget)),
+            Said::Relay(bytes) => ForRoom::Relay(bytes, Rc::clone(&self.budget)),
             Said::Ping(time) => ForRoom::Ping(time),
         })
     }
@@ -208,7 +221,7 @@ impl Connection {
         if self.streams.len() >= MOST_TRACKS {
             return Err(Refusal::Room(Refused::TooManyTracks));
         }
-        self.streams.insert(local, stream);
+        self.streams.insert(local, Rc::new(RefCell::new(stream)));
         Ok(())
     }
 }
@@ -217,11 +230,12 @@ impl Connection {
 enum ForRoom {
     Nothing,
     Announce(u16),
+    Container { local: u16, stream: Rc<RefCell<Stream>> },
     Sound { local: u16, decoded: Decoded, pace: Rc<Pace> },
     Unpublish(u16),
     Mute(u16, bool),
-    Say(String),
-    Relay(Bytes),
+    Say(String, Rc<RefCell<Budget>>),
+    Relay(Bytes, Rc<RefCell<Budget>>),
     Ping(u64),
 }
 
@@ -236,18 +250,34 @@ impl ForRoom {
         match self {
             Self::Nothing => {}
             Self::Announce(local) => gone(room.send(Announce { member, local }).await)??,
-            Self::Sound { local, decoded, pace } => {
-                let Decoded { batches, warnings, refusal } = decoded;
+            Self::Container { local, stream } => {
+                let pace = Rc::clone(&stream.borrow().pace);
                 let mut publisher = Publisher { room, member, local, clock, arrived, pace };
-                for batch in batches {
-                    publisher.send(batch).await?;
+                let mut warnings = Vec::new();
+                loop {
+                    let decoded = stream.borrow_mut().decode();
+                    let more = decoded.more;
+                    warnings.extend(publisher.send_all(decoded).await?);
+                    if !more {
+                        return Ok(warnings);
+                    }
                 }
-                return refusal.map_or(Ok(warnings), Err);
+            }
+            Self::Sound { local, decoded, pace } => {
+                return Publisher { room, member, local, clock, arrived, pace }.send_all(decoded).await;
             }
             Self::Unpublish(local) => gone(room.send(Unpublish { member, local }).await)?,
             Self::Mute(local, muted) => gone(room.send(Mute { member, local, muted }).await)?,
-            Self::Say(text) => gone(room.send(Say { member, text }).await)?,
-            Self::Relay(bytes) => gone(room.send(Relay { member, bytes }).await)?,
+            Self::Say(text, budget) => {
+                let wait = budget.borrow_mut().say(clock.now(), text.len());
+                gone(room.send(Say { member, text }).await)?;
+                tokio::time::sleep(wait).await;
+            }
+            Self::Relay(bytes, budget) => {
+                let wait = budget.borrow_mut().relay(clock.now(), bytes.len());
+                gone(room.send(Relay { member, bytes }).await)?;
+                tokio::time::sleep(wait).await;
+            }
             Self::Ping(time) => gone(room.send(Ping { member, time }).await)?,
         }
         Ok(Vec::new())
@@ -266,10 +296,19 @@ struct Publisher {
 }
 
 impl Publisher {
+    async fn send_all(&mut self, decoded: Decoded) -> Result<Vec<Warning>, Refusal> {
+        for batch in decoded.batches {
+            self.send(batch).await?;
+        }
+        decoded.refusal.map_or(Ok(decoded.warnings), Err)
+    }
+
     async fn send(&mut self, batch: Batch) -> Result<(), Refusal> {
-        let Batch { format, mut restarted, mut first, mut packets } = batch;
+        let Batch { format, mut restarted, mut first, packets } = batch;
+        // Taken from the front, a few at a time: what is left of a long message is not moved for each of them.
+        let mut packets = packets.into_iter();
         loop {
-            let count = match self.pace.fitting(self.clock.now(), &packets) {
+            let count = match self.pace.fitting(self.clock.now(), packets.as_slice()) {
                 Ok(count) => count,
                 Err(wait) => {
                     tokio::time::sleep(wait.as_duration()).await;
@@ -277,18 +316,17 @@ impl Publisher {
                     continue;
                 }
             };
-            let rest = packets.split_off(count);
+            let fitting = packets.by_ref().take(count).collect();
             let Self { member, local, arrived, .. } = *self;
             let format = format.clone();
-            let publish = Publish { member, local, format, restarted, first, packets, arrived };
+            let publish = Publish { member, local, format, restarted, first, packets: fitting, arrived };
             let ahead = gone(self.room.send(publish).await)??;
             self.pace.told(arrived, ahead);
-            if rest.is_empty() {
+            if packets.as_slice().is_empty() {
                 return Ok(());
             }
             restarted = false;
             first = first.map(|first| first.after(count as u64));
-            packets = rest;
         }
     }
 }

@@ -38,7 +38,13 @@ pub struct Decoded {
     pub warnings: Vec<Warning>,
     /// Why the stream cannot go on.
     pub refusal: Option<Refusal>,
+    /// Whether more can be decoded of what has come.
+    pub more: bool,
 }
+
+/// The packets that are decoded at a time, of container bytes: a message may hold a million of a byte each. More than the
+/// room takes at once, which is five seconds.
+const MOST_DECODED: usize = 4096;
 
 /// A track of this connection.
 pub struct Stream {
@@ -74,15 +80,26 @@ impl Stream {
         Self { source: Source::Packets { format, begun: false }, pace: Rc::default() }
     }
 
-    /// Takes a piece of the container's bytes.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Decoded {
-        let mut decoded = Decoded::default();
-        let Source::Container { demuxer, format: known, begins } = &mut self.source else {
-            decoded.refusal = Some(Refusal::OtherSource);
-            return decoded;
-        };
+    /// Takes a piece of the container's bytes, for [`Self::decode`].
+    ///
+    /// # Errors
+    /// Where the track is one of packets.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let Source::Container { demuxer, .. } = &mut self.source else { return Err(Refusal::OtherSource) };
         demuxer.push(bytes);
+        Ok(())
+    }
+
+    /// Decodes the container's bytes that have come: all of them, or as many packets as there may be at a time.
+    pub fn decode(&mut self) -> Decoded {
+        let mut decoded = Decoded::default();
+        let Source::Container { demuxer, format: known, begins } = &mut self.source else { return decoded };
+        let mut packets = 0;
         loop {
+            if packets == MOST_DECODED {
+                decoded.more = true;
+                break;
+            }
             match demuxer.pull() {
                 Ok(Some(webm::Event::Head(format))) => {
                     *known = Some(format);
@@ -91,6 +108,7 @@ impl Stream {
                 Ok(Some(webm::Event::Packet(packet))) => {
                     // The demuxer gives a head before the first packet.
                     let Some(format) = known else { continue };
+                    packets += 1;
                     let restarted = std::mem::take(begins);
                     match decoded.batches.last_mut() {
                         Some(batch) if !restarted => batch.packets.push(packet),
@@ -183,6 +201,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::media::packet::Packet;
 
     fn packets(count: usize) -> Vec<SourcePacket> {
         let packet = SourcePacket { time: Ticks::ZERO, duration: Ticks::from_millis(20), data: Bytes::new() };
@@ -209,6 +228,33 @@ mod tests {
         let [batch] = &decoded.batches[..] else { panic!("one batch") };
         assert_eq!((batch.first, batch.restarted, batch.packets.len()), (Some(Sequence::new(5)), true, 2));
         assert_eq!(batch.packets[1].time, Ticks::new(967));
+    }
+
+    #[test]
+    fn a_message_of_many_packets_is_decoded_in_pieces() {
+        let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
+        let packet = |number: u64| Packet {
+            sequence: Sequence::new(number),
+            time: Ticks::from_millis(number * 20),
+            duration: Ticks::from_millis(20),
+            data: Bytes::from_static(opus::SILENCE_20_MS.0),
+        };
+        let packets: Vec<_> = (0..10_000).map(packet).collect();
+        let mut stream = Stream::container();
+        stream.push(&webm::mux::continuing(head, &packets)).unwrap();
+        let mut counts = Vec::new();
+        let mut begins = Vec::new();
+        loop {
+            let Decoded { batches, refusal, more, .. } = stream.decode();
+            assert_eq!(refusal, None);
+            counts.push(batches.iter().map(|batch| batch.packets.len()).sum::<usize>());
+            begins.extend(batches.iter().map(|batch| batch.restarted));
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(counts, [4096, 4096, 10_000 - 2 * 4096]);
+        assert_eq!(begins, [true, false, false]);
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Client {
         tokio::time::timeout(PATIENCE, self.next_without_patience()).await.expect("the hub says nothing")
     }
 
-    async fn next_without_patience(&mut self) -> Result<Message, Closed> {
+    /// The same, however long it takes. Nothing is lost where the wait is given up.
+    pub async fn next_without_patience(&mut self) -> Result<Message, Closed> {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}

@@ -4,7 +4,11 @@ pub mod capture;
 pub mod client;
 pub mod hub;
 pub mod judge;
+pub mod raw;
+pub mod witness;
 
 pub use capture::Capture;
 pub use client::Client;
 pub use hub::Hub;
+pub use raw::Raw;
+pub use witness::Witness;
