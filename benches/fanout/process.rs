@@ -88,10 +88,10 @@ impl Server {
         Ok(nanos as f64 / 1e9)
     }
 
-    /// Its memory, in KB.
+    /// Its resident memory without what is mapped from files, which is its code, in KB.
     pub fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("no RssAnon")?;
         Ok(resident.trim().trim_end_matches(" kB").parse()?)
     }
 }

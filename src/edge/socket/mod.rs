@@ -129,7 +129,8 @@ impl Handshake {
             let session = session(Rc::clone(&socket));
             async move {
                 session.await;
-                socket.finish().await;
+                // Boxed, so that its room is not kept for as long as the session lasts.
+                Box::pin(socket.finish()).await;
             }
         }));
         response
