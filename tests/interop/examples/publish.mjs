@@ -3,7 +3,10 @@ import { once } from "node:events";
 import WebSocket from "ws";
 
 const socket = new WebSocket(process.argv[2]);
-socket.on("close", (code, reason) => console.error(`closed: ${code} ${reason}`));
+socket.on("close", (code, reason) => {
+  console.error(`closed: ${code} ${reason}`);
+  process.exit();
+});
 await once(socket, "open");
 for await (const bytes of process.stdin) socket.send(bytes);
 socket.close();
