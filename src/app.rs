@@ -58,6 +58,7 @@ fn listen_reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => {
             "that port needs more rights; choose one above 1023 with --listen".to_owned()
         }
+        io::ErrorKind::InvalidInput => "an address is a host and a port, such as 127.0.0.1:8080".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -14,6 +14,34 @@
 //! | [`container`] | WebM and Ogg: push bytes, pull packets; packets to bytes. No IO, no clock |
 //! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
 //! | [`media`] | time, packet, track, opus |
+//!
+//! The words, which mean the same everywhere in code, documents and messages:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | room | a named place; exists while a participant, or a session that has not ended, is in it |
+//! | participant | one connection in a room; may publish, listen, or both |
+//! | track | one participant's stream, from its announcement to its end; live meanwhile, packets or not |
+//! | part | one file of a track; a track is an ordered list of parts, most often one |
+//! | packet | one encoded unit (an Opus packet) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
+//! | session | a room from its first packet to its end |
+//! | recording | what of a session is on disk |
+//! | rendition | a room's packets muxed into one format for its readers: made once, shared by all of them |
+//! | pre-roll | packets before the first that is to be heard, which a decoder needs to settle; hidden by the pre-skip |
+//! | pre-skip | sound that a decoder throws away at the start (RFC 7845 §4.2) |
+//! | live edge | the newest packet of a room |
+//! | lag | how far behind the live edge a listener is |
+//! | late joiner | a listener who comes when a track is live already |
+//! | gap | time in a track for which no packet exists; always counted, never silent |
+//! | hole | packets that a publisher has and the hub does not |
+//! | sequence number | u64, given to each packet of a track; what acknowledgements speak of |
+//! | tick | 1/48000 s, the Opus clock; the session's ticks count from its start |
+//! | anchor | a place of a track pinned to the session's clock: (track tick, session tick) |
+//! | spool | a file beside a part, for what comes while it is not known where it belongs |
+//! | round | one turn of syncing: the files, then one transaction of the index, then the acknowledgements |
+//!
+//! Times, ticks, byte counts and wall-clock times are types of their own ([`media::time`]), or carry their unit in their
+//! name.
 
 #![forbid(unsafe_code)]
 #![deny(warnings)]

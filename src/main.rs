@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use roomtone::app::{App, StartError};
@@ -16,7 +17,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     let filter = EnvFilter::try_from_env("ROOMTONE_LOG").unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for eyes, not for files.
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
     let run = async { App::build(options).await?.run().await };
     match actix::System::new().block_on(run) {
         Ok(()) => ExitCode::SUCCESS,

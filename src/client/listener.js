@@ -36,7 +36,7 @@ export class Listener {
   }
 
   /**
-   * The tracks that are live: new ones may sound, others fall silent.
+   * The tracks that are live: new ones may sound, others end with what has come of them.
    *
    * @param {ReadonlyMap<number, Track>} tracks
    */
@@ -44,7 +44,7 @@ export class Listener {
     for (const [number, voice] of this.#voices) {
       const track = tracks.get(number);
       if (track?.participant === voice.participant && track.format.channels === voice.channels) continue;
-      voice.end();
+      void voice.end();
       this.#voices.delete(number);
     }
     for (const [number, { participant, format }] of tracks) {
@@ -73,12 +73,14 @@ export class Listener {
     return loudest;
   }
 
-  /** Falls silent for good. */
+  /** Falls silent at once and for good. */
   close() {
-    this.follow(new Map());
     this.#output.disconnect();
+    this.follow(new Map());
   }
 }
+
+/** @typedef {{ source: AudioBufferSourceNode, at: number }} Block decoded sound, and when it begins */
 
 /** One track as it is played. */
 class Voice {
@@ -87,8 +89,9 @@ class Voice {
   #decoder = null;
   /** When each packet that is in the decoder sounds. @type {number[]} */
   #places = [];
-  /** @type {Set<{ source: AudioBufferSourceNode, at: number }>} */
+  /** @type {Set<Block>} */
   #scheduled = new Set();
+  #ended = false;
   #gain;
 
   /**
@@ -123,10 +126,18 @@ class Voice {
     });
   }
 
-  end() {
+  /** Plays out what has come: the last words are still waiting when the hub says that the track has ended. */
+  async end() {
+    // Where the decoder has failed there is nothing more to come out of it.
+    if (this.#decoder?.state === 'configured') await this.#decoder.flush().catch(() => {});
     this.#drop();
-    this.#cut(0);
-    this.#gain.disconnect();
+    this.#ended = true;
+    this.#letGo();
+  }
+
+  /** An ended voice leaves the output when its last block has sounded. */
+  #letGo() {
+    if (this.#ended && this.#scheduled.size === 0) this.#gain.disconnect();
   }
 
   /** The decoder; another one where it has failed or is stuck. */
@@ -189,9 +200,10 @@ class Voice {
     }
   }
 
-  /** @param {{ source: AudioBufferSourceNode }} entry */
+  /** @param {Block} entry */
   #forget(entry) {
     entry.source.disconnect();
-    this.#scheduled.delete(/** @type {any} */ (entry));
+    this.#scheduled.delete(entry);
+    this.#letGo();
   }
 }

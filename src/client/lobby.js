@@ -110,7 +110,7 @@ function makeRoom({ name }) {
  * @param {api.LiveRoom} room
  */
 function updateRoom(element, { participants, listeners, session }) {
-  const people = participants.map(({ name }) => name);
+  const people = participants.map(({ name }) => name).sort((one, other) => one.localeCompare(other));
   if (listeners > 0) people.push(`${count(listeners, 'listener')}`);
   write(/** @type {HTMLElement} */ (element.querySelector('p')), people.join(', '));
   /** @type {HTMLElement} */ (element.querySelector('.sign')).hidden = session === null;

@@ -9,6 +9,9 @@ use super::socket::Socket;
 use crate::hub::outbox::{Frame, Outbox};
 use crate::media::time::Moment;
 
+/// Frames that wait for a client's socket.
+const MOST_WAITING: usize = 1024;
+
 /// The outbox of a client that has no socket yet, and then has one.
 #[derive(Default)]
 pub struct Doorstep {
@@ -16,7 +19,7 @@ pub struct Doorstep {
 }
 
 enum Place {
-    /// The handshake is not answered: what comes waits. That takes milliseconds, and the server bounds it.
+    /// The handshake is not answered: what comes waits, up to [`MOST_WAITING`] frames. It takes milliseconds.
     Waiting(Vec<Frame>),
     Open(Rc<Socket>),
 }
@@ -43,7 +46,9 @@ impl Doorstep {
 impl Outbox for Doorstep {
     fn push(&self, frame: &Frame, now: Moment) {
         match &mut *self.place.borrow_mut() {
-            Place::Waiting(frames) => frames.push(frame.clone()),
+            Place::Waiting(frames) if frames.len() < MOST_WAITING => frames.push(frame.clone()),
+            // A client that does not take its answer will not take this either.
+            Place::Waiting(_) => {}
             Place::Open(socket) => socket.push(frame, now),
         }
     }

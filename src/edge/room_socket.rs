@@ -150,7 +150,8 @@ fn offers_v1(request: &HttpRequest) -> bool {
         .any(|name| name.trim() == PROTOCOL)
 }
 
-/// A client's stay in a room.
+/// A client's stay in a room. What is not waiting for the client is boxed: most clients only listen, and what a task may
+/// ever hold it holds room for all the time.
 struct Client<'a> {
     edge: &'a Edge,
     socket: &'a Rc<Socket>,
@@ -167,7 +168,7 @@ impl Client<'_> {
                 Incoming::Closed(_) => return Ok(()),
             };
             if let Some(said) = said {
-                self.say(connection, said).await?;
+                Box::pin(self.say(connection, said)).await?;
             }
         }
     }
@@ -181,12 +182,12 @@ impl Client<'_> {
                 Some(Incoming::Binary(bytes)) => self.judge(&mut plain, bytes)?,
                 Some(Incoming::Closed(_)) => {
                     // What looked like a beginning was all there is.
-                    self.say_all(connection, plain.expire()).await?;
+                    Box::pin(self.say_all(connection, plain.expire())).await?;
                     return Ok(());
                 }
                 None => plain.expire(),
             };
-            self.say_all(connection, said).await?;
+            Box::pin(self.say_all(connection, said)).await?;
         }
     }
 
@@ -198,7 +199,7 @@ impl Client<'_> {
     async fn next(&self, plain: &mut Plain) -> Option<Incoming> {
         let Some(deadline) = plain.deadline() else { return Some(self.socket.next().await) };
         let left = deadline.since(self.edge.clock.now());
-        tokio::time::timeout(left, self.socket.next()).await.ok()
+        Box::pin(tokio::time::timeout(left, self.socket.next())).await.ok()
     }
 
     async fn say_all(&self, connection: &Addr<Connection>, said: Vec<Said>) -> Result<(), Close> {

@@ -84,13 +84,16 @@ impl Delivery {
         Self::Send { to: To::Member(member), frame }
     }
 
-    /// The sound that is lost where this is.
+    /// The sound that is lost where this is; none where it must not be lost.
     #[must_use]
     pub const fn sound(&self) -> Option<Ticks> {
         match self {
-            Self::Send { frame: Frame { cargo: Cargo::Sound(ticks), .. }, .. } => Some(*ticks),
-            Self::Send { frame: Frame { cargo: Cargo::Relay, .. }, .. } => Some(Ticks::ZERO),
-            Self::Send { .. } | Self::Enter { .. } => None,
+            Self::Send { frame, .. } => match frame.cargo {
+                Cargo::Sound(ticks) => Some(ticks),
+                Cargo::Relay | Cargo::Text => Some(Ticks::ZERO),
+                Cargo::Kept => None,
+            },
+            Self::Enter { .. } => None,
         }
     }
 }

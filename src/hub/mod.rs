@@ -2,6 +2,33 @@
 //!
 //! What belongs here: rooms and who is in them, sessions and their clock, fan-out, recording. What does not: HTTP and
 //! sockets (a member is an [`outbox::Outbox`]), SQL and paths (the archive's), bytes of containers and frames.
+//!
+//! The way of a packet:
+//!
+//! ```text
+//! publisher's socket
+//!   -> connection   bytes to packets; a bad stream ends its own connection and nobody else's
+//!   -> room         the session's clock, tracks, members; one mailbox orders everything
+//!   -> rendition    packets to bytes, once for each format
+//!   -> fan-out      one for each room and worker thread: one message across threads, then local
+//!   -> outbox       of each listener, bounded; one write a turn
+//!   -> listener's socket
+//!
+//! room -> recorder -> the archive's writer, on its own thread -> part -> index -> acknowledgement -> room
+//! ```
+//!
+//! Every queue on it is bounded, and has an answer to "full":
+//!
+//! | queue | bound | when full |
+//! |---|---|---|
+//! | socket to connection | one message | the socket is not read, and TCP pushes back; so it is while a stream runs more than [`clock::AHEAD`] ahead of real time |
+//! | connection to room | 64 messages | the connection waits, and does not read its socket meanwhile |
+//! | room to fan-out | [`fanout::MAILBOX`] messages | the message is skipped for that worker's listeners, counted, told |
+//! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
+//! | room to recorder | [`recorder::LONGEST_WAIT`] for each track, or [`recorder::MOST_BYTES`] for all of them | the packets are not acknowledged and become a gap with its cause; the room is told, and plays on |
+//!
+//! `do_send` passes a mailbox's bound by in actix 0.13. Media never travels by it: it is sent with an await or with
+//! `try_send`. Words and notices do, which are few and must not be lost.
 
 pub mod acknowledge;
 pub mod clock;

@@ -36,8 +36,18 @@ pub enum Cargo {
     Sound(Ticks),
     /// Another's binary message: may be skipped like sound.
     Relay,
-    /// Text and notices: never skipped; too much of it ends the connection.
+    /// Another's text message: keeps its place behind what waits, but there is a bound to how much of it may wait, past
+    /// which the newest is left out. Whoever floods a room must not end anyone's connection.
+    Text,
+    /// The hub's own word: never skipped; too much of it ends the connection.
     Kept,
+}
+
+impl Cargo {
+    /// Whether one who is behind may do without it.
+    const fn may_be_skipped(self) -> bool {
+        matches!(self, Self::Sound(_) | Self::Relay)
+    }
 }
 
 /// The bounds of a listener's outbox.
@@ -86,6 +96,7 @@ pub struct Queue {
     begun: usize,
     sound_bytes: usize,
     relay_bytes: usize,
+    text_bytes: usize,
     kept_bytes: usize,
     /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
     written_until: Moment,
@@ -122,8 +133,11 @@ impl Queue {
         }
         let skipped = match frame.cargo {
             Cargo::Kept if self.kept_bytes > bounds.bytes => return Pushed::TooSlow,
-            Cargo::Kept => Skipped::default(),
-            Cargo::Sound(_) | Cargo::Relay if self.is_late(now, bounds) => self.skip(|cargo| cargo != Cargo::Kept),
+            Cargo::Text if self.text_bytes > bounds.bytes => {
+                return Pushed::Skipped(Skipped { ticks: Ticks::ZERO, messages: 1 });
+            }
+            Cargo::Kept | Cargo::Text => Skipped::default(),
+            Cargo::Sound(_) | Cargo::Relay if self.is_late(now, bounds) => self.skip(Cargo::may_be_skipped),
             Cargo::Relay if self.relay_bytes > bounds.bytes => self.skip(|cargo| cargo == Cargo::Relay),
             Cargo::Sound(_) if self.sound_bytes + length > bounds.bytes => {
                 self.skip(|cargo| matches!(cargo, Cargo::Sound(_)))
@@ -137,7 +151,7 @@ impl Queue {
 
     /// Drops the sound that waits and puts the connection's last frame behind the rest, whatever the bounds.
     pub fn finish(&mut self, last: Frame, now: Moment) {
-        self.skip(|cargo| cargo != Cargo::Kept);
+        self.skip(Cargo::may_be_skipped);
         self.kept_bytes += last.bytes.len();
         self.frames.push_back(Waiting { frame: Frame { cargo: Cargo::Kept, ..last }, since: now });
     }
@@ -162,8 +176,7 @@ impl Queue {
             bytes -= left;
             self.begun = 0;
             self.written_until = first.since;
-            let length = first.frame.bytes.len();
-            let cargo = first.frame.cargo;
+            let (length, cargo) = (first.frame.bytes.len(), first.frame.cargo);
             *self.bytes_of(cargo) -= length;
             self.frames.pop_front();
         }
@@ -175,7 +188,7 @@ impl Queue {
 
     /// Whether sound, or what is relayed, waits for longer than it may.
     fn is_late(&self, now: Moment, bounds: &Bounds) -> bool {
-        let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo != Cargo::Kept);
+        let oldest = self.frames.iter().find(|waiting| waiting.frame.cargo.may_be_skipped());
         oldest.is_some_and(|oldest| now.since(oldest.since) > bounds.wait)
     }
 
@@ -183,6 +196,7 @@ impl Queue {
         match cargo {
             Cargo::Sound(_) => &mut self.sound_bytes,
             Cargo::Relay => &mut self.relay_bytes,
+            Cargo::Text => &mut self.text_bytes,
             Cargo::Kept => &mut self.kept_bytes,
         }
     }
@@ -202,7 +216,7 @@ impl Queue {
             let (ticks, bytes) = match cargo {
                 Cargo::Sound(ticks) => (ticks, &mut *sound_bytes),
                 Cargo::Relay => (Ticks::ZERO, &mut *relay_bytes),
-                Cargo::Kept => return true,
+                Cargo::Text | Cargo::Kept => return true,
             };
             skipped.ticks = skipped.ticks.saturating_add(ticks);
             skipped.messages += 1;
@@ -286,7 +300,23 @@ mod tests {
     }
 
     #[test]
-    fn text_is_never_skipped_but_too_much_of_it_ends_the_connection() {
+    fn a_flood_of_text_ends_nobodys_connection_and_is_bounded() {
+        let mut queue = Queue::default();
+        let text = |length: usize| Frame { bytes: vec![b't'; length].into(), cargo: Cargo::Text };
+        assert_eq!(queue.push(text(150), at(0), &BOUNDS), Pushed::Queued, "one message may be longer");
+        let skipped = Skipped { ticks: Ticks::ZERO, messages: 1 };
+        for _ in 0..1000 {
+            assert_eq!(queue.push(text(10), at(0), &BOUNDS), Pushed::Skipped(skipped));
+        }
+        assert_eq!(queue.push(kept(b"the hub's own word"), at(0), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(sound(b"sound"), at(0), &BOUNDS), Pushed::Queued);
+        queue.written(150 + 18 + 5);
+        assert!(queue.is_empty());
+        assert_eq!((queue.sound_bytes, queue.text_bytes, queue.kept_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_hubs_word_is_never_skipped_but_too_much_of_it_ends_the_connection() {
         let mut queue = Queue::default();
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(kept(&[0; 60]), at(0), &BOUNDS), Pushed::Queued);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 
 import { RoomClient, roomAddress } from '../../src/client/connection.js';
 import { encode } from '../../src/client/packets.js';
@@ -68,7 +68,7 @@ function connect() {
   client.connect();
   const tick = (/** @type {number} */ millis) => {
     now += millis;
-    mock.timers.tick(millis);
+    for (const timer of timers) timer();
   };
   // Timers of a page can sleep while time goes on.
   const sleep = (/** @type {number} */ millis) => void (now += millis);
@@ -93,8 +93,16 @@ test('an address says room, name and whether one speaks', () => {
   assert.equal(roomAddress('http://hub:1', 'a', { name: 'n' }), 'ws://hub:1/rooms/a/ws?name=n');
 });
 
-test.beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
-test.afterEach(() => mock.timers.reset());
+/** The intervals that run; the test says when. @type {Set<() => void>} */
+const timers = new Set();
+const { setInterval, clearInterval } = globalThis;
+beforeEach(() => {
+  timers.clear();
+  const set = (/** @type {() => void} */ timer) => (timers.add(timer), timer);
+  const clear = (/** @type {() => void} */ timer) => void timers.delete(timer);
+  Object.assign(globalThis, { setInterval: set, clearInterval: clear });
+});
+afterEach(() => void Object.assign(globalThis, { setInterval, clearInterval }));
 
 test('a welcome tells who and what is here', () => {
   const { client, hub } = connect();
@@ -230,6 +238,7 @@ test('a hub that falls silent counts as lost, one that answers does not', () => 
   assert.equal(client.state.kind, 'joined');
   for (let round = 0; round < 5; round += 1) tick(5000);
   assert.equal(causeOf(client), 'lost');
+  assert.equal(timers.size, 0, 'nobody asks any more');
   assert.equal(hub.closedWith, 4008);
 });
 

@@ -49,8 +49,13 @@ class FakeContext {
   /** @type {FakeSource[]} */
   sources = [];
 
+  /** The first is the output, then one for each voice. @type {FakeNode[]} */
+  gains = [];
+
   createGain() {
-    return new FakeNode(this);
+    const gain = new FakeNode(this);
+    this.gains.push(gain);
+    return gain;
   }
 
   createAnalyser() {
@@ -102,6 +107,10 @@ class FakeDecoder {
       const close = () => void (this.open -= 1);
       this.callbacks.output({ numberOfFrames: FRAMES, numberOfChannels: 1, sampleRate: 48_000, copyTo: () => {}, close });
     }
+  }
+
+  async flush() {
+    this.gives();
   }
 
   fails() {
@@ -163,16 +172,29 @@ test('after a decoder’s failure another one goes on, in time', () => {
   assert.deepEqual(starts(context), [10_000 + TARGET * 1000 + 40]);
 });
 
-test('a track that has ended is silent at once, and its last blocks do not sound', () => {
+test('a track that has ended plays out what came of it, and nothing after', async () => {
   const { context, listener, take, decoder } = listen();
+  const outputs = context.gains.length;
   take(2);
   decoder().gives();
   take(1);
   listener.follow(new Map());
-  decoder().gives();
   take(1);
-  assert.deepEqual(context.sources.map(({ stopped }) => stopped), [true, true]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(context.sources.map(({ stopped }) => stopped), [false, false, false]);
   assert.equal(decoder().state, 'closed');
+  const voice = context.gains[outputs - 1];
+  assert.notEqual(voice?.targets.length, 0, 'it still sounds');
+  for (const source of context.sources) source.onended();
+  assert.equal(voice?.targets.length, 0, 'it is let go');
+});
+
+test('a listener that is closed is silent at once', () => {
+  const { context, listener, take, decoder } = listen();
+  take(2);
+  decoder().gives();
+  listener.close();
+  assert.deepEqual(context.gains[0]?.targets, []);
 });
 
 test('sound that is skipped is taken back, in the decoder and on the clock', () => {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_streams;
+mod docs;
 mod floods;
 mod helpers;
 mod late_joiners;

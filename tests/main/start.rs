@@ -45,6 +45,7 @@ fn a_folder_that_cannot_be_is_one_sentence() {
 fn an_option_that_cannot_be_is_refused() {
     let folder = TempDir::new().unwrap();
     assert_one_sentence(&Hub::refuses(folder.path(), &["--workers", "0"]), &["worker"]);
+    assert_one_sentence(&Hub::refuses(folder.path(), &["--listen", "8080"]), &["host and a port"]);
     let config = folder.path().join("config.toml");
     std::fs::write(&config, "lisen = 'nowhere'").unwrap();
     let ended = Hub::refuses(folder.path(), &["--config", config.to_str().unwrap()]);

@@ -60,8 +60,9 @@ fn described(status: StatusCode, tag: EntityTag, modified: HttpDate) -> HttpResp
     response
 }
 
+/// A date of HTTP has whole seconds: what is compared with one has them too.
 fn date(time: UnixMillis) -> HttpDate {
-    let since = Duration::from_millis(u64::try_from(time.get()).unwrap_or(0));
+    let since = Duration::from_secs(u64::try_from(time.get() / 1000).unwrap_or(0));
     (SystemTime::UNIX_EPOCH + since).into()
 }
 

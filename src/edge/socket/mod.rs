@@ -129,7 +129,8 @@ impl Handshake {
             let session = session(Rc::clone(&socket));
             async move {
                 session.await;
-                socket.finish().await;
+                // Boxed, so that its room is not kept for as long as the session lasts.
+                Box::pin(socket.finish()).await;
             }
         }));
         response
@@ -345,13 +346,7 @@ impl Socket {
     /// Writes what waits, as far as the socket takes it; a task waits to write the rest.
     fn write(&self, state: &mut State) {
         while !state.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); BATCH];
-            let mut count = 0;
-            for (slot, waiting) in slices.iter_mut().zip(state.queue.slices()) {
-                *slot = IoSlice::new(waiting);
-                count += 1;
-            }
-            match self.io.try_write_vectored(&slices[..count]) {
+            match self.write_once(&state.queue) {
                 Ok(length) => state.queue.written(length),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.write_later(state),
@@ -364,6 +359,22 @@ impl Socket {
             let _ = SockRef::from(&self.io).shutdown(Shutdown::Write);
             state.mute();
         }
+    }
+
+    /// One call to the kernel. For the one frame that mostly waits that is `send`, which costs less than `writev`.
+    fn write_once(&self, queue: &Queue) -> io::Result<usize> {
+        let mut waiting = queue.slices();
+        let first = waiting.next().unwrap_or_default();
+        let Some(second) = waiting.next() else { return self.io.try_write(first) };
+        let mut slices = [IoSlice::new(&[]); BATCH];
+        slices[0] = IoSlice::new(first);
+        slices[1] = IoSlice::new(second);
+        let mut count = 2;
+        for (slot, slice) in slices[2..].iter_mut().zip(waiting) {
+            *slot = IoSlice::new(slice);
+            count += 1;
+        }
+        self.io.try_write_vectored(&slices[..count])
     }
 
     /// Only a listener who is behind has such a task.

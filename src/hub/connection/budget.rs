@@ -12,7 +12,7 @@ const RATE: u64 = 1024 * 1024;
 const BURST: u64 = 256 * 1024;
 /// What each message costs beside its bytes, so that a flood of small ones is slowed too.
 const MESSAGE: u64 = 1024;
-/// Text counts as many times: it is never skipped for those who are slow, but ends their connections.
+/// Text counts as many times: of what waits for one who is slow it is the last to be left out.
 const TEXT: u64 = 4;
 
 /// A client's budget. A message goes as soon as it is there; the next one waits until it is paid for. So a client that says

@@ -346,6 +346,11 @@ fn gone<T>(answer: Result<T, actix::MailboxError>) -> Result<T, Refusal> {
 impl Actor for Connection {
     type Context = Context<Self>;
 
+    fn started(&mut self, context: &mut Self::Context) {
+        // The socket's task says one thing at a time.
+        context.set_mailbox_capacity(1);
+    }
+
     fn stopped(&mut self, _: &mut Self::Context) {
         self.room.do_send(Leave { member: self.member });
     }

@@ -163,19 +163,19 @@ impl Track {
             Step::Anchor(anchor) if !matches!(self.part, Part::None) => writes.push(Write::Anchor(anchor)),
             Step::Gap(gap) if !matches!(self.part, Part::None) => self.gap(gap, writes),
             Step::Held(pause) => {
-                if let Part::Open(format) = std::mem::take(&mut self.part) {
-                    self.part = Part::Held { format, since: self.written, pause };
+                if let Part::Open(format) = &self.part {
+                    self.part = Part::Held { format: format.clone(), since: self.written, pause };
                 }
             }
-            Step::Settled(gap) => {
-                if let Part::Held { format, since, .. } = std::mem::take(&mut self.part) {
-                    self.settle(gap.map(|gap| Gap { at: since, ..gap }), writes);
-                    self.part = Part::Open(format);
-                } else if let Some(gap) = gap {
-                    // What was held was lost on the way here, and the pause with it.
-                    self.gap(Gap { at: self.written, ..gap }, writes);
+            Step::Settled(gap) => match (&self.part, gap) {
+                (Part::Held { since, .. }, gap) => {
+                    let gap = gap.map(|gap| Gap { at: *since, ..gap });
+                    self.settle(gap, writes);
                 }
-            }
+                // What was held was lost on the way here, and the pause with it.
+                (_, Some(gap)) => self.gap(Gap { at: self.written, ..gap }, writes),
+                (_, None) => {}
+            },
             Step::Anchor(_) | Step::Gap(_) | Step::Packet { .. } => {}
         }
     }
@@ -195,16 +195,19 @@ impl Track {
         }
     }
 
+    /// Nothing is held any more.
     fn settle(&mut self, gap: Option<Gap>, writes: &mut Writes) {
+        if let Part::Held { format, .. } = &self.part {
+            self.part = Part::Open(format.clone());
+        }
         self.written = self.written.saturating_add(gap.map_or(Ticks::ZERO, |gap| gap.length));
         writes.push(Write::Settle(gap));
     }
 
     fn settle_as_pause(&mut self, writes: &mut Writes) {
-        if let Part::Held { format, since, pause } = std::mem::take(&mut self.part) {
-            let gap = Gap { at: since, length: pause, cause: GapCause::Pause, filled: true };
+        if let Part::Held { since, pause, .. } = &self.part {
+            let gap = Gap { at: *since, length: *pause, cause: GapCause::Pause, filled: true };
             self.settle(Some(gap), writes);
-            self.part = Part::Open(format);
         }
     }
 

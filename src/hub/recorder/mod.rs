@@ -14,19 +14,16 @@ use uuid::Uuid;
 
 use self::ledger::{Ledger, Write};
 use super::clock::Step;
-use super::room::Archived;
-use crate::archive::model::{Chat, EndReason, State};
+use crate::archive::model::{Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-use super::room::NewSession;
-
 /// Bytes that may wait to be durable: the bound of `room to recorder`, in bytes.
 pub const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// Sound that may wait to be durable, of all tracks of a session together: the bound in seconds, for each of them.
+/// Sound that may wait to be durable, of each track: the bound of `room to recorder`, in seconds.
 pub const LONGEST_WAIT: Ticks = Ticks::from_secs(60);
 /// Entries that may wait for the recorder's turn. It hands them on without waiting, so they are few.
 const MAILBOX: usize = 4096;
@@ -40,6 +37,25 @@ pub struct Owner {
     pub name: ParticipantName,
     /// The publisher's own number for the track.
     pub local: u16,
+}
+
+/// A session that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Its recording.
+    pub id: RecordingId,
+    /// When its clock is at zero.
+    pub started: UnixMillis,
+}
+
+/// What the archive says of the session's recording.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Archived {
+    /// Of which recording.
+    pub recording: Uuid,
+    /// What.
+    pub event: Event,
 }
 
 /// What a room tells its recorder, in order.

@@ -3,10 +3,8 @@
 use actix::{Addr, Message};
 use bytes::Bytes;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::super::fanout::{Fanout, MemberId, Reads};
-use crate::archive::Event;
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks};
@@ -152,16 +150,6 @@ pub struct Description {
 #[rtype(result = "()")]
 pub struct Close;
 
-/// What the archive says of the session's recording.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Archived {
-    /// Of which recording.
-    pub recording: Uuid,
-    /// What.
-    pub event: Event,
-}
-
 /// Why a room does not take something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -177,7 +165,7 @@ pub enum Refused {
     /// Past [`super::MOST_TRACKS`].
     #[error("a connection publishes at most {} tracks", super::MOST_TRACKS)]
     TooManyTracks,
-    /// Every number of a track is in use.
-    #[error("the room has no number left for another track")]
-    RoomFull,
+    /// Past [`super::MOST_RECORDED`].
+    #[error("a session has at most {} tracks; it ends when nobody speaks for a while", super::MOST_RECORDED)]
+    SessionFull,
 }

@@ -6,6 +6,9 @@
 mod messages;
 mod sound;
 mod state;
+#[cfg(test)]
+mod tests;
+mod track;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +17,13 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 
 pub use self::messages::{
-    Announce, Archived, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say,
-    Unpublish,
+    Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
 };
-pub use self::sound::MOST_TRACKS;
-pub use self::state::{Effect, LONGEST_KEPT_CHAT, NewSession, State};
+pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
+pub use self::track::{MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
-use super::recorder::Link;
+use super::recorder::{Archived, Entry, Link};
 use super::session::Patience;
 use super::time::Clock;
 use crate::archive::{Archive, Event};
@@ -108,9 +110,9 @@ impl Room {
         self.set_timer(context);
     }
 
-    fn record(&mut self, entry: super::recorder::Entry) {
+    fn record(&mut self, entry: Entry) {
         let Some(recorder) = &mut self.recorder else { return };
-        let is_sound = matches!(entry, super::recorder::Entry::Sound { .. });
+        let is_sound = matches!(entry, Entry::Sound { .. });
         match recorder.send(entry) {
             Ok(()) if is_sound && self.overloaded => {
                 self.overloaded = false;

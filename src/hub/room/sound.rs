@@ -12,62 +12,12 @@ use super::super::rendition::{Placed, Recent, v1};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
-use crate::media::packet::{Packet, Sequence, SourcePacket};
+use super::track::{MOST_RECORDED, MOST_TRACKS, Sound, Track, length, runs};
+use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
-use crate::wire::v1::{self as wire, Notice};
-
-/// The most tracks that one member publishes at a time.
-pub const MOST_TRACKS: usize = 16;
-
-/// A live track.
-#[derive(Debug)]
-pub struct Track {
-    /// Its number in the room.
-    pub(super) number: TrackNumber,
-    /// Whose it is.
-    pub(super) member: MemberId,
-    /// The publisher's own number.
-    local: u16,
-    ends: Ends,
-    muted: bool,
-    /// When its last packet came, or its announcement.
-    heard: Moment,
-    /// How its packets are encoded; none before the first.
-    format: Option<Format>,
-    sound: Option<Sound>,
-    /// The number of the next packet.
-    next: Sequence,
-    holes: Holes,
-    /// What its publisher was last told.
-    received: Acknowledged,
-}
-
-/// What a track has from its first packet on.
-#[derive(Debug)]
-struct Sound {
-    clock: TrackClock,
-    /// Its number in the recording.
-    recorded: TrackNumber,
-    owner: Arc<Owner>,
-    recent: Recent,
-    /// Whether the next packet does not go on where the last one ended.
-    discontinuity: bool,
-}
-
-impl Track {
-    /// The track as `roomtone.v1` tells of it, once it is known how it sounds.
-    pub(super) fn told(&self) -> Option<wire::Track> {
-        let format = self.format.clone()?;
-        Some(wire::Track { track: self.number, participant: self.member, format, muted: self.muted })
-    }
-
-    /// Whether it has had a packet, and so is a part of the session.
-    pub(super) const fn is_recorded(&self) -> bool {
-        self.sound.is_some()
-    }
-}
+use crate::wire::v1::Notice;
 
 impl State {
     /// Announces a track, and tells its publisher the room's number.
@@ -229,8 +179,12 @@ impl State {
         if self.tracks.iter().filter(|track| track.member == member).count() >= MOST_TRACKS {
             return Err(Refused::TooManyTracks);
         }
+        let recorded = self.session.as_ref().map_or(0, |session| session.owners.len());
+        if recorded.max(self.tracks.len()) >= MOST_RECORDED {
+            return Err(Refused::SessionFull);
+        }
         let taken = |number: &u16| self.tracks.iter().any(|track| track.number.get() == *number);
-        let number = (1..=u16::MAX).find(|number| !taken(number)).ok_or(Refused::RoomFull)?;
+        let number = (1..=u16::MAX).find(|number| !taken(number)).ok_or(Refused::SessionFull)?;
         let number = TrackNumber::new(number);
         self.tracks.push(Track {
             number,
@@ -327,60 +281,4 @@ impl State {
             self.tell_one(member, &told);
         }
     }
-}
-
-impl Track {
-    /// Numbers a message's packets: as their publisher does, or counting on. What has come before is left out, what was
-    /// left out is a hole. Gives the number of the first that is new.
-    fn number_packets(&mut self, first: Option<Sequence>, packets: &mut Vec<SourcePacket>) -> Sequence {
-        let began = self.sound.is_some();
-        let mut first = first.unwrap_or(self.next);
-        if began && first < self.next {
-            let known = usize::try_from(self.next.get() - first.get()).unwrap_or(usize::MAX).min(packets.len());
-            packets.drain(..known);
-            first = self.next;
-        }
-        if packets.is_empty() {
-            return first;
-        }
-        if began {
-            self.holes.add(self.next, first);
-        }
-        self.next = first.after(packets.len() as u64);
-        first
-    }
-}
-
-/// Splits a message at its gaps: within a run each packet begins where the one before it ends. A step is there for each
-/// packet, in order.
-fn runs(discontinuity: &mut bool, steps: &[Step], first: Sequence, packets: Vec<SourcePacket>) -> Vec<Placed> {
-    let mut runs: Vec<Placed> = Vec::new();
-    let mut packets = packets.into_iter();
-    let mut sequence = first;
-    let mut open = false;
-    for step in steps {
-        match step {
-            Step::Gap(_) | Step::Settled(Some(_)) => {
-                *discontinuity = true;
-                open = false;
-            }
-            Step::Packet { session, .. } => {
-                let Some(SourcePacket { duration, data, .. }) = packets.next() else { break };
-                if !open {
-                    runs.push(Placed { packets: Vec::new(), discontinuity: std::mem::take(discontinuity) });
-                    open = true;
-                }
-                if let Some(run) = runs.last_mut() {
-                    run.packets.push(Packet { sequence, time: *session, duration, data });
-                }
-                sequence = sequence.next();
-            }
-            Step::Anchor(_) | Step::Held(_) | Step::Settled(None) => {}
-        }
-    }
-    runs
-}
-
-fn length(packets: &[SourcePacket]) -> Ticks {
-    packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
 }

@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::outbox::{Cargo, Frame};
-use super::super::recorder::{Entry, Owner};
+use super::super::recorder::{Entry, NewSession, Owner};
 use super::super::rendition::{Plain, Rendition};
 use super::super::session::{Census, Life, Patience};
 use super::messages::{Description, Role};
-use super::sound::Track;
+use super::track::Track;
 use crate::archive::model::{Chat, EndReason, RecordingId};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks, UnixMillis};
@@ -23,7 +23,9 @@ use crate::wire::frame;
 use crate::wire::v1::{self, Notice, Participant};
 
 /// The longest line of chat that is kept with a recording, in bytes. A longer one is said, and not kept.
-pub const LONGEST_KEPT_CHAT: usize = 16 * 1024;
+pub const LONGEST_KEPT_LINE: usize = 16 * 1024;
+/// The most chat that is kept with a recording, in bytes: a novel. What comes after is said, and not kept.
+pub const MOST_KEPT_CHAT: usize = 1024 * 1024;
 /// The count of listeners is told at most this often.
 const LISTENERS_TOLD: Duration = Duration::from_secs(1);
 
@@ -38,15 +40,6 @@ pub enum Effect {
     Record(Entry),
 }
 
-/// A session that begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewSession {
-    /// Its recording.
-    pub id: RecordingId,
-    /// When its clock is at zero.
-    pub started: UnixMillis,
-}
-
 /// A room's session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -56,6 +49,8 @@ pub(super) struct Session {
     pub(super) life: Life,
     /// Whose each track of the recording is, from number 1.
     pub(super) owners: Vec<Arc<Owner>>,
+    /// Bytes of chat that are kept.
+    chat: usize,
 }
 
 impl Session {
@@ -173,11 +168,14 @@ impl State {
     /// Someone says something: the others hear of it, and the recording keeps it.
     pub fn say(&mut self, now: Moment, member: MemberId, text: String) {
         let Some(participant) = self.members.get(&member).map(|member| member.participant.clone()) else { return };
-        self.tell_plain(Some(member), || Frame { bytes: frame::text(&text), cargo: Cargo::Kept });
-        self.tell(Notice::Chat { participant: participant.clone(), text: text.clone() }, Some(member));
-        if let Some(session) = &self.session
-            && text.len() <= LONGEST_KEPT_CHAT
+        self.tell_plain(Some(member), || Frame { bytes: frame::text(&text), cargo: Cargo::Text });
+        let chat = Notice::Chat { participant: participant.clone(), text: text.clone() };
+        self.tell_as(&chat, Cargo::Text, Some(member));
+        if let Some(session) = &mut self.session
+            && text.len() <= LONGEST_KEPT_LINE
+            && session.chat + text.len() <= MOST_KEPT_CHAT
         {
+            session.chat += text.len();
             let at = session.at(now);
             let Participant { id, name } = participant;
             self.effects.push(Effect::Record(Entry::Chat(Chat { at, participant: id, name, text })));
@@ -276,7 +274,7 @@ impl State {
         let started = UnixMillis::new(wall.get().saturating_sub(i64::try_from(before.as_millis()).unwrap_or(0)));
         let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
         let id = RecordingId::new(started, random);
-        let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new() };
+        let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new(), chat: 0 };
         let told = session.told(now);
         self.session = Some(session);
         self.effects.push(Effect::Begin(NewSession { id, started }));
@@ -300,9 +298,14 @@ impl State {
 
     /// Tells everyone who speaks `roomtone.v1`.
     pub(super) fn tell(&mut self, told: Notice, except: Option<MemberId>) {
+        self.tell_as(&told, Cargo::Kept, except);
+    }
+
+    fn tell_as(&mut self, told: &Notice, cargo: Cargo, except: Option<MemberId>) {
         if self.readers(Reads::V1) > 0 {
             let to = To::Readers { of: Reads::V1, except };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: notice(&told) }));
+            let frame = Frame { cargo, ..notice(told) };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
     }
 

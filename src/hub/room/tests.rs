@@ -1,0 +1,171 @@
+//! A room without its actor.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::super::outbox::Cargo;
+use super::super::recorder::Entry;
+use super::super::session::Patience;
+use super::state::{LONGEST_KEPT_LINE, MOST_KEPT_CHAT};
+use super::track::MOST_RECORDED;
+use super::*;
+use crate::hub::clock::Step;
+use crate::hub::fanout::{Reads, To};
+use crate::hub::rendition::Plain;
+use crate::media::opus::{Head, SILENCE_20_MS};
+use crate::media::packet::SourcePacket;
+use crate::media::time::{Moment, Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+use crate::wire::v1::Participant;
+
+const WALL: UnixMillis = UnixMillis::new(1_800_000_000_000);
+const ANN: Uuid = Uuid::from_u128(1);
+const BEN: Uuid = Uuid::from_u128(2);
+
+fn at(millis: u64) -> Moment {
+    Moment::START.after(Duration::from_millis(10_000 + millis))
+}
+
+fn room(members: &[(Uuid, Role, Reads)]) -> State {
+    let mut room = State::new("talk".parse().unwrap(), Patience::default());
+    for (id, role, reads) in members {
+        let name = if *id == ANN { "Ann" } else { "Ben" };
+        room.join(at(0), Participant { id: *id, name: name.parse().unwrap() }, *role, *reads);
+    }
+    room.effects();
+    room
+}
+
+/// `count` packets of silence of 20 ms.
+fn sound(member: Uuid, local: u16, millis: u64, count: usize) -> Publish {
+    let (data, duration) = SILENCE_20_MS;
+    let packet = SourcePacket { time: Ticks::from_millis(millis), duration, data: Bytes::from_static(data) };
+    let packets =
+        (0..count).map(|index| SourcePacket { time: Ticks::from_millis(millis + 20 * index as u64), ..packet.clone() });
+    Publish {
+        member,
+        local,
+        format: Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 }),
+        restarted: false,
+        first: None,
+        packets: packets.collect(),
+        arrived: at(millis),
+    }
+}
+
+fn entries(room: &mut State) -> Vec<Entry> {
+    let entry = |effect| if let Effect::Record(entry) = effect { Some(entry) } else { None };
+    room.effects().into_iter().filter_map(entry).collect()
+}
+
+/// What others are sent: to whom, and whether it is sound.
+fn sent(room: &mut State) -> Vec<(To, bool)> {
+    let sent = |effect| match effect {
+        Effect::Deliver(Delivery::Send { to, frame }) => Some((to, matches!(frame.cargo, Cargo::Sound(_)))),
+        _ => None,
+    };
+    room.effects().into_iter().filter_map(sent).collect()
+}
+
+#[test]
+fn nothing_is_made_that_nobody_reads() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 50)).unwrap();
+    let kinds = sent(&mut room);
+    assert!(kinds.iter().all(|(to, _)| matches!(to, To::Readers { of: Reads::V1, .. })), "{kinds:?}");
+    let reads = Reads::Plain(Plain::Continuing);
+    room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, reads);
+    room.effects();
+    room.publish(WALL, sound(ANN, 0, 1000, 24)).unwrap();
+    let plain = To::Readers { of: reads, except: Some(ANN) };
+    assert_eq!(sent(&mut room).iter().filter(|(to, sound)| *to == plain && *sound).count(), 2);
+    room.leave(at(2000), WALL, BEN);
+    room.effects();
+    room.publish(WALL, sound(ANN, 0, 1480, 24)).unwrap();
+    assert!(sent(&mut room).iter().all(|(to, _)| matches!(to, To::Readers { of: Reads::V1, .. })));
+}
+
+#[test]
+fn a_session_begins_with_the_first_packet_and_that_is_its_start() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.announce(at(0), ANN, 3).unwrap();
+    assert!(!room.has_session(), "a track without a packet has no session");
+    room.publish(WALL, sound(ANN, 3, 0, 10)).unwrap();
+    let effects = room.effects();
+    let begun =
+        effects.iter().find_map(|effect| if let Effect::Begin(session) = effect { Some(session) } else { None });
+    assert_eq!(begun.unwrap().started, UnixMillis::new(WALL.get() - 200));
+    let steps = effects.iter().find_map(|effect| match effect {
+        Effect::Record(Entry::Sound { steps, .. }) => Some(steps),
+        _ => None,
+    });
+    assert_eq!(steps.unwrap()[1], Step::Packet { track: Ticks::ZERO, session: Ticks::ZERO });
+}
+
+#[test]
+fn a_plain_track_ends_by_silence_and_what_comes_later_is_a_new_one() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 10)).unwrap();
+    room.effects();
+    room.tick(at(60_000), WALL);
+    let ended = |entry: &Entry| matches!(entry, Entry::EndTrack { track } if track.get() == 1);
+    assert!(entries(&mut room).iter().any(ended));
+    room.publish(WALL, sound(ANN, 0, 61_000, 10)).unwrap();
+    let begun = |entry: &Entry| matches!(entry, Entry::Sound { track, .. } if track.get() == 2);
+    assert!(entries(&mut room).iter().any(begun));
+    room.announce(at(0), ANN, 9).unwrap();
+    room.publish(WALL, sound(ANN, 9, 61_000, 10)).unwrap();
+    room.effects();
+    room.tick(at(200_000), WALL);
+    assert_eq!(room.describe(at(200_000)).tracks.len(), 1, "an announced track ends by message only");
+}
+
+#[test]
+fn a_session_has_a_bound_to_its_tracks() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    for _ in 0..MOST_RECORDED {
+        room.announce(at(0), ANN, 0).unwrap();
+        room.publish(WALL, sound(ANN, 0, 0, 1)).unwrap();
+        room.unpublish(at(0), WALL, ANN, 0);
+        room.effects();
+    }
+    assert_eq!(room.announce(at(0), ANN, 0), Err(Refused::SessionFull));
+}
+
+#[test]
+fn chat_that_is_kept_has_a_bound_and_chat_that_is_said_has_none() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Listener, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 10)).unwrap();
+    room.effects();
+    let mut kept = 0;
+    for _ in 0..MOST_KEPT_CHAT / LONGEST_KEPT_LINE + 10 {
+        room.say(at(0), BEN, "x".repeat(LONGEST_KEPT_LINE));
+        let effects = room.effects();
+        kept += effects.iter().filter(|effect| matches!(effect, Effect::Record(Entry::Chat(_)))).count();
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Deliver(_))));
+    }
+    assert_eq!(kept, MOST_KEPT_CHAT / LONGEST_KEPT_LINE);
+}
+
+#[test]
+fn one_who_only_listens_publishes_nothing() {
+    let mut room = room(&[(BEN, Role::Listener, Reads::V1)]);
+    assert_eq!(room.announce(at(0), BEN, 0), Err(Refused::OnlyListens));
+    assert_eq!(room.publish(WALL, sound(BEN, 0, 0, 1)), Err(Refused::OnlyListens));
+    assert_eq!(room.publish(WALL, sound(ANN, 0, 0, 1)), Err(Refused::NotHere));
+    assert!(!room.has_session());
+}
+
+#[test]
+fn a_stop_ends_the_session_as_stopped() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 10)).unwrap();
+    room.effects();
+    room.close(at(1000), WALL);
+    let entries = entries(&mut room);
+    let reason = crate::archive::model::EndReason::Stopped;
+    assert!(matches!(entries.first(), Some(Entry::EndTrack { track }) if *track == TrackNumber::new(1)));
+    assert!(matches!(entries.last(), Some(Entry::Finish(ended, _)) if *ended == reason));
+}
