@@ -102,6 +102,13 @@ async fn text_and_binary_without_end_are_slowed_down_and_send_nobody_away() {
         assert!(timeout(Duration::from_secs(3), flooding).await.is_err());
         client
     };
+    let (mut nervous, _) = Client::v1(&hub, "/rooms/talk/ws?name=Nervous").await;
+    nervous.publish_container(1).await;
+    nervous.send_container(1, &webm(Duration::from_millis(40), 100)).await;
+    for number in 0..5000 {
+        let muted = number % 2 == 0;
+        nervous.say(serde_json::json!({ "type": "mute", "track": 1, "muted": muted })).await;
+    }
     let floods = async {
         tokio::join!(
             flood(LAST | TEXT, 1, 10_000_000),

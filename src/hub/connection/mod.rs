@@ -10,6 +10,7 @@ mod stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use bytes::Bytes;
@@ -161,7 +162,7 @@ pub async fn open(
         room: room.clone(),
         clock,
         streams: HashMap::new(),
-        budget: Rc::default(),
+        budget: Budget::default(),
         _place: place,
         _lease: lease,
     }
@@ -176,7 +177,7 @@ pub struct Connection {
     room: Addr<Room>,
     clock: Clock,
     streams: HashMap<u16, Rc<RefCell<Stream>>>,
-    budget: Rc<RefCell<Budget>>,
+    budget: Budget,
     _place: Place,
     _lease: Lease,
 }
@@ -208,10 +209,24 @@ impl Connection {
                 ForRoom::Unpublish(local)
             }
             Said::Mute { local, muted } => ForRoom::Mute(local, muted),
-            Said::Text(text) => ForRoom::Say(text, Rc::clone(&self.budget)),
-            Said::Relay(bytes) => ForRoom::Relay(bytes, Rc::clone(&self.budget)),
+            Said::Text(text) => ForRoom::Say(text),
+            Said::Relay(bytes) => ForRoom::Relay(bytes),
             Said::Ping(time) => ForRoom::Ping(time),
         })
+    }
+
+    /// How long the client has to wait after this before it is listened to again. Sound is paced by itself.
+    fn spend(&mut self, said: &Said) -> Duration {
+        let now = self.clock.now();
+        match said {
+            Said::Text(text) => self.budget.say(now, text.len()),
+            Said::Relay(bytes) => self.budget.relay(now, bytes.len()),
+            // Everyone hears of these.
+            Said::OpenContainer { .. } | Said::OpenPackets { .. } | Said::Close { .. } | Said::Mute { .. } => {
+                self.budget.say(now, 0)
+            }
+            Said::Bytes { .. } | Said::Packets { .. } | Said::Ping(_) => Duration::ZERO,
+        }
     }
 
     fn begin(&mut self, local: u16, stream: Stream) -> Result<(), Refusal> {
@@ -234,8 +249,8 @@ enum ForRoom {
     Sound { local: u16, decoded: Decoded, pace: Rc<Pace> },
     Unpublish(u16),
     Mute(u16, bool),
-    Say(String, Rc<RefCell<Budget>>),
-    Relay(Bytes, Rc<RefCell<Budget>>),
+    Say(String),
+    Relay(Bytes),
     Ping(u64),
 }
 
@@ -268,16 +283,8 @@ impl ForRoom {
             }
             Self::Unpublish(local) => gone(room.send(Unpublish { member, local }).await)?,
             Self::Mute(local, muted) => gone(room.send(Mute { member, local, muted }).await)?,
-            Self::Say(text, budget) => {
-                let wait = budget.borrow_mut().say(clock.now(), text.len());
-                gone(room.send(Say { member, text }).await)?;
-                tokio::time::sleep(wait).await;
-            }
-            Self::Relay(bytes, budget) => {
-                let wait = budget.borrow_mut().relay(clock.now(), bytes.len());
-                gone(room.send(Relay { member, bytes }).await)?;
-                tokio::time::sleep(wait).await;
-            }
+            Self::Say(text) => gone(room.send(Say { member, text }).await)?,
+            Self::Relay(bytes) => gone(room.send(Relay { member, bytes }).await)?,
             Self::Ping(time) => gone(room.send(Ping { member, time }).await)?,
         }
         Ok(Vec::new())
@@ -354,8 +361,15 @@ impl Handler<Inbound> for Connection {
 
     fn handle(&mut self, Inbound { said, arrived }: Inbound, _: &mut Self::Context) -> Self::Result {
         let (room, member, clock) = (self.room.clone(), self.member, self.clock);
+        let wait = self.spend(&said);
         let taken = self.take(said);
-        let sending = async move { taken?.send(room, member, clock, arrived).await };
+        let sending = async move {
+            let warnings = taken?.send(room, member, clock, arrived).await?;
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            Ok(warnings)
+        };
         Box::pin(sending.into_actor(self).map(|answer, _, _| answer))
     }
 }
