@@ -90,6 +90,10 @@ impl Recent {
 pub struct Rendition {
     layout: Plain,
     tracks: HashMap<TrackNumber, Gathering>,
+    /// What is added to a session's times, so that those of the next session run on.
+    base: Ticks,
+    /// The latest end of a sound that was sent, with the base in it.
+    latest: Ticks,
 }
 
 #[derive(Debug)]
@@ -105,7 +109,12 @@ impl Rendition {
     /// A rendition that nobody has read yet.
     #[must_use]
     pub fn new(layout: Plain) -> Self {
-        Self { layout, tracks: HashMap::new() }
+        Self { layout, tracks: HashMap::new(), base: Ticks::ZERO, latest: Ticks::ZERO }
+    }
+
+    /// A session begins, and its clock with it: the times of messages run on for those who were here before.
+    pub fn session_begins(&mut self) {
+        self.base = self.latest;
     }
 
     /// Takes placed packets of a track, `recent` being what went before them; gives the messages that are full.
@@ -133,10 +142,13 @@ impl Rendition {
             heard: now,
         });
         gathering.heard = now;
+        if let Some(last) = placed.packets.last() {
+            self.latest = self.latest.max(last.end().saturating_add(self.base));
+        }
         for packet in &placed.packets {
             gathering.packets.push(packet.clone());
             if gathering.is_full() {
-                frames.push(gathering.message(self.layout));
+                frames.push(gathering.message(self.layout, self.base));
             }
         }
         frames
@@ -156,7 +168,7 @@ impl Rendition {
                 data: bytes::Bytes::from_static(silence),
             });
         }
-        (!gathering.packets.is_empty()).then(|| gathering.message(self.layout))
+        (!gathering.packets.is_empty()).then(|| gathering.message(self.layout, self.base))
     }
 
     /// Sends what has waited too long for more.
@@ -164,7 +176,7 @@ impl Rendition {
         let mut frames = Vec::new();
         for (track, gathering) in &mut self.tracks {
             if gathering.packets.len() >= LEAST_PACKETS && now.since(gathering.heard) >= LONGEST_WAIT {
-                frames.push((*track, gathering.message(self.layout)));
+                frames.push((*track, gathering.message(self.layout, self.base)));
             }
         }
         frames
@@ -176,10 +188,14 @@ impl Gathering {
         self.packets.len() >= LEAST_PACKETS && sound(&self.packets) >= MESSAGE
     }
 
-    fn message(&mut self, layout: Plain) -> Frame {
+    fn message(&mut self, layout: Plain, base: Ticks) -> Frame {
         let bytes = match layout {
             Plain::PreRoll => webm::mux::self_contained(self.head, &self.pre_roll, &self.packets),
-            Plain::Continuing => webm::mux::continuing(self.head, &self.packets),
+            Plain::Continuing => {
+                let shifted = self.packets.iter().cloned();
+                let shifted = shifted.map(|packet| Packet { time: packet.time.saturating_add(base), ..packet });
+                webm::mux::continuing(self.head, &shifted.collect::<Vec<_>>())
+            }
         };
         let cargo = Cargo::Sound(sound(&self.packets));
         self.pre_roll = tail(std::mem::take(&mut self.pre_roll), std::mem::take(&mut self.packets));
@@ -254,6 +270,27 @@ mod tests {
         let messages: Vec<_> = frames.iter().map(read).collect();
         // The last one is alone, and gets silence for company.
         assert_eq!(messages, [(vec![0, 1, 2, 3], 0), (vec![4, 5, 6, 7], 0), (vec![8, 0xFF], 0)]);
+    }
+
+    #[test]
+    fn times_run_on_into_the_next_session() {
+        let mut rendition = Rendition::new(Plain::Continuing);
+        let mut times = Vec::new();
+        for _ in 0..2 {
+            rendition.session_begins();
+            let frames = rendition.push(TRACK, &FORMAT, &Recent::default(), &placed(0, 8), Moment::START);
+            for frame in frames {
+                let mut demuxer = webm::Demuxer::new();
+                demuxer.push(&frame.bytes[4..]);
+                while let Some(event) = demuxer.pull().unwrap() {
+                    if let webm::Event::Packet(packet) = event {
+                        times.push(packet.time.as_millis());
+                    }
+                }
+            }
+            rendition.end(TRACK);
+        }
+        assert_eq!(times, (0..16).map(|packet| packet * 60).collect::<Vec<_>>());
     }
 
     #[test]

@@ -277,6 +277,7 @@ impl State {
         let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new(), chat: 0 };
         let told = session.told(now);
         self.session = Some(session);
+        self.renditions.values_mut().for_each(Rendition::session_begins);
         self.effects.push(Effect::Begin(NewSession { id, started }));
         self.tell(Notice::Session { session: Some(told) }, None);
     }
