@@ -23,6 +23,9 @@ const STOP: Duration = Duration::from_secs(9);
 /// How long answers that are under way may go on when the hub stops.
 const ANSWERS: Duration = Duration::from_secs(3);
 
+/// Open files beside connections: parts that are written and read, the index.
+const OTHER_FILES: u64 = 2048;
+
 /// A hub that is ready to run.
 pub struct App {
     address: SocketAddr,
@@ -73,6 +76,7 @@ impl App {
         let listen_error = |source| StartError::Listen { listen: options.listen.clone(), source };
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        allow_files(options.max_connections);
         let sync_period = options.sync_period;
         let (archive, recovered) =
             Archive::open(archive::Options { folder: options.recordings, sync_period }, clock.wall()).await?;
@@ -128,6 +132,16 @@ impl App {
         }
         server.abort();
         Ok(())
+    }
+}
+
+/// Each connection is an open file: where the system's first limit is below what there may be, its last one counts.
+fn allow_files(connections: usize) {
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed >= wanted => {}
+        Ok(allowed) => tracing::warn!("the system allows {allowed} open files: too few for {connections} connections"),
+        Err(error) => tracing::warn!("cannot ask for more open files: {error}"),
     }
 }
 
