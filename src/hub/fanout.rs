@@ -132,6 +132,8 @@ struct Member {
     outbox: Rc<dyn Outbox>,
     /// Whether the room knows it yet.
     entered: Cell<bool>,
+    /// Whether it was given something in this turn.
+    pushed: Cell<bool>,
 }
 
 impl Member {
@@ -174,7 +176,13 @@ impl Worker {
             let members = Rc::new(Members { clock: self.clock, list: RefCell::default(), waiting: RefCell::default() });
             Rc::new(Local { address: Fanout { members: Rc::clone(&members) }.start(), members })
         });
-        local.members.list.borrow_mut().push(Member { id, reads, outbox, entered: Cell::new(false) });
+        local.members.list.borrow_mut().push(Member {
+            id,
+            reads,
+            outbox,
+            entered: Cell::new(false),
+            pushed: Cell::new(false),
+        });
         Place { worker: Rc::clone(self), room: room.clone(), id, fanout: local.address.clone() }
     }
 }
@@ -240,7 +248,10 @@ impl Members {
     fn turn(&self) {
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         let now = self.clock.now();
-        for member in self.list.borrow().iter() {
+        let list = self.list.borrow();
+        // First everyone is given theirs, then each is written to: a call to the kernel drives from the processor's cache
+        // what the next member's frames are found by.
+        for member in list.iter() {
             let mut pushed = false;
             for delivery in waiting.iter().flat_map(|deliveries| deliveries.iter()) {
                 if let Some(frame) = member.takes(delivery) {
@@ -248,9 +259,10 @@ impl Members {
                     pushed = true;
                 }
             }
-            if pushed {
-                member.outbox.flush(now);
-            }
+            member.pushed.set(pushed);
+        }
+        for member in list.iter().filter(|member| member.pushed.get()) {
+            member.outbox.flush(now);
         }
     }
 }
