@@ -106,8 +106,8 @@ struct Round {
 
 fn round(mode: Mode, listeners: usize, length: Duration) -> Result<Round> {
     let published = capture::messages(mode, length)?;
-    let alone = load::hub(&Server::hub()?, mode, 0, &published)?.0.cpu;
-    let (hub, frames) = load::hub(&Server::hub()?, mode, listeners, &published)?;
+    let alone = load::hub(&Server::hub(0)?, mode, 0, &published)?.0.cpu;
+    let (hub, frames) = load::hub(&Server::hub(listeners)?, mode, listeners, &published)?;
     let floor = load::floor(&Server::floor()?, listeners, &frames, mode.pace())?;
     Ok(Round { hub, floor, alone })
 }

@@ -43,11 +43,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// The real binary, with a folder of its own.
-    pub fn hub() -> Result<Self> {
+    /// The real binary, with a folder of its own, for these listeners and a publisher.
+    pub fn hub(listeners: usize) -> Result<Self> {
         let recordings = TempDir::new()?;
         let folder = recordings.path().to_string_lossy().into_owned();
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--max-connections", "100000", "--recordings", &folder];
+        let most = (listeners + 1).to_string();
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--max-connections", &most, "--recordings", &folder];
         let mut server = Self::start(env!("CARGO_BIN_EXE_roomtone"), &arguments)?;
         server._recordings = Some(recordings);
         Ok(server)
