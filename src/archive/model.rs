@@ -250,6 +250,8 @@ pub struct Part {
     pub first: Sequence,
     /// The number after its last durable packet.
     pub next: Sequence,
+    /// Whether more may come: its last page is still to be written.
+    pub open: bool,
 }
 
 /// An encoder that started again within a part.
@@ -312,6 +314,19 @@ pub struct Chat {
     pub text: String,
 }
 
+/// The stay of someone who might speak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// Who: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// When they came, from the session's start; zero for those who were there when it began.
+    pub joined: Ticks,
+    /// When they went; none for those who stayed to the end.
+    pub left: Option<Ticks>,
+}
+
 /// A recording without what is in it, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -348,4 +363,6 @@ pub struct Recording {
     pub tracks: Vec<Track>,
     /// Its chat, in order.
     pub chat: Vec<Chat>,
+    /// Who was there and might speak, in the order in which they came.
+    pub attendance: Vec<Attendance>,
 }
