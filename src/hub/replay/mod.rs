@@ -15,7 +15,6 @@ mod track;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -36,8 +35,6 @@ use crate::wire::v1::{self, Notice, Participant, Present};
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
 /// The most pieces that are read in one go; what is left is read after them.
 const MOST_PIECES: usize = 64;
-/// How long until an index that cannot be read is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// A listener who comes to hear a recording.
 pub struct Opening {
@@ -76,6 +73,8 @@ pub struct Replay {
     told: Ticks,
     /// Who and what was there then was restated.
     restated: Ticks,
+    /// When the index was last asked what there is.
+    looked: Moment,
     /// Whether the recording is gone from the index: nothing will be added to it.
     gone: bool,
     /// What is waited for, away from here.
@@ -120,6 +119,7 @@ impl Replay {
             readers,
             told,
             restated,
+            looked: now,
             gone: false,
             busy: None,
             due,
@@ -185,11 +185,12 @@ impl Replay {
                     break;
                 }
                 Next::Look(duration) => {
-                    let due = self.recording.known.after(duration);
+                    let due = self.looked.after(duration);
                     if due <= now {
                         self.look(now);
+                    } else {
+                        self.due = Some(due);
                     }
-                    self.due = Some(due);
                     break;
                 }
                 Next::Move(at) => self.move_to(at),
@@ -215,6 +216,7 @@ impl Replay {
 
     /// Asks the index what there is by now.
     fn look(&mut self, now: Moment) {
+        self.looked = now;
         let (archive, id) = (self.archive.clone(), self.recording.recording.summary.id);
         self.busy = Some(Box::pin(async move { Done::Looked(archive.open_recording(id, now).await) }));
     }
@@ -254,7 +256,6 @@ impl Replay {
             Done::Looked(Err(archive::Error::NotFound)) => self.gone = true,
             Done::Looked(Err(error)) => {
                 tracing::warn!("a recording that is played cannot be looked up: {error}");
-                self.due = Some(self.clock.now().after(AGAIN));
             }
         }
     }
