@@ -25,6 +25,8 @@ use crate::media::track::TrackNumber;
 const READERS: usize = 4;
 /// How old what is known of a recording that has not ended may be: a round makes more of it durable about as often.
 const FRESH: Duration = Duration::from_millis(400);
+/// How many files of a recording stay open that nobody reads any more: who plays it may come back to them.
+const MOST_FILES: usize = 64;
 /// A piece is about this much sound of its part.
 const PIECE: Ticks = Ticks::from_secs(1);
 /// And at least and at most so many bytes.
@@ -46,8 +48,8 @@ pub struct OpenRecording {
     files: Arc<Files>,
 }
 
-/// The files of a recording that someone reads, by track and part.
-type Files = Mutex<HashMap<(TrackNumber, u32), Weak<PartFile>>>;
+/// The files of a recording that someone reads or has read, by track and part.
+type Files = Mutex<HashMap<(TrackNumber, u32), Arc<PartFile>>>;
 
 /// A part's file, open. Deleting the recording takes nothing away from whoever holds this.
 #[derive(Debug)]
@@ -99,7 +101,6 @@ pub(super) struct Opened {
 #[derive(Debug, Default)]
 struct Slot {
     recording: Weak<OpenRecording>,
-    files: Arc<Files>,
 }
 
 impl Default for Opened {
@@ -133,10 +134,11 @@ impl Archive {
     pub async fn open_recording(&self, id: RecordingId, now: Moment) -> Result<Arc<OpenRecording>, Error> {
         let slot = self.opened().slot(id);
         let mut slot = slot.lock().await;
-        if let Some(open) = slot.recording.upgrade()
+        let before = slot.recording.upgrade();
+        if let Some(open) = &before
             && (open.has_ended() || now.since(open.known) < FRESH)
         {
-            return Ok(open);
+            return Ok(Arc::clone(open));
         }
         let mut transaction = self.readers().begin().await?;
         let Some((place, recording)) = read::recording(&mut transaction, id).await? else {
@@ -149,7 +151,7 @@ impl Archive {
             pins,
             known: now,
             folder: self.folder().join(place.folder),
-            files: Arc::clone(&slot.files),
+            files: before.map_or_else(Arc::default, |before| Arc::clone(&before.files)),
         });
         slot.recording = Arc::downgrade(&open);
         Ok(open)
@@ -209,12 +211,15 @@ impl OpenRecording {
     /// Opens a part's file, unless someone has it open.
     fn open(&self, track: TrackNumber, part: &Part) -> io::Result<Arc<PartFile>> {
         let key = (track, part.number);
-        if let Some(file) = lock(&self.files).get(&key).and_then(Weak::upgrade) {
-            return Ok(file);
+        if let Some(file) = lock(&self.files).get(&key) {
+            return Ok(Arc::clone(file));
         }
         let file = Arc::new(PartFile::open(&self.folder.join(&part.file))?);
-        lock(&self.files).insert(key, Arc::downgrade(&file));
-        Ok(file)
+        let mut files = lock(&self.files);
+        if files.len() >= MOST_FILES {
+            files.retain(|_, file| Arc::strong_count(file) > 1);
+        }
+        Ok(Arc::clone(files.entry(key).or_insert(file)))
     }
 }
 

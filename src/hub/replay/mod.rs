@@ -35,6 +35,9 @@ use crate::wire::v1::{self, Notice, Participant, Present};
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
 /// The most pieces that are read in one go; what is left is read after them.
 const MOST_PIECES: usize = 64;
+/// How far behind the session's clock a replay of a recording stays that is still being made: what is said is durable by
+/// then, mostly. What is not is sent late, and not left out.
+const SETTLED: Ticks = Ticks::from_millis(1500);
 
 /// A listener who comes to hear a recording.
 pub struct Opening {
@@ -73,6 +76,8 @@ pub struct Replay {
     told: Ticks,
     /// Who and what was there then was restated.
     restated: Ticks,
+    /// What happened before that, and was not known then.
+    late: Vec<Happening>,
     /// When the index was last asked what there is.
     looked: Moment,
     /// Whether the recording is gone from the index: nothing will be added to it.
@@ -119,6 +124,7 @@ impl Replay {
             readers,
             told,
             restated,
+            late: Vec::new(),
             looked: now,
             gone: false,
             busy: None,
@@ -210,8 +216,13 @@ impl Replay {
     }
 
     fn extent(&self) -> Extent {
-        let length = self.recording.recording.summary.length;
-        if self.gone || self.recording.has_ended() { Extent::Final(length) } else { Extent::SoFar(length) }
+        let summary = &self.recording.recording.summary;
+        if self.gone || self.recording.has_ended() {
+            return Extent::Final(summary.length);
+        }
+        let since = self.clock.wall().get().saturating_sub(summary.started.get());
+        let clock = Ticks::from_millis(u64::try_from(since).unwrap_or(0));
+        Extent::SoFar(summary.length.min(clock.saturating_sub(SETTLED)))
     }
 
     /// Asks the index what there is by now.
@@ -252,7 +263,12 @@ impl Replay {
                     }
                 }
             }
-            Done::Looked(Ok(recording)) => self.recording = recording,
+            Done::Looked(Ok(recording)) => {
+                let news = recording.timeline.news(&self.recording.timeline, self.told);
+                let late = news.filter(|happening| is_told(self.restated, *happening));
+                self.late.extend(late.map(|(_, happening)| happening));
+                self.recording = recording;
+            }
             Done::Looked(Err(archive::Error::NotFound)) => self.gone = true,
             Done::Looked(Err(error)) => {
                 tracing::warn!("a recording that is played cannot be looked up: {error}");
@@ -286,14 +302,16 @@ impl Replay {
         self.readers =
             recording.timeline.tracks_at(at).map(|track| TrackReader::from(recording, track, from)).collect();
         (self.told, self.restated) = (at, at);
+        self.late.clear();
         self.tell_place(self.clock.now());
     }
 
     /// Those tracks that begin before `until` are to be read, too.
     fn begin_tracks(&mut self, until: Ticks) {
-        for (at, happening) in self.recording.timeline.between(self.told, until) {
-            if let Happening::Track(track, 0) = *happening
-                && *at > self.restated
+        let due = self.recording.timeline.between(self.told, until).iter();
+        let due = due.filter(|happening| is_told(self.restated, **happening)).map(|(_, happening)| *happening);
+        for happening in self.late.iter().copied().chain(due) {
+            if let Happening::Track(track, 0) = happening
                 && self.readers.iter().all(|reader| reader.track != track)
             {
                 self.readers.push(TrackReader::begin(track));
@@ -304,14 +322,17 @@ impl Replay {
     /// Sends what comes before `until`, happenings in time with the sound.
     fn send(&mut self, until: Ticks, now: Moment) {
         let recording = Arc::clone(&self.recording);
+        let is_end = |happening: &Happening| matches!(happening, Happening::TrackEnded(_) | Happening::Left(_));
+        let (ends, begins): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late).into_iter().partition(is_end);
+        begins.into_iter().for_each(|happening| self.send_happening(happening, now));
         for (at, happening) in recording.timeline.between(self.told, until) {
             self.send_sound(*at, now);
-            // Who came by then was restated; what was said was not.
-            if *at > self.restated || matches!(happening, Happening::Chat(_)) {
+            if is_told(self.restated, (*at, *happening)) {
                 self.send_happening(*happening, now);
             }
         }
         self.send_sound(until, now);
+        ends.into_iter().for_each(|happening| self.send_happening(happening, now));
         self.told = until;
     }
 
@@ -379,6 +400,8 @@ impl Replay {
     /// What was said after the last sound, and the last messages of the tracks; then that it is over.
     fn end(&mut self, now: Moment) {
         let recording = Arc::clone(&self.recording);
+        let late = std::mem::take(&mut self.late);
+        late.into_iter().for_each(|happening| self.send_happening(happening, now));
         for (_, happening) in recording.timeline.between(self.told, Ticks::MAX) {
             if matches!(happening, Happening::Chat(_) | Happening::TrackEnded(_)) {
                 self.send_happening(*happening, now);
@@ -409,7 +432,7 @@ impl Replay {
         self.push_notice(&Notice::Replay {
             state: self.pacing.state(),
             at: at.as_secs_f64(),
-            duration: extent.length().as_secs_f64(),
+            duration: self.recording.recording.summary.length.as_secs_f64(),
             present: self.rendition.is_none().then(|| self.present(at)),
             seek: self.pacing.seeks(),
         });
@@ -438,6 +461,12 @@ impl Replay {
         let frame = Frame { bytes: frame::text(&notice.to_json()), cargo: Cargo::Kept };
         self.outbox.push(&frame, self.clock.now());
     }
+}
+
+/// Whether something is told that happens at or after a place. Who came and what began by then was restated there; what was
+/// said was not.
+fn is_told(restated: Ticks, (at, happening): (Ticks, Happening)) -> bool {
+    at > restated || (at == restated && matches!(happening, Happening::Chat(_)))
 }
 
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.

@@ -45,7 +45,7 @@ enum State {
     /// The part is to be searched for this place, in ticks of the part.
     Find { at: Ticks, discontinuity: bool },
     /// It is read.
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// It cannot be. The track's next part may.
     Failed,
 }
@@ -144,7 +144,8 @@ impl TrackReader {
                 _ => (Demuxer::resume(place.granule), None),
             };
             let offset = place.offset;
-            self.state = State::Reading(Reading { file, offset, demuxer, from: at, sequence, discontinuity });
+            let reading = Reading { file, offset, demuxer, from: at, sequence, discontinuity };
+            self.state = State::Reading(Box::new(reading));
         }
         let State::Reading(reading) = &mut self.state else { return Ok(()) };
         let Some(part) = recording.part(self.track, self.part) else { return Ok(()) };
