@@ -17,7 +17,7 @@ use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
 use super::timeline::Timeline;
-use crate::container::ogg::{Place, Search};
+use crate::container::ogg::{Place, Search, place_after};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::TrackNumber;
 
@@ -32,6 +32,8 @@ const PIECE: Ticks = Ticks::from_secs(1);
 /// And at least and at most so many bytes.
 const SHORTEST_PIECE: u64 = 2 * 1024;
 const LONGEST_PIECE: u64 = 16 * 1024;
+/// How many bytes behind damage are searched for a good page: the longest page is a quarter of it.
+const LONGEST_DAMAGE: u64 = 256 * 1024;
 
 /// A recording, opened: all who play it share it.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ pub enum ReadFrom {
     Byte(u64),
     /// Where a demuxer may begin that is to come upon this place, in ticks of the part; at the part's start for zero.
     Ticks(Ticks),
+    /// Behind what is damaged at this byte.
+    Behind(u64),
 }
 
 /// A piece of a part.
@@ -203,6 +207,7 @@ impl OpenRecording {
             ReadFrom::Byte(offset) => Place { offset, granule: 0 },
             ReadFrom::Ticks(Ticks::ZERO) => Place::default(),
             ReadFrom::Ticks(ticks) => file.find(of.bytes, ticks)?,
+            ReadFrom::Behind(offset) => file.behind(of.bytes, offset)?,
         };
         let bytes = file.read(place.offset, piece(of).min(of.bytes.saturating_sub(place.offset)))?;
         Ok(Piece { file, place, bytes })
@@ -236,6 +241,14 @@ impl PartFile {
             search.take(&self.read(at, length)?);
         }
         Ok(search.place())
+    }
+
+    /// The place behind what is damaged at a byte, in a file of so many durable bytes.
+    fn behind(&self, bytes: u64, offset: u64) -> io::Result<Place> {
+        let begin = offset.saturating_add(1);
+        let read = self.read(begin, LONGEST_DAMAGE.min(bytes.saturating_sub(begin)))?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no good page behind the damage");
+        place_after(&read, begin).ok_or_else(damaged)
     }
 
     /// So many bytes, fewer where the file ends.

@@ -280,11 +280,11 @@ impl Replay {
         let archive::model::Recording { summary, tracks, .. } = &self.recording.recording;
         let track = &tracks[track];
         tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
-        let message = format!(
-            "Track {} ({}) cannot be read from here on: its file is missing or damaged.",
-            track.number,
-            track.name.as_str()
-        );
+        let what = match error {
+            track::Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
+            track::Unreadable::File(_) | track::Unreadable::CutOff => "cannot be read from here on",
+        };
+        let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
         self.push_notice(&Notice::Warning { code: "track_unreadable".to_owned(), message });
     }
 
@@ -433,9 +433,16 @@ impl Replay {
             state: self.pacing.state(),
             at: at.as_secs_f64(),
             duration: self.recording.recording.summary.length.as_secs_f64(),
-            present: self.rendition.is_none().then(|| self.present(at)),
+            // As far as it was told: those who come within the lead have been announced.
+            present: self.rendition.is_none().then(|| self.present(self.restatable())),
             seek: self.pacing.seeks(),
         });
+    }
+
+    /// The last time of which everything was told.
+    fn restatable(&self) -> Ticks {
+        let told = self.told.saturating_sub(Ticks::new(1)).max(self.restated);
+        told.min(self.recording.recording.summary.length)
     }
 
     /// Who and what is there at a time.

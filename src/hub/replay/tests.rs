@@ -163,3 +163,22 @@ async fn a_part_that_is_cut_off_plays_as_far_as_it_goes() {
     let count: usize = placed.iter().map(|placed| placed.packets.len()).sum();
     assert!((75..=125).contains(&count), "{count}");
 }
+
+#[tokio::test]
+async fn behind_damage_a_part_goes_on() {
+    let rig = Rig::new().await;
+    let path = &rig.files()[0];
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 10].fill(0xAA);
+    std::fs::write(path, bytes).unwrap();
+    let (placed, wrong) = rig.read(Ticks::ZERO, Ticks::from_secs(80)).await;
+    assert!(matches!(&wrong[..], [Unreadable::Damaged { .. }]), "{wrong:?}");
+    let packets: Vec<_> = placed.iter().flat_map(|placed| &placed.packets).collect();
+    // Of ten pages of a second two are lost: the damaged one, and the one behind it, whose end tells where the next begins.
+    assert_eq!(packets.len(), 750 - 2 * 50);
+    for read in packets {
+        let number = read.sequence.get();
+        assert_eq!((&read.data, read.time), (&packet(number).data, place(number)));
+    }
+}
