@@ -131,7 +131,7 @@ impl Opened {
 
 impl Archive {
     /// Opens a recording to be played, or gives it as it is open already: one that has not ended as it was at most
-    /// [`FRESH`] before `now`.
+    /// 400 ms before `now`.
     ///
     /// # Errors
     /// Where there is none, or the index cannot be read.
