@@ -1,0 +1,52 @@
+// What a recording's page sounds like: one AudioContext, one Listener, the desk's mute and solo, and who speaks.
+
+import { barOf } from './level.js';
+import { CONTEXT, Listener } from './listener.js';
+
+/** Louder than this counts as speaking: a share of the bar. */
+const SPEAKING = 0.25;
+/** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
+const HOLD = 600;
+/** How long a browser may take to let a page sound that nobody has clicked in yet, in ms. */
+const PATIENCE = 500;
+
+export class ReplaySound {
+  #desk;
+  /** When each track was last loud, in ms. @type {Map<number, number>} */
+  #loud = new Map();
+
+  /** @param {import('./desk.js').Desk} desk */
+  constructor(desk) {
+    this.#desk = desk;
+    this.context = new AudioContext(CONTEXT);
+    this.listener = new Listener(this.context);
+  }
+
+  /** Makes tracks as loud as the desk says. @param {Iterable<number>} tracks their numbers */
+  follow(tracks) {
+    for (const track of tracks) this.listener.setTrackVolume(track, this.#desk.hears(track) ? 1 : 0);
+  }
+
+  /**
+   * Whether a track speaks now, or did a moment ago.
+   *
+   * @param {number} track
+   * @param {number} now ms
+   */
+  speaks(track, now) {
+    if (barOf(this.listener.levelOfTrack(track)) > SPEAKING) this.#loud.set(track, now);
+    return now - (this.#loud.get(track) ?? -Infinity) < HOLD;
+  }
+
+  /** Lets it sound; works in a click. */
+  allow() {
+    if (this.context.state === 'suspended') void this.context.resume();
+  }
+
+  /** Whether the browser lets this page sound before anyone has clicked in it. @returns {Promise<boolean>} */
+  async isAllowed() {
+    // Where it is not allowed, this waits for a click.
+    const resumed = this.context.resume().then(() => true, () => false);
+    return Promise.race([resumed, new Promise((resolve) => setTimeout(() => resolve(false), PATIENCE))]);
+  }
+}
