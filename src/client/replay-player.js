@@ -22,12 +22,6 @@ const LOOK_EVERY = 50;
  * @typedef {import('./connection.js').Track} Track
  * @typedef {import('./connection.js').Participant} Participant
  *
- * @typedef {object} ReplayNotice what the hub says of a replay
- * @property {'playing' | 'paused' | 'ended'} state
- * @property {number} at seconds from the session's start
- * @property {number} duration of the recording, in seconds
- * @property {number} seek how many seeks the hub has taken on this connection
- *
  * @typedef {object} Ear what is heard; a `Listener` is one
  * @property {(tracks: ReadonlyMap<number, Track>) => void} follow
  * @property {(message: import('./packets.js').Packets) => void} take
@@ -62,7 +56,7 @@ export class ReplayPlayer extends Emitter {
   #now;
   /** @type {RoomClient | null} */
   #client = null;
-  /** What the hub said last; `null` until it has, on each connection. @type {ReplayNotice | null} */
+  /** What the hub said last; `null` until it has, on each connection. @type {import('./connection.js').Replay | null} */
   #hub = null;
   /** @type {State} */
   #state = { kind: 'idle' };
@@ -144,7 +138,7 @@ export class ReplayPlayer extends Emitter {
     this.#wanted = false;
     this.#ear.pause();
     this.#reconcile();
-    this.#tell(true);
+    this.#tell();
   }
 
   /** Plays what is paused, pauses what plays. */
@@ -194,7 +188,7 @@ export class ReplayPlayer extends Emitter {
       if (state.kind === 'connecting' || state.kind === 'reconnecting' || state.kind === 'closed') this.#lose();
       this.#tell();
     });
-    client.on('replay', (/** @type {any} */ notice) => this.#hear(notice));
+    client.on('replay', (notice) => this.#hear(notice));
     client.on('tracks', (tracks) => {
       if (this.#seeking) return;
       this.#ear.follow(tracks);
@@ -207,7 +201,7 @@ export class ReplayPlayer extends Emitter {
     client.connect();
   }
 
-  /** @param {ReplayNotice} notice */
+  /** @param {import('./connection.js').Replay} notice */
   #hear(notice) {
     const fresh = this.#hub === null;
     this.#hub = notice;
@@ -303,7 +297,7 @@ export class ReplayPlayer extends Emitter {
     const state = this.#client?.state;
     if (!state || state.kind === 'idle') return { kind: 'idle' };
     if (state.kind === 'closed') return { kind: 'closed', how: state };
-    if (/** @type {any} */ (state).kind === 'reconnecting') return /** @type {any} */ (state);
+    if (state.kind === 'reconnecting') return state;
     if (state.kind === 'connecting' || this.#hub === null) return { kind: 'connecting' };
     if (this.#over) return { kind: 'ended' };
     return { kind: this.#wanted ? 'playing' : 'paused' };

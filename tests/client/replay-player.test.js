@@ -21,7 +21,11 @@ const pass = (/** @type {number} */ ms) => {
   }
 };
 
-/** A connection whose other end is the test. */
+/**
+ * A connection whose other end is the test.
+ *
+ * @extends {Emitter<{ [name: string]: unknown }>}
+ */
 class FakeClient extends Emitter {
   /** @type {any} */
   state = { kind: 'idle' };
