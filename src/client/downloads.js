@@ -107,7 +107,8 @@ function makeFile(name, file, ended) {
       return make('span', { class: 'file quiet' }, `${file.kind} when the recording has ended`);
     case 'absent': {
       const place = make('span', { class: 'file' });
-      const button = make('button', { type: 'button', 'aria-label': `Make and download ${file.kind} of ${name}` }, `${file.kind} · not made yet`);
+      const label = `Make and download ${file.kind} of ${name}`;
+      const button = make('button', { type: 'button', 'aria-label': label }, file.kind, ' ', make('span', { class: 'quiet' }, 'not made yet'));
       button.addEventListener('click', () => void getMade(place, name, file));
       place.append(button);
       return place;
