@@ -2,18 +2,14 @@
 
 import { barOf } from './level.js';
 import { CONTEXT, Listener } from './listener.js';
+import { Speaking } from './speaking.js';
 
-/** Louder than this counts as speaking: a share of the bar. */
-const SPEAKING = 0.25;
-/** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
-const HOLD = 600;
 /** How long a browser may take to let a page sound that nobody has clicked in yet, in ms. */
 const PATIENCE = 500;
 
 export class ReplaySound {
   #desk;
-  /** When each track was last loud, in ms. @type {Map<number, number>} */
-  #loud = new Map();
+  #speaking = new Speaking();
 
   /** @param {import('./desk.js').Desk} desk */
   constructor(desk) {
@@ -34,8 +30,9 @@ export class ReplaySound {
    * @param {number} now ms
    */
   speaks(track, now) {
-    if (barOf(this.listener.levelOfTrack(track)) > SPEAKING) this.#loud.set(track, now);
-    return now - (this.#loud.get(track) ?? -Infinity) < HOLD;
+    const id = String(track);
+    this.#speaking.hear(id, barOf(this.listener.levelOfTrack(track)), now);
+    return this.#speaking.speaks({ id, live: true, muted: false }, now);
   }
 
   /** Lets it sound; works in a click. */
