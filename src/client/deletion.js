@@ -14,7 +14,7 @@ export function offerDeletion(recording, before) {
   const really = find('really', HTMLButtonElement);
   find('delete', HTMLButtonElement).addEventListener('click', () => {
     const { duration, people, tracks } = recording();
-    const whose = people.length > 0 ? ` of ${people.join(', ')}` : '';
+    const whose = people.length > 0 ? ` with ${people.join(', ')}` : '';
     write(find('question-text', HTMLElement), `${clock(duration)}${whose}, in ${count(tracks.length, 'track')}. It is gone for everyone, and cannot be brought back.`);
     say(trouble, '');
     question.showModal();

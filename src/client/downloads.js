@@ -107,8 +107,7 @@ function makeFile(name, file, ended) {
       return make('span', { class: 'file quiet' }, `${file.kind} when the recording has ended`);
     case 'absent': {
       const place = make('span', { class: 'file' });
-      const label = `Make and download ${file.kind} of ${name}`;
-      const button = make('button', { type: 'button', 'aria-label': label }, file.kind, ' ', make('span', { class: 'quiet' }, 'not made yet'));
+      const button = make('button', { type: 'button' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
       button.addEventListener('click', () => void getMade(place, name, file));
       place.append(button);
       return place;
@@ -121,10 +120,20 @@ function makeFile(name, file, ended) {
  * @param {File} file
  */
 function makeLink(name, { kind, href, bytes }) {
-  const label = `Download ${kind} of ${name}`;
-  const link = make('a', { href, download: '', class: 'button', 'aria-label': label }, kind, ' ', make('span', { class: 'quiet bytes' }));
+  const link = make('a', { href, download: '', class: 'button' }, ...spoken('Download', name, kind, make('span', { class: 'quiet bytes' })));
   write(/** @type {HTMLElement} */ (link.querySelector('.bytes')), size(bytes ?? 0));
   return make('span', { class: 'file' }, link);
+}
+
+/**
+ * What stands on a button, and for screen readers what it does and whose file it is.
+ *
+ * @param {string} verb
+ * @param {string} name
+ * @param {...(Node | string)} shown
+ */
+function spoken(verb, name, ...shown) {
+  return [make('span', { class: 'spoken' }, `${verb} `), ...shown, make('span', { class: 'spoken' }, ` of ${name}`)];
 }
 
 /**

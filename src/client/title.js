@@ -19,7 +19,6 @@ export function titleOf(text) {
 
 export class Title {
   #parts = {
-    shown: find('shown-title', HTMLElement),
     heading: find('title', HTMLElement),
     change: find('rename', HTMLButtonElement),
     form: find('title-form', HTMLFormElement),
@@ -56,24 +55,27 @@ export class Title {
     this.#otherwise = otherwise;
     write(this.#parts.heading, title ?? otherwise);
     document.title = `${title ?? otherwise} – roomtone`;
-    this.#parts.change.hidden = false;
+    this.#parts.change.hidden = !this.#parts.form.hidden;
   }
 
   /** @param {string} text */
   #edit(text) {
-    const { shown, form, input } = this.#parts;
+    const { heading, change, form, input } = this.#parts;
     input.value = text;
     input.placeholder = this.#otherwise;
-    shown.hidden = true;
+    // A page keeps its heading, for those who do not see it.
+    heading.classList.add('spoken');
+    change.hidden = true;
     form.hidden = false;
     input.select();
     input.focus();
   }
 
   #close() {
-    const { shown, form, change, problem } = this.#parts;
+    const { heading, form, change, problem } = this.#parts;
     form.hidden = true;
-    shown.hidden = false;
+    heading.classList.remove('spoken');
+    change.hidden = false;
     say(problem, '');
     change.focus();
   }

@@ -18,10 +18,13 @@ const PATIENCE = 20_000;
  * @property {() => Promise<void>} kill as a crash does
  */
 
-/** @returns {Promise<Hub>} */
-export async function startHub() {
+/**
+ * @param {string[]} [options] more of the command line
+ * @returns {Promise<Hub>}
+ */
+export async function startHub(options = []) {
   const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings], {
+  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(hub, 'exit');
