@@ -1,7 +1,7 @@
 //! The handle on the archive that everyone else holds: reading by its own connections, and a way to the writer's thread.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
 use super::model::{Recording, RecordingId, Summary};
+use super::reading::Opened;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, NewRecording, RecordingWriter};
 use crate::media::track::TrackNumber;
@@ -25,6 +26,7 @@ struct Shared {
     folder: PathBuf,
     readers: SqlitePool,
     commands: mpsc::UnboundedSender<Command>,
+    opened: Opened,
 }
 
 /// What someone changes of a recording; `None` leaves a thing as it is.
@@ -64,7 +66,23 @@ pub enum Error {
 
 impl Archive {
     pub(super) fn new(folder: PathBuf, readers: SqlitePool, commands: mpsc::UnboundedSender<Command>) -> Self {
-        Self { shared: Arc::new(Shared { folder, readers, commands }) }
+        let opened = Opened::default();
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened }) }
+    }
+
+    /// The folder of all recordings.
+    pub(super) fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// The connections that read the index.
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.shared.readers
+    }
+
+    /// The recordings that are played.
+    pub(super) fn opened(&self) -> &Opened {
+        &self.shared.opened
     }
 
     /// A page of the list of recordings, newest first. Those that are being deleted are not in it.
@@ -115,7 +133,9 @@ impl Archive {
     /// # Errors
     /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed.
     pub async fn delete(&self, id: RecordingId) -> Result<(), Error> {
-        self.ask(|reply| Command::Delete { id, reply }).await
+        self.ask(|reply| Command::Delete { id, reply }).await?;
+        self.shared.opened.forget(id);
+        Ok(())
     }
 
     /// Begins a recording. Nothing of it is in the index or on disk before its first part. `events` is called on the

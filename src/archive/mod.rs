@@ -26,10 +26,12 @@ mod lock;
 pub mod model;
 mod names;
 mod open;
+mod reading;
 mod recovery;
 pub mod session_file;
 mod sound;
 mod store;
+pub mod timeline;
 mod writer;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod tests;
 pub use handle::{Archive, Change, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
+pub use reading::{OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
 pub use sound::{PartSound, TrackSound};
 pub use writer::{Event, Events, NewPart, NewRecording, RecordingWriter};

@@ -58,4 +58,11 @@ impl Outbox for Doorstep {
             socket.flush(now);
         }
     }
+
+    fn waiting(&self) -> usize {
+        match &*self.place.borrow() {
+            Place::Waiting(frames) => frames.iter().map(|frame| frame.bytes.len()).sum(),
+            Place::Open(socket) => socket.waiting(),
+        }
+    }
 }

@@ -288,6 +288,10 @@ mod tests {
         fn flush(&self, _: Moment) {
             *self.flushes.borrow_mut() += 1;
         }
+
+        fn waiting(&self) -> usize {
+            0
+        }
     }
 
     fn delivery(to: To, bytes: &'static [u8]) -> Delivery {

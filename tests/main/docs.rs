@@ -9,7 +9,9 @@ use roomtone::media::packet::Sequence;
 use roomtone::media::time::Ticks;
 use roomtone::media::track::{Format, TrackNumber};
 use roomtone::wire::packets;
-use roomtone::wire::v1::{FromClient, Notice, Participant, PublishedFormat, Session, Source, Track};
+use roomtone::wire::v1::{
+    FromClient, Notice, Participant, Present, PublishedFormat, Replaying, Session, Source, Track,
+};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -123,6 +125,13 @@ fn every_notice() -> Vec<Notice> {
         Durable { track: 7, next: next, ranges: ranges() },
         Lag { skipped_ticks: Ticks::new(960), messages: 1 },
         Health { recording: false, reason: Some(message()) },
+        Replay {
+            state: Replaying::Playing,
+            at: 12.5,
+            duration: 60.0,
+            present: Some(Present { participants: vec![ann()], tracks: vec![track()] }),
+            seek: 1,
+        },
         Warning { code: code(), message: message() },
         Error { code: code(), message: message() },
         Pong { time: 5, session_ticks: Some(Ticks::new(48_000)) },
@@ -139,7 +148,10 @@ fn every_word_of_a_client() -> Vec<FromClient> {
         Unpublish { track: 7 },
         Mute { track: 7, muted: true },
         Chat { text: "hello".to_owned() },
-        Ping { time: 5 };
+        Ping { time: 5 },
+        Seek { at: 12.5 },
+        Pause {},
+        Play {};
         Unknown
     )
 }
@@ -164,6 +176,7 @@ fn the_readme_has_every_message_of_a_client_with_its_fields_and_no_other() {
         "muted" => Value::from(true),
         "text" => Value::from("hello"),
         "time" => Value::from(5),
+        "at" => Value::from(12.5),
         other => panic!("{other} is a field of no message"),
     };
     let table = table("### What a client says");

@@ -9,6 +9,7 @@ mod late_joiners;
 mod layers;
 mod plain;
 mod recording;
+mod replay;
 mod rest;
 mod start;
 mod v1;

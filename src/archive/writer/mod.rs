@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::handle::{Change, Error};
-use super::model::{Anchor, Chat, EndReason, Gap, RecordingId, Restart, State, Summary};
+use super::model::{Anchor, Attendance, Chat, EndReason, Gap, RecordingId, Restart, State, Summary};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
@@ -163,6 +163,16 @@ impl RecordingWriter {
         self.step(Step::Chat(chat));
     }
 
+    /// Someone who may speak came. Who came before the recording's first part is kept with it.
+    pub fn joined(&self, stay: Attendance) {
+        self.step(Step::Joined(stay));
+    }
+
+    /// Someone who was told to have come went, at this place on the session's clock.
+    pub fn left(&self, participant: Uuid, at: Ticks) {
+        self.step(Step::Left(participant, at));
+    }
+
     /// Where the session is in its life. An end is told by [`Self::end`]; here it is ignored.
     pub fn state(&self, state: State) {
         self.step(Step::State(state));
@@ -259,6 +269,8 @@ pub(super) enum Step {
     Settle(TrackNumber, Option<Gap>),
     EndPart(TrackNumber),
     Chat(Chat),
+    Joined(Attendance),
+    Left(Uuid, Ticks),
     State(State),
     End(EndReason, UnixMillis),
     Dropped,

@@ -273,6 +273,7 @@ impl Part {
             bytes: self.log.bytes(),
             first: self.first,
             next: self.next,
+            open: self.log.open(),
         }
     }
 

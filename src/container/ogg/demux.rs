@@ -95,6 +95,13 @@ impl Demuxer {
         Self::default()
     }
 
+    /// A demuxer where a page begins that goes on with no packet, behind the head and the tags: what comes before it ends at
+    /// this granule position. Errors count bytes from there.
+    #[must_use]
+    pub fn resume(granule: u64) -> Self {
+        Self { state: State::Packets, time: Ticks::new(granule), ..Self::default() }
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {

@@ -9,7 +9,7 @@ pub const LONGEST_PAGE: usize = HEADER + 255 + 255 * 255;
 const HEADER: usize = 27;
 
 /// What every page begins with.
-const CAPTURE: &[u8; 4] = b"OggS";
+pub(super) const CAPTURE: &[u8; 4] = b"OggS";
 
 /// Flags of a page: it begins with the rest of a packet, it is its stream's first, it is its last.
 const CONTINUED: u8 = 1;
@@ -104,7 +104,7 @@ impl Page {
     }
 
     /// Reads the page at the start of `bytes`; `None` where it is not whole.
-    fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>, Damage> {
+    pub(super) fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>, Damage> {
         let begins = bytes.len().min(CAPTURE.len());
         if bytes[..begins] != CAPTURE[..begins] {
             return Err(Damage::NoCapture);

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::archive::model::{self, EndReason, GapCause, RecordingId};
 use crate::media::room::{ParticipantName, RoomName};
-use crate::media::time::UnixMillis;
+use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
 /// A recording as lists show it.
@@ -24,6 +24,7 @@ pub struct Recording {
     head: Head,
     tracks: Vec<Track>,
     chat: Vec<Chat>,
+    attendance: Vec<Attendance>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +89,15 @@ struct Chat {
     text: String,
 }
 
+#[derive(Debug, Serialize)]
+struct Attendance {
+    participant: Uuid,
+    name: ParticipantName,
+    joined: f64,
+    /// Null for those who stayed to the end.
+    left: Option<f64>,
+}
+
 impl From<model::Summary> for Summary {
     fn from(summary: model::Summary) -> Self {
         Self { tracks: summary.tracks, head: summary.into() }
@@ -119,6 +129,7 @@ impl From<model::Recording> for Recording {
             head: recording.summary.into(),
             tracks: recording.tracks.into_iter().map(|track| Track::new(id, track)).collect(),
             chat: recording.chat.into_iter().map(Chat::from).collect(),
+            attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
         }
     }
 }
@@ -162,5 +173,12 @@ impl From<model::Part> for Part {
 impl From<model::Chat> for Chat {
     fn from(chat: model::Chat) -> Self {
         Self { at: chat.at.as_secs_f64(), participant: chat.participant, name: chat.name, text: chat.text }
+    }
+}
+
+impl From<model::Attendance> for Attendance {
+    fn from(stay: model::Attendance) -> Self {
+        let model::Attendance { participant, name, joined, left } = stay;
+        Self { participant, name, joined: joined.as_secs_f64(), left: left.map(Ticks::as_secs_f64) }
     }
 }

@@ -441,6 +441,10 @@ impl Outbox for Socket {
             self.write(&mut state);
         }
     }
+
+    fn waiting(&self) -> usize {
+        self.state.borrow().queue.bytes()
+    }
 }
 
 impl State {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::outbox::Cargo;
 use super::super::recorder::Entry;
 use super::super::session::Patience;
-use super::state::{LONGEST_KEPT_LINE, MOST_KEPT_CHAT};
+use super::state::{LONGEST_KEPT_LINE, MOST_ATTENDANCE, MOST_KEPT_CHAT};
 use super::track::MOST_RECORDED;
 use super::*;
 use crate::hub::clock::Step;
@@ -168,4 +168,44 @@ fn a_stop_ends_the_session_as_stopped() {
     let reason = crate::archive::model::EndReason::Stopped;
     assert!(matches!(entries.first(), Some(Entry::EndTrack { track }) if *track == TrackNumber::new(1)));
     assert!(matches!(entries.last(), Some(Entry::Finish(ended, _)) if *ended == reason));
+}
+
+/// Who is told to have come (true) or gone, and when, in ms.
+fn comings(room: &mut State) -> Vec<(Uuid, bool, u64)> {
+    let coming = |entry| match entry {
+        Entry::Joined(stay) => Some((stay.participant, true, stay.joined.as_millis())),
+        Entry::Left(participant, at) => Some((participant, false, at.as_millis())),
+        _ => None,
+    };
+    entries(room).into_iter().filter_map(coming).collect()
+}
+
+#[test]
+fn the_recording_keeps_who_was_there_and_who_came_and_went() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Listener, Reads::V1)]);
+    let eve = Participant { id: Uuid::from_u128(3), name: "Eve".parse().unwrap() };
+    room.join(at(0), eve.clone(), Role::Speaker, Reads::V1);
+    room.leave(at(0), WALL, eve.id);
+    assert_eq!(comings(&mut room), [], "without a session there is nothing to keep it with");
+    room.publish(WALL, sound(ANN, 0, 1000, 10)).unwrap();
+    assert_eq!(comings(&mut room), [(ANN, true, 0)]);
+    room.join(at(2000), eve.clone(), Role::Speaker, Reads::V1);
+    room.leave(at(3000), WALL, BEN);
+    room.leave(at(4000), WALL, eve.id);
+    room.close(at(5000), WALL);
+    assert_eq!(comings(&mut room), [(eve.id, true, 1200), (eve.id, false, 3200)]);
+}
+
+#[test]
+fn comings_that_are_kept_have_a_bound() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 1000, 10)).unwrap();
+    let mut kept = comings(&mut room).len();
+    for number in 0..MOST_ATTENDANCE as u128 {
+        let name = "Eve".parse().unwrap();
+        room.join(at(2000), Participant { id: Uuid::from_u128(number + 10), name }, Role::Speaker, Reads::V1);
+        room.leave(at(2000), WALL, Uuid::from_u128(number + 10));
+        kept += comings(&mut room).len();
+    }
+    assert_eq!(kept, 2 * MOST_ATTENDANCE - 1, "who is not kept to have come is not kept to have gone");
 }
