@@ -76,10 +76,8 @@ test('one talks when the microphone has opened, and the state says what is await
   assert.equal(voice.state.kind, 'starting');
   asked[0]?.resolve(aStream().stream);
   await settle();
-  assert.equal(voice.state.kind, 'talking');
-  assert.deepEqual(states, ['starting', 'starting', 'talking']);
   voice.toggle();
-  assert.equal(voice.state.kind, 'silent');
+  assert.deepEqual(states, ['starting', 'starting', 'talking', 'silent']);
 });
 
 test('a microphone that is refused is the state’s reason, and one can ask again', async () => {
