@@ -129,12 +129,13 @@ export class Page {
  */
 
 /**
- * @param {{ microphone?: 'fake' | 'denied' | 'none' }} [options]
+ * @param {{ microphone?: 'fake' | 'denied' | 'none', autoplay?: boolean }} [options] without `autoplay` a page sounds only
+ *   after a click, as in the browsers of most people
  * @returns {Promise<Browser>}
  */
-export async function startChromium({ microphone = 'fake' } = {}) {
+export async function startChromium({ microphone = 'fake', autoplay = true } = {}) {
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update'];
-  args.push('--disable-sync', '--autoplay-policy=no-user-gesture-required');
+  args.push('--disable-sync', `--autoplay-policy=${autoplay ? 'no-user-gesture-required' : 'document-user-activation-required'}`);
   if (microphone !== 'none') args.push('--use-fake-device-for-media-stream');
   args.push(`--use-fake-ui-for-media-stream${microphone === 'denied' ? '=deny' : ''}`);
   const browser = await chromium.launch({ executablePath: program('chromium'), args, timeout: PATIENCE });
