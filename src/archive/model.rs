@@ -281,17 +281,39 @@ pub struct Track {
 }
 
 impl Track {
+    /// Where a place on the track's own count lies on the session's clock. For many places keep the
+    /// [`Track::timeline`].
+    #[must_use]
+    pub fn session(&self, at: Ticks) -> Ticks {
+        self.timeline().session(at)
+    }
+
+    /// The track's own count on the session's clock.
+    #[must_use]
+    pub fn timeline(&self) -> Timeline {
+        let mut pins: Vec<Anchor> =
+            self.parts.iter().map(|part| part.start).chain(self.anchors.iter().copied()).collect();
+        pins.sort_by_key(|pin| pin.track);
+        Timeline { pins }
+    }
+}
+
+/// A track's own count on the session's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// The starts of parts and the anchors, in order.
+    pins: Vec<Anchor>,
+}
+
+impl Timeline {
     /// Where a place on the track's own count lies on the session's clock: even between two anchors, one to one past the
     /// last.
     #[must_use]
     pub fn session(&self, at: Ticks) -> Ticks {
-        let mut pins: Vec<Anchor> =
-            self.parts.iter().map(|part| part.start).chain(self.anchors.iter().copied()).collect();
-        pins.sort_by_key(|pin| pin.track);
-        let after = pins.partition_point(|pin| pin.track <= at);
-        let Some(before) = after.checked_sub(1).map(|index| pins[index]) else { return at };
+        let after = self.pins.partition_point(|pin| pin.track <= at);
+        let Some(before) = after.checked_sub(1).map(|index| self.pins[index]) else { return at };
         let gone = at.saturating_sub(before.track);
-        let Some(next) = pins.get(after) else { return before.session.saturating_add(gone) };
+        let Some(next) = self.pins.get(after) else { return before.session.saturating_add(gone) };
         let (track, session) =
             (next.track.get() - before.track.get(), next.session.saturating_sub(before.session).get());
         let part = u128::from(gone.get()) * u128::from(session) / u128::from(track);
@@ -339,6 +361,30 @@ pub struct Summary {
     pub tracks: u32,
 }
 
+/// What is made out of a recording's parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Derived {
+    /// All tracks in one WebM file, on the session's timeline.
+    Session,
+    /// One track as WebM, from its own start on.
+    Track(TrackNumber),
+    /// The peaks of one track, on the session's timeline.
+    Waveform(TrackNumber),
+}
+
+/// A derived file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedFile {
+    /// What it is.
+    pub what: Derived,
+    /// The version of the recipe that made it; 0 where it is to be made again.
+    pub recipe: u32,
+    /// How long it is.
+    pub bytes: u64,
+    /// Whether some of the sound could not be read when it was made.
+    pub damaged: bool,
+}
+
 /// A recording with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
@@ -348,4 +394,6 @@ pub struct Recording {
     pub tracks: Vec<Track>,
     /// Its chat, in order.
     pub chat: Vec<Chat>,
+    /// What was made out of it, so far.
+    pub derived: Vec<DerivedFile>,
 }
