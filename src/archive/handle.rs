@@ -7,9 +7,10 @@ use std::sync::Arc;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::derived::{self, Found, Orders};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
-use super::model::{Recording, RecordingId, Summary};
+use super::model::{Derived, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, NewRecording, RecordingWriter};
@@ -27,6 +28,13 @@ struct Shared {
     readers: SqlitePool,
     commands: mpsc::UnboundedSender<Command>,
     opened: Opened,
+    orders: Arc<Orders>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.orders.stop();
+    }
 }
 
 /// What someone changes of a recording; `None` leaves a thing as it is.
@@ -45,7 +53,7 @@ pub enum Error {
     /// No recording, or no track of it, has that ID or number.
     #[error("there is no such recording")]
     NotFound,
-    /// It has not ended, and only what has ended can be deleted.
+    /// It has not ended, and only what has ended can be deleted, or has anything derived from it.
     #[error("the recording has not ended")]
     Live,
     /// The index cannot be read or written.
@@ -59,15 +67,23 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
+    #[error("it could not be made: {0}")]
+    NotMade(String),
     /// The writer's thread is gone: the hub stops.
     #[error("the archive is closed")]
     Closed,
 }
 
 impl Archive {
-    pub(super) fn new(folder: PathBuf, readers: SqlitePool, commands: mpsc::UnboundedSender<Command>) -> Self {
+    pub(super) fn new(
+        folder: PathBuf,
+        readers: SqlitePool,
+        commands: mpsc::UnboundedSender<Command>,
+        orders: Arc<Orders>,
+    ) -> Self {
         let opened = Opened::default();
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened }) }
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders }) }
     }
 
     /// The folder of all recordings.
@@ -120,6 +136,20 @@ impl Archive {
         }
     }
 
+    /// Something that is derived from a recording; where it is not there, it is made next.
+    ///
+    /// # Errors
+    /// [`Error::Live`] where the recording has not ended; where there is no such recording or track, or making it failed
+    /// since it was last asked for.
+    pub async fn derived(&self, id: RecordingId, what: Derived) -> Result<Found, Error> {
+        let mut connection = self.shared.readers.acquire().await?;
+        let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
+        match found.open()? {
+            Some(download) => Ok(Found::Made(Box::new(download))),
+            None => self.shared.orders.want(id).map(Found::Making).map_err(Error::NotMade),
+        }
+    }
+
     /// Changes a recording's title or whether it is kept, and gives what it is then.
     ///
     /// # Errors
@@ -133,6 +163,7 @@ impl Archive {
     /// # Errors
     /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed.
     pub async fn delete(&self, id: RecordingId) -> Result<(), Error> {
+        let _kept_off = self.shared.orders.keep_off(id).await;
         self.ask(|reply| Command::Delete { id, reply }).await?;
         self.shared.opened.forget(id);
         Ok(())
@@ -158,8 +189,11 @@ impl Archive {
     /// Writes what is there, syncs it, and ends the writer's thread; the lock is free when this returns. Recordings that
     /// have not ended stay open in the index, for the next start to end.
     pub async fn close(&self) {
+        // What is being made is thrown away, and made at the next start. The writer does not wait for that.
+        self.shared.orders.stop();
         // An error means that the thread is gone already.
         let _ = self.ask(|reply| Command::Close { reply }).await;
+        self.shared.orders.stopped().await;
         self.shared.readers.close().await;
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
@@ -9,6 +10,7 @@ use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::derived::Orders;
 use super::handle::Archive;
 use super::lock::{Lock, Refused};
 use super::names;
@@ -96,13 +98,15 @@ impl Archive {
         let folder = options.folder.clone();
         let (commands, inbox) = mpsc::unbounded_channel();
         let (opened, opening) = oneshot::channel();
+        let orders = Arc::new(Orders::default());
+        let (channel, making) = ((commands.downgrade(), inbox), Arc::clone(&orders));
         let thread = std::thread::Builder::new().name("archive".to_owned());
-        let spawned = thread.spawn(move || shell(options, now, inbox, opened));
+        let spawned = thread.spawn(move || shell(options, now, channel, making, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands), recovered))
+        Ok((Self::new(folder, readers, commands, orders), recovered))
     }
 }
 
@@ -111,6 +115,7 @@ pub(super) async fn open(
     options: &Options,
     now: UnixMillis,
     mut store: Box<dyn Store>,
+    orders: Arc<Orders>,
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let pid = std::process::id();
@@ -128,7 +133,7 @@ pub(super) async fn open(
     let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, store, connection), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, store, connection, orders), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

@@ -44,6 +44,8 @@ pub enum Kind {
     InvalidHandshake,
     /// The recording has not ended.
     RecordingLive,
+    /// Something that is derived from a recording could not be made.
+    NotMade,
     /// A range that begins behind the end.
     RangeNotSatisfiable,
     /// Too many connections.
@@ -71,6 +73,7 @@ impl Kind {
             Self::NotSupported => (StatusCode::BAD_REQUEST, "not_supported", "Not supported"),
             Self::InvalidHandshake => (StatusCode::BAD_REQUEST, "invalid_handshake", "Not a WebSocket handshake"),
             Self::RecordingLive => (StatusCode::CONFLICT, "recording_live", "The recording has not ended"),
+            Self::NotMade => (StatusCode::SERVICE_UNAVAILABLE, "not_made", "It could not be made"),
             Self::RangeNotSatisfiable => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range begins behind the end")
             }
@@ -145,7 +148,11 @@ impl From<archive::Error> for Problem {
                 Self::new(Kind::RecordingNotFound, "There is no such recording, or no such track of it.")
             }
             archive::Error::Live => {
-                Self::new(Kind::RecordingLive, "The recording is still being made. Delete it when it has ended.")
+                Self::new(Kind::RecordingLive, "The recording is still being made. Ask again when it has ended.")
+            }
+            archive::Error::NotMade(why) => {
+                let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
+                Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
             }
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
             error => Self::internal(&error),

@@ -144,6 +144,10 @@ impl Store for StandIn {
         self.disk.read(path, from)
     }
 
+    fn free(&mut self, path: &Path) -> io::Result<u64> {
+        self.disk.free(path)
+    }
+
     fn committed(&mut self) {
         (self.before)(&Asked::Committed, &self.known).expect("a commit is told, not asked");
     }

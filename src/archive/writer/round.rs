@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::Command;
 use super::manage;
 use super::recording::{Fault, Indexed, Recording, Trouble};
+use crate::archive::derived::Orders;
 use crate::archive::index::write;
 use crate::archive::model::RecordingId;
 use crate::archive::store::Store;
@@ -20,13 +22,21 @@ pub(in crate::archive) struct Writer {
     run: i64,
     pub(super) store: Box<dyn Store>,
     pub(super) connection: SqliteConnection,
+    /// What the maker is to make.
+    pub(super) orders: Arc<Orders>,
     /// The recordings that are being made, and those that a fault ended and the index does not know it yet.
     pub(super) recordings: BTreeMap<RecordingId, Recording>,
 }
 
 impl Writer {
-    pub fn new(root: PathBuf, run: i64, store: Box<dyn Store>, connection: SqliteConnection) -> Self {
-        Self { root, run, store, connection, recordings: BTreeMap::new() }
+    pub fn new(
+        root: PathBuf,
+        run: i64,
+        store: Box<dyn Store>,
+        connection: SqliteConnection,
+        orders: Arc<Orders>,
+    ) -> Self {
+        Self { root, run, store, connection, orders, recordings: BTreeMap::new() }
     }
 
     /// Takes a command. What is told of a recording waits for the next round; everything else is done at once.
@@ -47,6 +57,9 @@ impl Writer {
             }
             Command::Delete { id, reply } => {
                 let _ = reply.send(self.delete(id).await);
+            }
+            Command::Derived { id, news, reply } => {
+                let _ = reply.send(self.derived(id, news).await);
             }
             Command::Probe { reply } => {
                 let _ = reply.send(self.probe());
@@ -131,6 +144,9 @@ impl Writer {
         let Indexed { spools, events, over } = indexed;
         let settled = self.settled(recording, spools, news).await;
         recording.tell(events);
+        if over {
+            self.orders.ask(recording.id);
+        }
         if let Err(trouble) = settled {
             if over {
                 // Index and sound are complete; what is left is for the next start, or a check.
