@@ -80,7 +80,8 @@ async function say(hub, room, { name, sound, seconds, after = 0, lines = [] }) {
   await sleep(after * 1000);
   const socket = new WebSocket(`${hub.address.replace('http', 'ws')}/rooms/${room}/ws?name=${encodeURIComponent(name)}`);
   await once(socket, 'open');
-  const source = ['-re', '-f', 'lavfi', '-i', `aevalsrc=${sound}:s=48000:d=${seconds}`];
+  // A comma would begin the next filter.
+  const source = ['-re', '-f', 'lavfi', '-i', `aevalsrc=${sound.replaceAll(',', '\\,')}:s=48000:d=${seconds}`];
   const output = ['-c:a', 'libopus', '-b:a', '96k', '-f', 'webm', '-cluster_time_limit', '100', '-flush_packets', '1', '-'];
   const ffmpeg = spawn('ffmpeg', ['-loglevel', 'error', ...source, ...output], { stdio: ['ignore', 'pipe', 'inherit'] });
   let first = true;
@@ -90,6 +91,7 @@ async function say(hub, room, { name, sound, seconds, after = 0, lines = [] }) {
     first = false;
     for (const [at, text] of lines) setTimeout(() => socket.send(text), at * 1000);
   }
+  if (first) throw new Error(`ffmpeg makes no sound of ${sound}`);
   socket.close();
   await once(socket, 'close');
 }
