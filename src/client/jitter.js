@@ -20,6 +20,8 @@ export const LONGEST = 400 * MILLI;
 const STALLED = 40 * MILLI;
 /** In this time the spread shrinks by a half. */
 const HALF_LIFE = 20 * SECOND;
+/** By this the spread grows past that of a late packet. */
+const MORE = 1.25;
 /** Packets that are late for so long in a row come by a slower way now. */
 const PERSISTENT = SECOND / 4;
 /** The fastest transit is that of one to two of these. */
@@ -89,7 +91,9 @@ export class LiveDelay {
     this.#lowest.take(transit, now);
     const spread = transit - this.#lowest.value;
     if (spread <= LONGEST) {
-      this.#spread = Math.max(this.#spread, spread);
+      // One that is late is seldom the worst to come.
+      const late = spread > this.#spread + MARGIN;
+      this.#spread = Math.max(this.#spread, late ? Math.min(MORE * spread, LONGEST) : spread);
       this.#late = null;
       return;
     }
