@@ -14,6 +14,9 @@ import { Seeks } from './seeks.js';
 const NEAR = 0.05;
 /** How long after the hub's end notice the last sound may still be waiting when nothing more is heard, in seconds. */
 const PATIENCE = 1.5;
+/** So long after a seek the ear may still tell of the place before it, in ms; and it cannot have got further than this, in seconds. */
+const SETTLING = 300;
+const FURTHEST = 1;
 /** How often is looked whether the end has been heard, in ms. */
 const LOOK_EVERY = 50;
 
@@ -64,6 +67,8 @@ export class ReplayPlayer extends Emitter {
   #wanted = false;
   /** The place that was heard or asked for last, and when, in ms. */
   #place = { at: 0, since: 0 };
+  /** Where the last seek led, and when the ear will surely tell of it, in ms. */
+  #landed = { at: 0, settled: -Infinity };
   #duration = 0;
   /** The seeks of this connection. @type {Seeks | null} */
   #seeks = null;
@@ -114,7 +119,10 @@ export class ReplayPlayer extends Emitter {
   position() {
     if (this.#state.kind !== 'playing' || this.#seeking) return this.#place.at;
     const now = this.#now();
-    const heard = this.#ear.position();
+    const told = this.#ear.position();
+    const { at, settled } = this.#landed;
+    const stale = told !== null && now < settled && (told < at - NEAR || told > at + FURTHEST);
+    const heard = stale ? null : told;
     // Where nothing sounds, in a gap of all tracks, time goes on by itself.
     const silent = this.tracks.size === 0 ? this.#place.at + (now - this.#place.since) / 1000 : this.#place.at;
     this.#place = { at: this.#within(heard ?? silent), since: now };
@@ -214,6 +222,7 @@ export class ReplayPlayer extends Emitter {
     if (this.#seeking) return;
     if (moved) {
       this.#stay(notice.at);
+      this.#landed = { at: notice.at, settled: this.#now() + SETTLING };
       this.#ear.resetTo(ticks(notice.at));
       if (this.#wanted) this.#ear.resume();
       else this.#ear.pause();
