@@ -2,8 +2,8 @@
 //
 // What belongs here: lines and their places. What does not: elements of a page.
 
-/** Who came this early was there when the recording began, in seconds. */
-const FROM_THE_START = 1;
+/** Who came this early was there from the start, and who left this late stayed to the end, in seconds. */
+const NO_NEWS = 1;
 
 /**
  * @typedef {object} Line
@@ -29,11 +29,11 @@ export function linesOf({ chat, attendance = [], duration }) {
   /** @type {Line[]} */
   const lines = [];
   for (const { name, joined } of attendance) {
-    if (joined >= FROM_THE_START) lines.push({ at: joined, kind: 'joined', name, text: '' });
+    if (joined >= NO_NEWS) lines.push({ at: joined, kind: 'joined', name, text: '' });
   }
   for (const { at, name, text } of chat) lines.push({ at, kind: 'chat', name, text });
   for (const { name, left } of attendance) {
-    if (left !== null && left < duration) lines.push({ at: left, kind: 'left', name, text: '' });
+    if (left !== null && left < duration - NO_NEWS) lines.push({ at: left, kind: 'left', name, text: '' });
   }
   // Sorting is stable: those of one moment stay in this order.
   return lines.sort((one, other) => one.at - other.at);

@@ -118,9 +118,7 @@ function show(recording) {
     const at = momentOf(location.hash);
     if (at !== null) player.seek(at);
   });
-  // A browser lets a page sound from the first click or key on.
-  for (const event of ['pointerdown', 'pointerup', 'keydown']) addEventListener(event, () => sound?.allow(), true);
-  void sound?.isAllowed().then((allowed) => allowed && player.state.kind === 'idle' && player.play());
+  void sound?.allowed().then((byItself) => byItself && player.state.kind === 'idle' && player.play());
   void keepUp(() => recording, tell, timeline);
 }
 

@@ -4,9 +4,6 @@ import { barOf } from './level.js';
 import { CONTEXT, Listener } from './listener.js';
 import { Speaking } from './speaking.js';
 
-/** How long a browser may take to let a page sound that nobody has clicked in yet, in ms. */
-const PATIENCE = 500;
-
 export class ReplaySound {
   #desk;
   #speaking = new Speaking();
@@ -40,10 +37,20 @@ export class ReplaySound {
     if (this.context.state === 'suspended') void this.context.resume();
   }
 
-  /** Whether the browser lets this page sound before anyone has clicked in it. @returns {Promise<boolean>} */
-  async isAllowed() {
-    // Where it is not allowed, this waits for a click.
-    const resumed = this.context.resume().then(() => true, () => false);
-    return Promise.race([resumed, new Promise((resolve) => setTimeout(() => resolve(false), PATIENCE))]);
+  /**
+   * Waits until the browser lets this page sound: at once, or when someone has clicked or pressed a key.
+   *
+   * @returns {Promise<boolean>} whether it did so by itself
+   */
+  async allowed() {
+    let touched = false;
+    for (const event of ['pointerdown', 'pointerup', 'keydown']) {
+      addEventListener(event, () => {
+        touched = true;
+        this.allow();
+      }, true);
+    }
+    await this.context.resume();
+    return !touched;
   }
 }

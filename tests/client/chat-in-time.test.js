@@ -20,7 +20,7 @@ test('lines are in time, with who came and went between them', () => {
 });
 
 test('who was there from the start and stayed to the end is no news', () => {
-  const attendance = [{ name: 'Ann', joined: 0.4, left: 60 }, { name: 'Ben', joined: 0, left: null }];
+  const attendance = [{ name: 'Ann', joined: 0.4, left: 60 }, { name: 'Ben', joined: 0, left: null }, { name: 'Cem', joined: 0, left: 59.5 }];
   assert.deepEqual(linesOf({ chat: [], attendance, duration: 60 }), []);
 });
 
