@@ -33,6 +33,7 @@
  * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
  * @property {{ ogg: string, webm: string, waveform: string }} files addresses
  * @property {{ ogg: number, webm: number | null }} sizes bytes; `null` is not made yet
+ * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
  * @typedef {object} InFull what only one recording by itself says
  * @property {RecordedTrack[]} tracks

@@ -36,10 +36,10 @@ export function rowsOf({ tracks, files, duration }) {
   if (tracks.length === 0) return [];
   return [
     all,
-    ...tracks.map(({ number, start, duration: length, files, sizes }) => ({
+    ...tracks.map(({ number, start, duration: length, files, sizes, damaged }) => ({
       key: String(number),
       name: names.get(number) ?? '',
-      facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}`,
+      facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}${damaged ? '; some of it cannot be read' : ''}`,
       files: [
         { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: false },
         { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },

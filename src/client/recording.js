@@ -69,7 +69,7 @@ function show(recording) {
   const transport = new Transport(player);
   const timeline = new Timeline({ lanes: find('lanes', HTMLElement), ruler: find('ruler', HTMLElement), desk }, {
     point: (at, done) => transport.point(at, done),
-    desk: () => sound?.follow(player.tracks.keys()),
+    desk: () => sound?.mix(recording.tracks),
   });
   const transcript = new Transcript({ list: find('chat', HTMLElement), none: find('no-chat', HTMLElement) }, (at) => player.seek(at));
   const title = new Title(async (text) => tell(await api.entitle(id, text)));
@@ -105,7 +105,6 @@ function show(recording) {
     showTrouble();
   });
   player.on('duration', () => timeline.show(recording.tracks, player.duration));
-  player.on('tracks', (tracks) => sound?.follow(tracks.keys()));
 
   find('stage', HTMLElement).hidden = false;
   find('play', HTMLButtonElement).disabled = !sound;

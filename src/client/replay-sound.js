@@ -15,9 +15,9 @@ export class ReplaySound {
     this.listener = new Listener(this.context);
   }
 
-  /** Makes tracks as loud as the desk says. @param {Iterable<number>} tracks their numbers */
-  follow(tracks) {
-    for (const track of tracks) this.listener.setTrackVolume(track, this.#desk.hears(track) ? 1 : 0);
+  /** Makes tracks as loud as the desk says, those that come later too. @param {readonly { number: number }[]} tracks */
+  mix(tracks) {
+    for (const { number } of tracks) this.listener.setTrackVolume(number, this.#desk.hears(number) ? 1 : 0);
   }
 
   /**

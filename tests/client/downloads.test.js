@@ -6,7 +6,7 @@ import { titleOf } from '../../src/client/title.js';
 
 const TRACK = {
   number: 1, participant: 'a', name: 'Ann', start: 3, duration: 90, bytes: 5, gaps: [],
-  files: { ogg: '/1.ogg', webm: '/1.webm', waveform: '/1.json' }, sizes: { ogg: 500, webm: null },
+  files: { ogg: '/1.ogg', webm: '/1.webm', waveform: '/1.json' }, sizes: { ogg: 500, webm: null }, damaged: false,
 };
 const RECORDING = /** @type {any} */ ({ tracks: [TRACK], duration: 100, files: { session: { href: '/session.webm', bytes: 900 } } });
 
@@ -16,6 +16,11 @@ test('the files of all are first, then those of each track', () => {
     ['Everyone', 'all tracks in one file, 1:40', [['WebM', '/session.webm', 900]]],
     ['Ann', '1:30, from 0:03', [['Ogg', '/1.ogg', 500], ['WebM', '/1.webm', null]]],
   ]);
+});
+
+test('a track that is damaged says so', () => {
+  const [, row] = rowsOf({ ...RECORDING, tracks: [{ ...TRACK, damaged: true }] });
+  assert.match(row?.facts ?? '', /some of it cannot be read/);
 });
 
 test('a recording without a track has no files', () => {
