@@ -135,6 +135,19 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await page.close();
     });
 
+    test('a browser without WebCodecs plays, seeks and pauses too', async () => {
+      const page = await open('', { before: () => void Reflect.deleteProperty(globalThis, 'AudioDecoder') });
+      await soundsLikeItsPlace(page, 0);
+      await point(page, 0.6);
+      await soundsLikeItsPlace(page, 0.6 * recording.duration - 0.1);
+      await page.click('#play');
+      await hearsNothing(page, name);
+      await page.click('#play');
+      await soundsLikeItsPlace(page, 0.6 * recording.duration - 0.1);
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    });
+
     test('a connection that is lost is told, and comes back at its place', async () => {
       const page = await open('#t=5', { before: keepSockets });
       await soundsLikeItsPlace(page, 5);
