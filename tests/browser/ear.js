@@ -12,7 +12,7 @@ const LONG = 2_000;
 /** Runs in the page, before its own code, so it must stand alone. */
 export function installEar() {
   const connect = /** @type {(this: AudioNode, target: AudioNode, ...rest: number[]) => AudioNode} */ (AudioNode.prototype.connect);
-  /** @type {{ at: number, rms: number }[]} */
+  /** @type {{ at: number, rms: number, pitches: number[] }[]} */
   const heard = [];
   /** @type {any} */ (window).heard = heard;
   AudioNode.prototype.connect = /** @type {any} */ (
@@ -24,10 +24,19 @@ export function installEar() {
         analyser.fftSize = 8192;
         connect.call(this, analyser);
         const samples = new Float32Array(analyser.fftSize);
+        const spectrum = new Float32Array(analyser.frequencyBinCount);
+        analyser.smoothingTimeConstant = 0;
         setInterval(() => {
           analyser.getFloatTimeDomainData(samples);
           const rms = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
-          heard.push({ at: performance.now(), rms });
+          analyser.getFloatFrequencyData(spectrum);
+          /** @type {number[]} */
+          const pitches = [];
+          spectrum.forEach((level, bin) => {
+            const around = spectrum.subarray(Math.max(bin - 8, 0), bin + 9);
+            if (level > -50 && level === Math.max(...around)) pitches.push((bin * this.context.sampleRate) / analyser.fftSize);
+          });
+          heard.push({ at: performance.now(), rms, pitches });
         }, 100);
       }
       return connect.call(this, target, ...rest);
@@ -40,6 +49,24 @@ export async function hears(page, who) {
   const since = await page.run(() => performance.now());
   await page.until(`${who} hears something`, ({ since, least }) =>
     /** @type {any} */ (window).heard.some((/** @type {any} */ it) => it.at > since && it.rms > least), { since, least: HEARD });
+}
+
+/**
+ * Waits until the page has sounded of these pitches, and of no other, for a while.
+ *
+ * @param {import('./browsers.js').Page} page
+ * @param {string} who
+ * @param {number[]} pitches Hz
+ */
+export async function hearsTones(page, who, pitches) {
+  await page.until(`${who} hears ${pitches.join(' and ')} Hz for ${LONG} ms, and nothing else`, ({ long, pitches }) => {
+    /** @type {{ at: number, rms: number, pitches: number[] }[]} */
+    const heard = /** @type {any} */ (window).heard;
+    // What is silent is the output of a microphone.
+    const last = heard.filter(({ at, pitches }) => at > performance.now() - long && pitches.length > 0);
+    const near = (/** @type {number} */ one, /** @type {number} */ other) => Math.abs(one - other) < 15;
+    return last.length > long / 400 && last.every((it) => it.pitches.length === pitches.length && pitches.every((pitch) => it.pitches.some((other) => near(pitch, other))));
+  }, { long: LONG, pitches });
 }
 
 /** Waits until the page has been silent for a while. @param {import('./browsers.js').Page} page @param {string} who */

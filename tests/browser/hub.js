@@ -18,10 +18,13 @@ const PATIENCE = 20_000;
  * @property {() => Promise<void>} kill as a crash does
  */
 
-/** @returns {Promise<Hub>} */
-export async function startHub() {
+/**
+ * @param {{ port?: number }} [options] a free port where none is given
+ * @returns {Promise<Hub>}
+ */
+export async function startHub({ port = 0 } = {}) {
   const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings], {
+  const hub = spawn(BINARY, ['serve', '--listen', `127.0.0.1:${port}`, '--recordings', recordings], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(hub, 'exit');
