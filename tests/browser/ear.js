@@ -35,7 +35,7 @@ export function installEar() {
           /** @type {number[]} */
           const tones = [];
           spectrum.forEach((it, bin) => {
-            const peak = it > (spectrum[bin - 1] ?? 0) && it >= (spectrum[bin + 1] ?? 0);
+            const peak = it === Math.max(...spectrum.subarray(Math.max(bin - 8, 0), bin + 9));
             if (peak && it > -60 && it > loudest - 20) tones.push((bin * analyser.context.sampleRate) / analyser.fftSize);
           });
           heard.push({ at: performance.now(), rms, tones });
@@ -72,6 +72,18 @@ export async function hearsTones(page, who, ...tones) {
   await page.until(`${who} hears ${tones} Hz`, ({ since, tones, near }) =>
     /** @type {any} */ (window).heard.some((/** @type {{ at: number, tones: number[] }} */ it) =>
       it.at > since && tones.every((tone) => it.tones.some((other) => Math.abs(other - tone) < near))), { since, tones, near: NEAR });
+}
+
+/** Waits until for a while the page has sounded these tones and no other. @param {import('./browsers.js').Page} page @param {string} who @param {number[]} tones Hz */
+export async function hearsOnly(page, who, ...tones) {
+  await page.until(`${who} hears ${tones} Hz for ${LONG} ms, and nothing else`, ({ long, tones, near }) => {
+    /** @type {{ at: number, tones: number[] }[]} */
+    const heard = /** @type {any} */ (window).heard;
+    // What is silent is the output of a microphone.
+    const last = heard.filter((it) => it.at > performance.now() - long && it.tones.length > 0);
+    const all = (/** @type {number[]} */ theirs) => tones.every((tone) => theirs.some((other) => Math.abs(other - tone) < near));
+    return last.length > long / 400 && last.every((it) => it.tones.length === tones.length && all(it.tones));
+  }, { long: LONG, tones, near: NEAR });
 }
 
 /** The tones that the page has sounded since it was opened, in Hz. @param {import('./browsers.js').Page} page @param {number} tone */

@@ -19,12 +19,14 @@ const PATIENCE = 20_000;
  */
 
 /**
- * @param {string[]} [options] more of the command line
+ * @param {{ port?: number, grace?: number }} [options] a free port where none is given; how long a session waits for another
+ *   track, in seconds
  * @returns {Promise<Hub>}
  */
-export async function startHub(options = []) {
+export async function startHub({ port = 0, grace = 10 } = {}) {
   const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings, ...options], {
+  const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
+  const hub = spawn(BINARY, ['serve', ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(hub, 'exit');

@@ -19,7 +19,7 @@ let hub;
 let recording;
 
 before(async () => {
-  hub = await startHub(['--grace-seconds', '1']);
+  hub = await startHub({ grace: 1 });
   recording = await record(
     hub,
     'sweep',

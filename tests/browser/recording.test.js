@@ -20,7 +20,7 @@ let chromium;
 let recording;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub(['--grace-seconds', '1']), startChromium()]);
+  [hub, chromium] = await Promise.all([startHub({ grace: 1 }), startChromium()]);
   await mkdir(ARTEFACTS, { recursive: true });
   recording = await talk('kitchen');
 });
