@@ -54,11 +54,6 @@ export class DockPart {
     this.#tip.classList.toggle('gone', !on);
   }
 
-  /** @param {boolean} away while the connection is lost */
-  away(away) {
-    this.#part.classList.toggle('away', away);
-  }
-
   /** @param {import('./publisher.js').State} state */
   voice(state) {
     const talking = state.kind === 'talking';

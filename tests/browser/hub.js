@@ -18,12 +18,14 @@ const PATIENCE = 20_000;
  * @property {() => Promise<void>} kill as a crash does
  */
 
-/** @returns {Promise<Hub>} */
-export async function startHub() {
+/**
+ * @param {{ grace?: number }} [options] how long a session waits for another track, in seconds
+ * @returns {Promise<Hub>}
+ */
+export async function startHub({ grace = 10 } = {}) {
   const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const options = ['--listen', '127.0.0.1:0', '--recordings', recordings, '--grace-seconds', String(grace)];
+  const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(hub, 'exit');
   let output = '';
   const address = await new Promise((resolve, reject) => {
