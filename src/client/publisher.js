@@ -4,6 +4,7 @@
 // sound becomes packets is one of the ways, `encoder.js` or `recorder.js`.
 
 import { Emitter } from './emitter.js';
+import { Encoder } from './encoder.js';
 import { MicrophoneError, openMicrophone } from './microphone.js';
 import { duration, TICKS_PER_SECOND } from './opus.js';
 import { Recorder } from './recorder.js';
@@ -48,7 +49,10 @@ const MOST_BUFFERED = 256 * 1024;
  */
 
 /** The ways, the best first. */
-const WAYS = [{ name: /** @type {const} */ ('recorder'), Way: Recorder }];
+const WAYS = [
+  { name: /** @type {const} */ ('encoder'), Way: Encoder },
+  { name: /** @type {const} */ ('recorder'), Way: Recorder },
+];
 
 /** @extends {Emitter<{ state: State, [name: string]: unknown }>} */
 export class Publisher extends Emitter {
@@ -61,7 +65,7 @@ export class Publisher extends Emitter {
   #muted = false;
   #track;
 
-  /** The ways in which this browser can make packets, the best first. @returns {('recorder')[]} */
+  /** The ways in which this browser can make packets, the best first. @returns {('encoder' | 'recorder')[]} */
   static get ways() {
     return WAYS.filter(({ Way }) => Way.supported).map(({ name }) => name);
   }
@@ -164,7 +168,8 @@ export class Publisher extends Emitter {
     const fail = (/** @type {Failure} */ why) => void (this.#live?.stream === stream && this.#end({ kind: 'failed', why }));
     for (const it of stream.getAudioTracks()) it.onended = () => fail('unplugged');
     let begin = NaN;
-    const Way = WAYS.find(({ Way }) => Way.supported)?.Way ?? Recorder;
+    const Way = WAYS.find(({ Way }) => Way.supported)?.Way;
+    if (!Way) throw new Error('this browser cannot make packets');
     /** @type {Way} */
     const way = new Way({
       packets: (run) => {

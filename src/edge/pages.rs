@@ -18,9 +18,10 @@ use crate::media::room::RoomName;
 struct Client;
 
 /// What a page may do: load and connect to its own origin only, run no code but our files, be framed by nobody
-/// (Content Security Policy Level 3). `'self'` covers WebSockets of the same host.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// (Content Security Policy Level 3). `'self'` covers WebSockets of the same host; a `MediaSource` is played as a `blob:`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; \
+                      media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
 
 /// Where a file of the client lies.
 const ASSETS: &str = "/client/";

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { join } from '../../src/client/ebml.js';
 import { Demuxer, MOST_HELD, WebmError } from '../../src/client/webm-demux.js';
+import { cluster, head } from '../../src/client/webm-mux.js';
 import { adler32, messages, NAMES, packets, random } from './captures.js';
 
 /** @typedef {import('../../src/client/webm-demux.js').Packet} Packet */
@@ -113,4 +114,15 @@ test('what is passed over is never held', () => {
   const piece = new Uint8Array(MOST_HELD);
   for (let round = 0; round < 1000; round += 1) demuxer.push(piece);
   assert.ok(process.memoryUsage().arrayBuffers - before < 64e6);
+});
+
+test('what is muxed is demuxed again: the same packets at the same times, without pre-skip', () => {
+  const packets = packetsOf(demux(messages('firefox-webm-opus'))).map(({ data }) => data);
+  const pieces = [head({ codec: 'opus', channels: 2, pre_skip: 312 })];
+  for (let index = 0; index < packets.length; index += 3) pieces.push(cluster(index * 960, packets.slice(index, index + 3)));
+  const [first, ...rest] = demux(pieces);
+  assert.deepEqual(first, { kind: 'head', format: { codec: 'opus', channels: 2, pre_skip: 0, input_rate: 48_000 } });
+  const found = rest.flatMap((event) => (event.kind === 'packet' ? [event] : []));
+  assert.deepEqual(found.map(({ data }) => data), packets);
+  assert.deepEqual(found.map(({ time }) => time), packets.map((_, index) => index * 960));
 });
