@@ -72,7 +72,8 @@ function begin() {
   write(find('title', HTMLElement), wrong ? 'No such room' : room);
   if (wrong) {
     document.title = 'No such room – roomtone';
-    trouble.say('browser', `${wrong} Open a room from the list of all rooms.`);
+    write(find('none-why', HTMLElement), wrong);
+    find('none', HTMLElement).hidden = false;
     return;
   }
   showTitle();

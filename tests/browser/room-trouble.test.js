@@ -200,7 +200,7 @@ describe('a browser that lacks something', () => {
     const page = await chromium.page();
     await page.open(`${hub.address}/rooms/my%20room`);
     await page.shows('h1', /no such room/);
-    await page.shows('#trouble', /hyphen for a space/);
+    await page.shows('#none', /hyphen for a space/);
     assert.equal(await page.run(() => document.querySelector('#entrance')?.hasAttribute('hidden')), true);
     await page.close();
   });
