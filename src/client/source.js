@@ -3,19 +3,23 @@
 import { TICKS_PER_SECOND } from './opus.js';
 
 /**
- * Firefox refuses a stream on a context of another rate than the stream's; then it is on one of the device's own.
+ * The stream's own rate is the best; where it is not told, the device's mostly is the same. Some browsers refuse a stream
+ * on a context of another rate.
  *
  * @param {MediaStream} stream
  * @returns {{ context: AudioContext, source: MediaStreamAudioSourceNode }}
  */
 export function openSource(stream) {
-  const context = new AudioContext({ sampleRate: TICKS_PER_SECOND, latencyHint: 'interactive' });
-  try {
-    return { context, source: context.createMediaStreamSource(stream) };
-  } catch (error) {
-    void context.close();
-    if (!(error instanceof DOMException && error.name === 'NotSupportedError')) throw error;
-    const own = new AudioContext({ latencyHint: 'interactive' });
-    return { context: own, source: own.createMediaStreamSource(stream) };
+  const own = stream.getAudioTracks()[0]?.getSettings().sampleRate;
+  let refused;
+  for (const sampleRate of own ? [own, undefined] : [undefined, TICKS_PER_SECOND]) {
+    const context = new AudioContext({ latencyHint: 'interactive', ...(sampleRate && { sampleRate }) });
+    try {
+      return { context, source: context.createMediaStreamSource(stream) };
+    } catch (error) {
+      refused = error;
+      void context.close();
+    }
   }
+  throw refused;
 }

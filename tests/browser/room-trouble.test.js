@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
-import { hears, hearsNothing, hearsTones } from './ear.js';
+import { hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { startProxy } from './proxy.js';
 import { gather, join, part, sees, seesNoMore, talk } from './room.js';
@@ -44,7 +44,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       assert.ok(ann && ben);
       await talk(ann);
       await talk(ben);
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       wire.cut();
       await ann.shows('#trouble', /^the connection was lost: nobody hears you\.\s+trying again/);
       await ann.shows('#recording', /^not connected/);
@@ -55,8 +55,8 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ann.until('all is well', () => document.querySelector('#trouble')?.hasAttribute('hidden'));
       await ann.shows('#talk', /^stop$/);
       await sees(ben, 'Ann');
-      await hearsTones(ben, 'Ben', ANN);
-      await hearsTones(ann, 'Ann', BEN);
+      await hearsOnce(ben, 'Ben', ANN);
+      await hearsOnce(ann, 'Ann', BEN);
       forgive(ann);
       await part(ann, ben);
     });
@@ -75,7 +75,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ben.shows('#people', /Ann\s+muted/);
       await hearsNothing(ben, 'Ben');
       await ann.click('#mute');
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       forgive(ann);
       await part(ann, ben);
     });
@@ -114,14 +114,14 @@ for (const end of /** @type {const} */ (['stop', 'kill'])) {
     const [ann, ben] = await gather(chromium, wire.address, 'hub', { Ann: ANN, Ben: null });
     assert.ok(ann && ben);
     await talk(ann);
-    await hearsTones(ben, 'Ben', ANN);
+    await hearsOnce(ben, 'Ben', ANN);
     await first[end]();
     await ann.shows('#trouble', /the connection was lost/);
     const second = await startHub();
     context.after(() => second.stop());
     wire.mend(second.address);
     await sees(ben, 'Ann');
-    await hearsTones(ben, 'Ben', ANN);
+    await hearsOnce(ben, 'Ben', ANN);
     await ann.shows('#recording', /^recording\s+\d:\d\d/);
     forgive(ann, ben);
     await part(ann, ben);
@@ -170,7 +170,7 @@ describe('a browser that lacks something', () => {
       const [page] = await gather(browser, hub.address, 'old', { Ben: BEN });
       assert.ok(page);
       await talk(old);
-      await hearsTones(page, 'Ben', ANN);
+      await hearsOnce(page, 'Ben', ANN);
       await talk(page);
       await old.shows('#people', /Ben\s+speaking/);
       await hears(old, 'Ann');

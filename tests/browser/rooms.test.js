@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { startChromium, startFirefox } from './browsers.js';
-import { hasHeardTone, hears, hearsNothing, hearsTones } from './ear.js';
+import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { gather, part, sees, seesNoMore, talk } from './room.js';
 
@@ -38,9 +38,9 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       assert.ok(ann && ben && cem);
       await talk(ann);
       await talk(ben);
-      await hearsTones(ann, 'Ann', BEN);
-      await hearsTones(ben, 'Ben', ANN);
-      await hearsTones(cem, 'Cem', ANN, BEN);
+      await hearsOnce(ann, 'Ann', BEN);
+      await hearsOnce(ben, 'Ben', ANN);
+      await hearsOnce(cem, 'Cem', ANN, BEN);
       await cem.shows('#people', /Ann\s+speaking[^]*Ben\s+speaking/);
       await cem.shows('#speaking', /^speaking now: Ann, Ben\.$/);
       assert.equal(await hasHeardTone(ann, ANN), false, 'Ann hears herself');
@@ -55,7 +55,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ann.shows('#recording', /recording[^]*\d:\d\d/);
       const [cem] = await gather(browser, hub.address, 'late', { Cem: null });
       assert.ok(cem);
-      await hearsTones(cem, 'Cem, who is late,', ANN);
+      await hearsOnce(cem, 'Cem, who is late,', ANN);
       await hearsNothing(ann, 'Ann');
       await part(ann, cem);
     });
@@ -64,13 +64,13 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       const [ann, ben] = await gather(browser, hub.address, 'mute', { Ann: ANN, Ben: null });
       assert.ok(ann && ben);
       await talk(ann);
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ann.click('#mute');
       await ben.shows('#people', /Ann\s+muted/);
       await ann.shows('#people', /Ann \(you\)\s+muted/);
       await hearsNothing(ben, 'Ben');
       await ann.click('#mute');
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await part(ann, ben);
     });
 
@@ -78,17 +78,17 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       const [ann, ben] = await gather(browser, hub.address, 'keys', { Ann: ANN, Ben: null });
       assert.ok(ann && ben);
       await ann.hold('Space');
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ann.letGo('Space');
       await ben.shows('#people', /Ann\s+muted/);
       await hearsNothing(ben, 'Ben');
       await ann.hold('Space');
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ann.letGo('Space');
       await ben.shows('#people', /Ann\s+muted/);
       await ann.press('m');
       await ann.shows('#news', /^microphone on\.$/);
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ann.press('m');
       await ben.shows('#people', /Ann\s+muted/);
       await ann.write('#text', 'my mum');
@@ -103,7 +103,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       assert.ok(ann && ben && cem);
       await talk(ann);
       await talk(ben);
-      await hearsTones(cem, 'Cem', ANN, BEN);
+      await hearsOnce(cem, 'Cem', ANN, BEN);
       await ann.click('#talk');
       await cem.shows('#people', /Ann\s+listening/);
       await ben.click('#leave');
@@ -123,7 +123,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       const [ann, ben] = await gather(browser, hub.address, 'volume', { Ann: ANN, Ben: null });
       assert.ok(ann && ben);
       await talk(ann);
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ben.run(() => /** @type {HTMLElement} */ (document.querySelector('[aria-label="Volume of Ann"]')).focus());
       await ben.press('Home');
       await ben.shows('#people output', /^0 %$/);
@@ -139,7 +139,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ben.run(() => /** @type {HTMLElement} */ (document.querySelector('[aria-label="Volume of Ann"]')).focus());
       for (let times = 0; times < 10; times += 1) await ben.press('ArrowRight');
       await ben.shows('#people output', /^50 %$/);
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await part(ann, ben);
     });
 
@@ -152,7 +152,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ben.shows('#now', /^Ann\. It is being recorded\.$/);
       await ben.click('#listen-button');
       await sees(ben, 'Ann');
-      await hearsTones(ben, 'Ben', ANN);
+      await hearsOnce(ben, 'Ben', ANN);
       await ben.shows('#listeners', /^you listen\.$/);
       await ann.shows('#listeners', /^1 more listens\.$/);
       assert.ok(await ben.run(() => document.querySelector('#talk')?.hasAttribute('hidden')));
@@ -160,7 +160,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await ben.shows('#people', /Guest \(you\)\s+listening/);
       await sees(ann, 'Guest');
       await talk(ben);
-      await hearsTones(ann, 'Ann', BEN);
+      await hearsOnce(ann, 'Ann', BEN);
       await part(ann, ben);
     });
 

@@ -116,7 +116,7 @@ function sent(said) {
 }
 
 function microphone() {
-  const track = { enabled: true, onended: /** @type {(() => void) | null} */ (null), stopped: false, stop: () => void (track.stopped = true) };
+  const track = { enabled: true, getSettings: () => ({}), onended: /** @type {(() => void) | null} */ (null), stopped: false, stop: () => void (track.stopped = true) };
   const stream = /** @type {MediaStream} */ (/** @type {any} */ ({ getTracks: () => [track], getAudioTracks: () => [track] }));
   return { track, stream };
 }
