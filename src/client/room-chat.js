@@ -10,7 +10,8 @@ const MOST_LINES = 500;
 const NEAR = 8;
 
 export class ChatPart {
-  #list = find('chat', HTMLElement);
+  #place = find('chat', HTMLElement);
+  #lines = find('lines', HTMLElement);
   #form = find('say', HTMLFormElement);
   #text = find('text', HTMLInputElement);
   #hint = find('unread', HTMLButtonElement);
@@ -37,7 +38,7 @@ export class ChatPart {
       find('chat-part', HTMLElement).scrollIntoView({ block: 'nearest' });
       this.#text.focus();
     });
-    this.#list.addEventListener('scroll', () => this.#look({ atEnd: this.#atEnd }));
+    this.#place.addEventListener('scroll', () => this.#look({ atEnd: this.#atEnd }));
     document.addEventListener('visibilitychange', () => this.#look({ visible: !document.hidden }));
     const sight = new IntersectionObserver((entries) => this.#look({ onScreen: entries.at(-1)?.isIntersecting ?? false }));
     sight.observe(this.#form);
@@ -54,13 +55,13 @@ export class ChatPart {
   }
 
   clear() {
-    this.#list.replaceChildren();
+    this.#lines.replaceChildren();
     this.#unread.clear();
     this.#show();
   }
 
   get #atEnd() {
-    return this.#list.scrollTop + this.#list.clientHeight >= this.#list.scrollHeight - NEAR;
+    return this.#place.scrollTop + this.#place.clientHeight >= this.#place.scrollHeight - NEAR;
   }
 
   /**
@@ -73,15 +74,15 @@ export class ChatPart {
     const now = new Date();
     const time = make('time', { datetime: now.toISOString() }, timeOfDay(now));
     const line = make('li', {}, make('p', {}, make('strong', {}, name), ' ', time), make('p', {}, text));
-    this.#list.append(line);
-    while (this.#list.childElementCount > MOST_LINES) this.#list.firstElementChild?.remove();
+    this.#lines.append(line);
+    while (this.#lines.childElementCount > MOST_LINES) this.#lines.firstElementChild?.remove();
     if (own || atEnd) this.#toEnd();
     if (!own) this.#unread.line();
     this.#show();
   }
 
   #toEnd() {
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#place.scrollTop = this.#place.scrollHeight;
   }
 
   /** @param {Parameters<Unread['look']>[0]} change */

@@ -9,6 +9,7 @@ export class DockPart {
   #joinIn = find('join-in', HTMLButtonElement);
   #settings = find('settings-button', HTMLButtonElement);
   #tip = find('tip', HTMLElement);
+  #listens = find('listens', HTMLElement);
 
   /**
    * @param {object} options
@@ -39,9 +40,8 @@ export class DockPart {
   /** @param {'talk' | 'listen' | 'nothing'} way what one is here for */
   show(way) {
     this.#part.hidden = way === 'nothing';
-    for (const button of [this.#talk, this.#mute, this.#settings]) button.hidden = way === 'listen';
-    this.#part.classList.toggle('listens', way === 'listen');
-    this.#joinIn.hidden = way === 'talk';
+    for (const it of [this.#talk, this.#mute, this.#settings, this.#tip]) it.hidden = way === 'listen';
+    for (const it of [this.#joinIn, this.#listens]) it.hidden = way !== 'listen';
     this.voice({ kind: 'silent' });
   }
 
@@ -52,11 +52,6 @@ export class DockPart {
   /** @param {boolean} on whether Space is held to talk */
   tip(on) {
     this.#tip.classList.toggle('gone', !on);
-  }
-
-  /** @param {boolean} away while the connection is lost */
-  away(away) {
-    this.#part.classList.toggle('away', away);
   }
 
   /** @param {import('./publisher.js').State} state */

@@ -8,12 +8,13 @@ import { find, write } from './page.js';
 /**
  * What the sign says.
  *
- * @param {{ session: Session | null, last: string | null, healthy: boolean }} room the recording in progress, the last
- *   one of this visit, and whether what is said now is kept
+ * @param {{ session: Session | null, last: string | null, healthy: boolean, away: boolean }} room the recording in
+ *   progress, the last one of this visit, whether what is said now is kept, and whether the connection is lost
  * @returns {{ word: string, look: '' | 'off' | 'ended', recording: string | null } | null} null where there is nothing to say
  */
-export function signOf({ session, last, healthy }) {
+export function signOf({ session, last, healthy, away }) {
   const recording = session?.recording ?? last;
+  if (away) return { word: 'Not connected', look: 'off', recording };
   if (!healthy) return { word: 'Not recording', look: 'off', recording };
   if (session) return { word: 'Recording', look: '', recording };
   return last ? { word: 'The recording has ended.', look: 'ended', recording } : null;
@@ -29,6 +30,7 @@ export class RecordingPart {
   /** @type {string | null} */
   #last = null;
   #healthy = true;
+  #away = false;
 
   /** @param {Session | null} session */
   follow(session) {
@@ -45,6 +47,12 @@ export class RecordingPart {
     this.#show();
   }
 
+  /** @param {boolean} away while the connection is lost, nothing is known of the recording */
+  away(away) {
+    this.#away = away;
+    this.#show();
+  }
+
   get running() {
     return this.#session !== null && this.#healthy;
   }
@@ -53,16 +61,17 @@ export class RecordingPart {
   forget() {
     this.#last = null;
     this.#healthy = true;
+    this.#away = false;
     this.follow(null);
   }
 
   /** @param {number} now ms of the client's clock */
   showElapsed(now) {
-    write(this.#elapsed, this.#session ? clock((now - this.#session.began) / 1000) : '');
+    write(this.#elapsed, this.#session && !this.#away ? clock((now - this.#session.began) / 1000) : '');
   }
 
   #show() {
-    const sign = signOf({ session: this.#session, last: this.#last, healthy: this.#healthy });
+    const sign = signOf({ session: this.#session, last: this.#last, healthy: this.#healthy, away: this.#away });
     this.#sign.hidden = sign === null;
     if (!sign) return;
     write(this.#word, sign.word);

@@ -1,7 +1,6 @@
 // The page of a room, put together: what one does at the entrance, in the room, and when the connection goes and comes.
 
 import { RoomClient, roomAddress } from './connection.js';
-import { count } from './format.js';
 import { CONTEXT, Listener } from './listener.js';
 import { roomNameProblem } from './names.js';
 import { find, write } from './page.js';
@@ -12,18 +11,19 @@ import { ChatPart } from './room-chat.js';
 import { DockPart } from './room-dock.js';
 import { EntrancePart } from './room-entrance.js';
 import { hearKeys } from './room-keys.js';
+import { offerLink } from './room-link.js';
 import { MicrophonePart } from './room-microphone.js';
 import { PeoplePart } from './room-people.js';
 import { RecordingPart } from './room-recording.js';
 import { TroublePart } from './room-trouble.js';
-import { browserSentence, closedSentence, microphoneSentence, noticeSentence, retrySentence, roomTitle } from './sentences.js';
-import { comingsSentence, peopleOf } from './speaking.js';
+import { browserSentence, closedSentence, lostSentence, microphoneSentence, noticeSentence, retrySentence, roomTitle } from './sentences.js';
+import { comingsSentence, listenersSentence, peopleOf } from './speaking.js';
 import { Voice } from './voice.js';
 
 /** How long a sentence stays that needs nothing done, in ms. */
 const READ = 8_000;
-/** How long the word stays that a link was copied, in ms. */
-const COPIED = 2_000;
+/** How long levels stand, in ms: quicker than an eye asks for costs a phone its battery. */
+const MOMENT = 45;
 
 /**
  * What there is while one is in the room.
@@ -45,6 +45,8 @@ const settings = find('settings', HTMLDialogElement);
 const keysOn = find('keys', HTMLInputElement);
 /** @type {Visit | null} */
 let visit = null;
+/** When levels were last shown, in ms. */
+let shown = 0;
 
 const trouble = new TroublePart();
 const recording = new RecordingPart();
@@ -70,14 +72,15 @@ function begin() {
   write(find('title', HTMLElement), wrong ? 'No such room' : room);
   if (wrong) {
     document.title = 'No such room – roomtone';
-    trouble.say('browser', `${wrong} Open a room from the list of all rooms.`);
+    write(find('none-why', HTMLElement), wrong);
+    find('none', HTMLElement).hidden = false;
     return;
   }
   showTitle();
   entrance.show(true);
   entrance.focus('name');
   trouble.say('browser', browserSentence({ listen: Listener.supported, secure: isSecureContext }));
-  for (const id of ['copy', 'copy-before']) find(id, HTMLButtonElement).addEventListener('click', copyLink);
+  for (const id of ['copy', 'copy-before']) offerLink(find(id, HTMLButtonElement), `${location.origin}/rooms/${room}`, tell, refuse);
   keysOn.checked = remembered('keys') !== 'off';
   keysOn.addEventListener('change', () => {
     remember('keys', keysOn.checked ? 'on' : 'off');
@@ -160,7 +163,7 @@ function showConnection(state) {
   const first = visit.self === null;
   entrance.busy(state.kind === 'connecting');
   stage.classList.toggle('away', state.kind === 'reconnecting');
-  dock.away(state.kind === 'reconnecting');
+  recording.away(state.kind === 'reconnecting');
   if (state.kind === 'joined') {
     visit.self = state.self;
     visit.here = new Map();
@@ -168,8 +171,7 @@ function showConnection(state) {
     if (first) showRoom();
     else tell('Connected again.');
   } else if (state.kind === 'reconnecting') {
-    const retry = () => visit?.client.retry();
-    trouble.say('connection', 'The connection was lost.', { word: 'Try now', run: retry });
+    trouble.say('connection', lostSentence(visit.voice?.state ?? null), { word: 'Try now', run: () => visit?.client.retry() });
   } else if (state.kind === 'closed') {
     end();
     trouble.say('connection', closedSentence(state));
@@ -231,6 +233,11 @@ function tell(sentence) {
   write(news, sentence);
 }
 
+/** @param {string} sentence */
+function refuse(sentence) {
+  trouble.mention('notice', sentence, READ);
+}
+
 /** @param {ReadonlyMap<string, import('./connection.js').Participant>} here */
 function showComings(here) {
   if (!visit) return;
@@ -245,21 +252,20 @@ function showPeople() {
   const state = visit.voice?.state;
   const own = visit.voice && { ...visit.self, live: state?.kind === 'talking', muted: state?.kind === 'talking' && state.muted };
   people.show(peopleOf(own, visit.client.participants.values(), visit.client.tracks.values()));
-  const { listeners } = visit.client;
-  const others = listeners - (visit.voice ? 0 : 1);
-  const you = visit.voice ? '' : 'You listen.';
-  write(find('listeners', HTMLElement), others > 0 ? `${you} ${count(others, 'more listens', 'more listen')}.`.trim() : you);
+  write(find('listeners', HTMLElement), listenersSentence(visit.client.listeners, visit.voice === null));
 }
 
-/** Once a frame while one is here: who speaks, how loud, and how long things take. */
-function showMoment() {
+/** Some twenty times a second while one is here: who speaks, how loud, and how long things take. @param {number} now ms */
+function showMoment(now) {
   if (!visit) return;
+  requestAnimationFrame(showMoment);
+  if (now - shown < MOMENT) return;
+  shown = now;
   const { client, publisher, listener } = visit;
   people.showLevels(({ own, id }) => (own ? publisher.level() : (listener?.levelOf(id) ?? 0)));
   if (settings.open) microphone.showLevel();
   recording.showElapsed(client.now());
   if (client.state.kind === 'reconnecting') trouble.when(retrySentence(client.state.retryAt - client.now()));
-  requestAnimationFrame(showMoment);
 }
 
 /** @param {import('./connection.js').Notice} notice */
@@ -296,19 +302,4 @@ function openSettings() {
   microphone.explain(null);
   microphone.showLevel();
   settings.showModal();
-}
-
-/** @param {Event} event */
-async function copyLink(event) {
-  const word = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (event.currentTarget).querySelector('span'));
-  const before = word.textContent ?? '';
-  const address = `${location.origin}/rooms/${room}`;
-  try {
-    await navigator.clipboard.writeText(address);
-    tell('The link was copied.');
-    write(word, 'Copied');
-    setTimeout(() => write(word, before), COPIED);
-  } catch {
-    trouble.mention('notice', `The browser does not let this page copy. The link is ${address}`, READ);
-  }
 }

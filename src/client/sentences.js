@@ -48,6 +48,16 @@ export function closedSentence({ cause, code, reason }) {
 }
 
 /**
+ * What it means that the connection is lost and comes back by itself.
+ *
+ * @param {import('./publisher.js').State | null} voice null where one only listens
+ * @returns {string}
+ */
+export function lostSentence(voice) {
+  return voice?.kind === 'talking' && !voice.muted ? 'The connection was lost: nobody hears you.' : 'The connection was lost.';
+}
+
+/**
  * How long it takes until the connection is tried again.
  *
  * @param {number} ms from now; past 0 it is being tried

@@ -1,4 +1,6 @@
-// Who speaks now, told from levels over time. Time is passed in.
+// Who is in a room and who speaks now, told from levels over time. Time is passed in.
+
+import { count } from './format.js';
 
 /** Louder than this is speech: a share of the bar. */
 const LOUD = 0.25;
@@ -63,6 +65,18 @@ export function speakersSentence(speakers) {
   const names = speakers.map(({ name, own }) => (own ? 'you' : name));
   if (names.length === 0) return 'Nobody speaks.';
   return `Speaking now: ${names.join(', ')}.`;
+}
+
+/**
+ * How many only listen, as a sentence; nothing where nobody does.
+ *
+ * @param {number} listeners
+ * @param {boolean} self whether we are one of them
+ */
+export function listenersSentence(listeners, self) {
+  const others = listeners - (self ? 1 : 0);
+  const more = others > 0 ? `${count(others, 'more listens', 'more listen')}.` : '';
+  return [self ? 'You listen.' : '', more].filter(Boolean).join(' ');
 }
 
 /**

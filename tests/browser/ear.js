@@ -12,7 +12,7 @@ const LONG = 2_000;
 /** Runs in the page, before its own code, so it must stand alone. */
 export function installEar() {
   const connect = /** @type {(this: AudioNode, target: AudioNode, ...rest: number[]) => AudioNode} */ (AudioNode.prototype.connect);
-  /** @type {{ at: number, rms: number, tones: number[] }[]} */
+  /** @type {{ at: number, rms: number, pitches: number[] }[]} */
   const heard = [];
   /** @type {any} */ (window).heard = heard;
   AudioNode.prototype.connect = /** @type {any} */ (
@@ -23,22 +23,20 @@ export function installEar() {
         const analyser = this.context.createAnalyser();
         analyser.fftSize = 8192;
         connect.call(this, analyser);
-        analyser.smoothingTimeConstant = 0;
         const samples = new Float32Array(analyser.fftSize);
         const spectrum = new Float32Array(analyser.frequencyBinCount);
+        analyser.smoothingTimeConstant = 0;
         setInterval(() => {
           analyser.getFloatTimeDomainData(samples);
           const rms = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
-          // The tones, in Hz: what stands out of its surroundings, is not much softer than the loudest, and is no whisper.
           analyser.getFloatFrequencyData(spectrum);
-          const loudest = spectrum.reduce((most, it) => Math.max(most, it), -Infinity);
           /** @type {number[]} */
-          const tones = [];
-          spectrum.forEach((it, bin) => {
-            const peak = it === Math.max(...spectrum.subarray(Math.max(bin - 8, 0), bin + 9));
-            if (peak && it > -60 && it > loudest - 20) tones.push((bin * analyser.context.sampleRate) / analyser.fftSize);
+          const pitches = [];
+          spectrum.forEach((level, bin) => {
+            const around = spectrum.subarray(Math.max(bin - 8, 0), bin + 9);
+            if (level > -50 && level === Math.max(...around)) pitches.push((bin * this.context.sampleRate) / analyser.fftSize);
           });
-          heard.push({ at: performance.now(), rms, tones });
+          heard.push({ at: performance.now(), rms, pitches });
         }, 100);
       }
       return connect.call(this, target, ...rest);
@@ -51,6 +49,24 @@ export async function hears(page, who) {
   const since = await page.run(() => performance.now());
   await page.until(`${who} hears something`, ({ since, least }) =>
     /** @type {any} */ (window).heard.some((/** @type {any} */ it) => it.at > since && it.rms > least), { since, least: HEARD });
+}
+
+/**
+ * Waits until the page has sounded of these pitches, and of no other, for a while.
+ *
+ * @param {import('./browsers.js').Page} page
+ * @param {string} who
+ * @param {number[]} pitches Hz
+ */
+export async function hearsTones(page, who, pitches) {
+  await page.until(`${who} hears ${pitches.join(' and ')} Hz for ${LONG} ms, and nothing else`, ({ long, pitches }) => {
+    /** @type {{ at: number, rms: number, pitches: number[] }[]} */
+    const heard = /** @type {any} */ (window).heard;
+    // What is silent is the output of a microphone.
+    const last = heard.filter(({ at, pitches }) => at > performance.now() - long && pitches.length > 0);
+    const near = (/** @type {number} */ one, /** @type {number} */ other) => Math.abs(one - other) < 15;
+    return last.length > long / 400 && last.every((it) => it.pitches.length === pitches.length && pitches.every((pitch) => it.pitches.some((other) => near(pitch, other))));
+  }, { long: LONG, pitches });
 }
 
 /** Waits until the page has been silent for a while. @param {import('./browsers.js').Page} page @param {string} who */
@@ -66,30 +82,18 @@ export async function hearsNothing(page, who) {
 /** How near to a tone what is heard must be, in Hz: two bins of the ear. */
 const NEAR = 12;
 
-/** Waits until the page sounds all of these tones at once, from now on. @param {import('./browsers.js').Page} page @param {string} who @param {number[]} tones Hz */
-export async function hearsTones(page, who, ...tones) {
+/** Waits until the page sounds all of these tones at once, if only for a moment. @param {import('./browsers.js').Page} page @param {string} who @param {number[]} tones Hz */
+export async function hearsOnce(page, who, ...tones) {
   const since = await page.run(() => performance.now());
   await page.until(`${who} hears ${tones} Hz`, ({ since, tones, near }) =>
-    /** @type {any} */ (window).heard.some((/** @type {{ at: number, tones: number[] }} */ it) =>
-      it.at > since && tones.every((tone) => it.tones.some((other) => Math.abs(other - tone) < near))), { since, tones, near: NEAR });
+    /** @type {any} */ (window).heard.some((/** @type {{ at: number, pitches: number[] }} */ it) =>
+      it.at > since && tones.every((tone) => it.pitches.some((other) => Math.abs(other - tone) < near))), { since, tones, near: NEAR });
 }
 
-/** Waits until for a while the page has sounded these tones and no other. @param {import('./browsers.js').Page} page @param {string} who @param {number[]} tones Hz */
-export async function hearsOnly(page, who, ...tones) {
-  await page.until(`${who} hears ${tones} Hz for ${LONG} ms, and nothing else`, ({ long, tones, near }) => {
-    /** @type {{ at: number, tones: number[] }[]} */
-    const heard = /** @type {any} */ (window).heard;
-    // What is silent is the output of a microphone.
-    const last = heard.filter((it) => it.at > performance.now() - long && it.tones.length > 0);
-    const all = (/** @type {number[]} */ theirs) => tones.every((tone) => theirs.some((other) => Math.abs(other - tone) < near));
-    return last.length > long / 400 && last.every((it) => it.tones.length === tones.length && all(it.tones));
-  }, { long: LONG, tones, near: NEAR });
-}
-
-/** The tones that the page has sounded since it was opened, in Hz. @param {import('./browsers.js').Page} page @param {number} tone */
+/** Whether the page has sounded this tone, ever. @param {import('./browsers.js').Page} page @param {number} tone */
 export async function hasHeardTone(page, tone) {
-  return page.run(({ tone, near }) => /** @type {any} */ (window).heard.some((/** @type {{ tones: number[] }} */ it) =>
-    it.tones.some((other) => Math.abs(other - tone) < near)), { tone, near: NEAR });
+  return page.run(({ tone, near }) => /** @type {any} */ (window).heard.some((/** @type {{ pitches: number[] }} */ it) =>
+    it.pitches.some((other) => Math.abs(other - tone) < near)), { tone, near: NEAR });
 }
 
 /** Runs in the page, before its own code: every microphone is this tone. @param {number} tone Hz */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
-import { hearsNothing, hearsOnly } from './ear.js';
+import { hearsNothing, hearsTones } from './ear.js';
 import { startHub } from './hub.js';
 
 /** @typedef {import('./browsers.js').Page} Page */
@@ -94,11 +94,11 @@ for (const name of ['Chromium', 'Firefox']) {
       assert.deepEqual(ways, old ? ['recorder', 'elements'] : ['encoder', 'decoded']);
       await say(ann, LOW);
       await say(ben, HIGH);
-      await hearsOnly(ann, 'Ann', HIGH);
-      await hearsOnly(ben, 'Ben', LOW);
+      await hearsTones(ann, 'Ann', [HIGH]);
+      await hearsTones(ben, 'Ben', [LOW]);
       const cem = await open();
       await join(cem, hub.address, room, 'Cem');
-      await hearsOnly(cem, 'Cem, who is late,', LOW, HIGH);
+      await hearsTones(cem, 'Cem, who is late,', [LOW, HIGH]);
 
       await cem.until('the levels are those of the tones', () => {
         const { client, listener } = /** @type {any} */ (window).engine;
@@ -111,12 +111,12 @@ for (const name of ['Chromium', 'Firefox']) {
         const { client, listener } = /** @type {any} */ (window).engine;
         for (const { id, name } of client.participants.values()) if (name === 'Ben') listener.setVolume(id, 0);
       });
-      await hearsOnly(cem, 'Cem, who does not want to hear Ben,', LOW);
+      await hearsTones(cem, 'Cem, who does not want to hear Ben,', [LOW]);
       await ann.run(() => /** @type {any} */ (window).engine.publisher.mute(true));
       await hearsNothing(cem, 'Cem, when Ann is muted,');
       await say(ann, HIGH);
       await ann.run(() => /** @type {any} */ (window).engine.publisher.mute(false));
-      await hearsOnly(cem, 'Cem, when Ann has taken another microphone,', HIGH);
+      await hearsTones(cem, 'Cem, when Ann has taken another microphone,', [HIGH]);
       await ann.run(() => /** @type {any} */ (window).engine.publisher.stop());
       await hearsNothing(cem, 'Cem, when Ann has stopped,');
       await part(ann, ben, cem);
@@ -131,8 +131,8 @@ test('both browsers hear each other', async () => {
   await join(ben, hub.address, 'both', 'Ben');
   await say(ann, LOW);
   await say(ben, HIGH);
-  await hearsOnly(ann, 'Chromium', HIGH);
-  await hearsOnly(ben, 'Firefox', LOW);
+  await hearsTones(ann, 'Chromium', [HIGH]);
+  await hearsTones(ben, 'Firefox', [LOW]);
   await part(ann, ben);
 });
 
@@ -143,12 +143,12 @@ test('a hub that was killed and is back is talked on, by itself', async () => {
   await join(ann, first.address, 'back', 'Ann');
   await join(ben, first.address, 'back', 'Ben');
   await say(ann, LOW);
-  await hearsOnly(ben, 'Ben', LOW);
+  await hearsTones(ben, 'Ben', [LOW]);
   await first.kill();
   await ben.until('Ben waits', () => /** @type {any} */ (window).engine.client.state.kind === 'reconnecting');
   await hearsNothing(ben, 'Ben');
   const second = await startHub({ port: Number(new URL(first.address).port) });
-  await hearsOnly(ben, 'Ben', LOW);
+  await hearsTones(ben, 'Ben', [LOW]);
   assert.equal(await ann.run(() => /** @type {any} */ (window).engine.publisher.state.kind), 'talking');
   await ann.close();
   await ben.close();
@@ -161,7 +161,7 @@ test('a context that was suspended hears the room as it is when it runs again', 
   await join(ann, hub.address, 'asleep', 'Ann');
   await join(ben, hub.address, 'asleep', 'Ben');
   await say(ann, LOW);
-  await hearsOnly(ben, 'Ben', LOW);
+  await hearsTones(ben, 'Ben', [LOW]);
   await ben.run(() => /** @type {any} */ (window).engine.context.suspend());
   await say(ann, HIGH);
   // What is said meanwhile would be heard first, were it kept.
@@ -174,8 +174,8 @@ test('a context that was suspended hears the room as it is when it runs again', 
     /** @type {any} */ (window).heard.length = 0;
     return /** @type {any} */ (window).engine.context.resume();
   });
-  await hearsOnly(ben, 'Ben, who was asleep,', HIGH);
-  const low = await ben.run(() => /** @type {any} */ (window).heard.filter((/** @type {any} */ it) => it.tones.some((/** @type {number} */ tone) => tone < 1000)).length);
+  await hearsTones(ben, 'Ben, who was asleep,', [HIGH]);
+  const low = await ben.run(() => /** @type {any} */ (window).heard.filter((/** @type {any} */ it) => it.pitches.some((/** @type {number} */ pitch) => pitch < 1000)).length);
   assert.ok(low <= 1, `${low} times he heard what was said before`);
   await part(ann, ben);
 });

@@ -19,16 +19,14 @@ const PATIENCE = 20_000;
  */
 
 /**
- * @param {{ port?: number, grace?: number }} [options] a free port where none is given; how long a session waits for another
- *   track, in seconds
+ * @param {{ port?: number, grace?: number }} [options] a free port where none is given; how long a session waits for
+ *   another track, in seconds
  * @returns {Promise<Hub>}
  */
 export async function startHub({ port = 0, grace = 10 } = {}) {
   const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
   const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
-  const hub = spawn(BINARY, ['serve', ...options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(hub, 'exit');
   let output = '';
   const address = await new Promise((resolve, reject) => {

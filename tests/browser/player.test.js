@@ -202,11 +202,11 @@ async function soundsLikeItsPlace(page, least) {
   const since = await page.run(() => performance.now());
   await page.until(`the pitch is that of its place, ${least} s or later`, ({ since, least, begin, low, near }) => {
     const at = Number(/** @type {any} */ (document.getElementById('seek')).value);
-    /** @type {{ at: number, tones: number[] }[]} */
+    /** @type {{ at: number, pitches: number[] }[]} */
     const heard = /** @type {any} */ (window).heard;
     const last = heard.at(-1);
     if (!last || last.at < since || at < least) return false;
-    return last.tones.some((hertz) => Math.abs(hertz - (low + 100 * (at - begin))) < near);
+    return last.pitches.some((hertz) => Math.abs(hertz - (low + 100 * (at - begin))) < near);
   }, { since, least, begin, low: pitchAt(0), near: NEAR });
 }
 
@@ -219,10 +219,10 @@ async function soundsLikeItsPlace(page, least) {
  */
 async function hearsOf(page, who, what) {
   await page.until(`${who} is heard`, ({ sweep, tone, high }) => {
-    /** @type {{ at: number, tones: number[] }[]} */
+    /** @type {{ at: number, pitches: number[] }[]} */
     const heard = /** @type {any} */ (window).heard;
     const last = heard.filter(({ at }) => at > performance.now() - 800);
-    const is = (/** @type {(hertz: number) => boolean} */ fits) => last.map(({ tones }) => tones.some(fits));
+    const is = (/** @type {(hertz: number) => boolean} */ fits) => last.map(({ pitches }) => pitches.some(fits));
     const low = is((hertz) => hertz < high / 2);
     const up = is((hertz) => Math.abs(hertz - high) < 20);
     return last.length > 3 && low.every((it) => it === sweep) && up.every((it) => it === tone);

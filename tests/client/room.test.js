@@ -57,11 +57,12 @@ test('of several troubles the gravest is told', () => {
 
 test('the sign says whether what is said is kept, and leads to it', () => {
   const session = { recording: 'r1', began: 0 };
-  assert.equal(signOf({ session: null, last: null, healthy: true }), null);
-  assert.deepEqual(signOf({ session, last: 'r1', healthy: true }), { word: 'Recording', look: '', recording: 'r1' });
-  assert.deepEqual(signOf({ session, last: 'r1', healthy: false }), { word: 'Not recording', look: 'off', recording: 'r1' });
-  assert.deepEqual(signOf({ session: null, last: null, healthy: false }), { word: 'Not recording', look: 'off', recording: null });
-  assert.equal(signOf({ session: null, last: 'r1', healthy: true })?.look, 'ended');
+  assert.equal(signOf({ session: null, last: null, healthy: true, away: false }), null);
+  assert.deepEqual(signOf({ session, last: 'r1', healthy: true, away: false }), { word: 'Recording', look: '', recording: 'r1' });
+  assert.deepEqual(signOf({ session, last: 'r1', healthy: false, away: false }), { word: 'Not recording', look: 'off', recording: 'r1' });
+  assert.deepEqual(signOf({ session: null, last: null, healthy: false, away: false }), { word: 'Not recording', look: 'off', recording: null });
+  assert.equal(signOf({ session: null, last: 'r1', healthy: true, away: false })?.look, 'ended');
+  assert.equal(signOf({ session, last: 'r1', healthy: true, away: true })?.word, 'Not connected');
 });
 
 test('who is in a room is said before one joins', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { comingsSentence, peopleOf, Speaking, speakersSentence } from '../../src/client/speaking.js';
+import { comingsSentence, listenersSentence, peopleOf, Speaking, speakersSentence } from '../../src/client/speaking.js';
 
 const [ann, ben, cem] = ['Ann', 'Ben', 'Cem'].map((name) => ({ id: name.toLowerCase(), name }));
 assert.ok(ann && ben && cem);
@@ -57,4 +57,11 @@ test('who came and went is told in a sentence, a crowd as a number', () => {
   assert.equal(comingsSentence(map(ann, ben), map(cem)), 'Cem came. Ann, Ben went.');
   const crowd = Array.from({ length: 4 }, (_, id) => ({ id: String(id), name: `N${id}` }));
   assert.equal(comingsSentence(map(), map(...crowd)), '4 people came.');
+});
+
+test('those who only listen are counted, without ourselves', () => {
+  assert.equal(listenersSentence(0, false), '');
+  assert.equal(listenersSentence(1, false), '1 more listens.');
+  assert.equal(listenersSentence(1, true), 'You listen.');
+  assert.equal(listenersSentence(3, true), 'You listen. 2 more listen.');
 });
