@@ -4,7 +4,6 @@ import * as api from './api.js';
 import { clock, count, size, when } from './format.js';
 import { roomNameProblem } from './names.js';
 import { find, make, reconcile, say, write } from './page.js';
-import { endWord } from './sentences.js';
 
 /** How often live rooms and the newest recordings are asked for, in ms. */
 const EVERY = 3_000;
@@ -157,6 +156,20 @@ function updateRecording(element, recording) {
   const facts = [...place, when(new Date(started), new Date()), clock(duration), people.join(', ')];
   write(part('p'), facts.filter(Boolean).join(' · '));
   write(part('summary'), `${count(tracks, 'track')}, ${size(bytes)}`);
+}
+
+/** Why it ended, where that is not the usual. @param {string | null} reason */
+function endWord(reason) {
+  switch (reason) {
+    case 'crashed':
+      return 'Ended by a crash';
+    case 'disk_full':
+      return 'Ended: disk full';
+    case 'io_error':
+      return 'Ended: disk error';
+    default:
+      return '';
+  }
 }
 
 /**
