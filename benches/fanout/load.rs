@@ -12,17 +12,17 @@ use crate::peer::{self, Frame, Peer};
 use crate::process::Server;
 
 /// How long the server gets to be done with what came before.
-const SETTLE: Duration = Duration::from_millis(1500);
+pub const SETTLE: Duration = Duration::from_millis(1500);
 /// How many listeners knock at once: a real room fills slowly, and a hub's memory stays as large as its busiest moment.
 const AT_ONCE: usize = 8;
 /// How long a server may take to let all listeners in.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
-const PING: u8 = 9;
-const PONG: u8 = 10;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
 
 /// What a server did with a load.
 pub struct Measured {

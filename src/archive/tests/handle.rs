@@ -162,3 +162,30 @@ async fn a_disk_that_takes_nothing_is_not_healthy() {
     let archive = rig.archive.clone();
     assert!(matches!(rig.ask(archive.healthy()).await, Err(Error::File { .. })));
 }
+
+#[tokio::test]
+async fn a_recording_is_opened_once_for_all_who_play_it_and_a_live_one_anew() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let at = |millis| Moment::START.after(Duration::from_millis(millis));
+    let live = rig.begin(id(1));
+    live.begin_part(part(ONE, 1));
+    live.append(ONE, packets(0..10));
+    rig.record(id(2), 10).await;
+    let archive = rig.archive.clone();
+
+    let first = archive.open_recording(id(2), at(0)).await.unwrap();
+    let second = archive.open_recording(id(2), at(60_000)).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &second), "what has ended does not change");
+    let live_first = archive.open_recording(id(1), at(0)).await.unwrap();
+    assert!(Arc::ptr_eq(&live_first, &archive.open_recording(id(1), at(300)).await.unwrap()));
+    live.append(ONE, packets(10..20));
+    rig.round().await;
+    let grown = archive.open_recording(id(1), at(500)).await.unwrap();
+    assert_eq!(grown.recording.summary.length, Ticks::from_millis(400));
+    assert_eq!(live_first.recording.summary.length, Ticks::from_millis(200), "who has it open keeps what they know");
+
+    rig.ask(archive.delete(id(2))).await.unwrap();
+    assert!(matches!(archive.open_recording(id(2), at(60_000)).await, Err(Error::NotFound)));
+    assert!(matches!(archive.open_recording(id(3), at(0)).await, Err(Error::NotFound)));
+}

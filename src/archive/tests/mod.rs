@@ -28,7 +28,7 @@ use super::{Archive, Event, NewPart, NewRecording, RecordingWriter, Recovered, i
 use crate::container::ogg::{Demuxer, Event as OggEvent};
 use crate::media::opus;
 use crate::media::packet::{Packet, Sequence};
-use crate::media::time::{Ticks, UnixMillis};
+use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
 /// 2026-11-22T09:28:00Z.
