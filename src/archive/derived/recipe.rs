@@ -51,7 +51,7 @@ const fn passes(what: Derived) -> u64 {
 
 /// Why a file was not made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stopped {
+pub(in crate::archive) enum Stopped {
     /// It is not wanted any more: the hub stops, or the recording is being deleted.
     #[error("told to stop")]
     Told,
