@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `--tracks N` | how many (10) |
 //! | `--minutes M` | how long each is (60) |
+//! | `--gap S` | seconds without a packet in the middle of each track, more than 60, so that it has two parts (none) |
 //! | `--keep FOLDER` | writes the recording there, and leaves it |
 
 #![forbid(unsafe_code)]
@@ -68,17 +69,19 @@ fn sound() -> Result<(opus::Head, Vec<SourcePacket>)> {
 struct Asked {
     tracks: u16,
     minutes: u64,
+    gap: Option<u64>,
     keep: Option<PathBuf>,
 }
 
 fn asked() -> Result<Asked> {
-    let mut asked = Asked { tracks: 10, minutes: 60, keep: None };
+    let mut asked = Asked { tracks: 10, minutes: 60, gap: None, keep: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--bench" => {}
             "--tracks" => asked.tracks = arguments.next().ok_or("how many?")?.parse()?,
             "--minutes" => asked.minutes = arguments.next().ok_or("how many?")?.parse()?,
+            "--gap" => asked.gap = Some(arguments.next().ok_or("how long?")?.parse()?),
             "--keep" => asked.keep = Some(arguments.next().ok_or("where?")?.into()),
             other => return Err(format!("{other} is no option").into()),
         }
@@ -87,7 +90,7 @@ fn asked() -> Result<Asked> {
 }
 
 async fn bench() -> Result<()> {
-    let Asked { tracks, minutes, keep } = asked()?;
+    let Asked { tracks, minutes, gap, keep } = asked()?;
     let (head, ten_minutes) = sound()?;
     let scratch = tempfile::tempdir()?;
     let folder = keep.unwrap_or_else(|| scratch.path().to_owned());
@@ -97,19 +100,30 @@ async fn bench() -> Result<()> {
     let (tell, told) = mpsc::channel();
     let new = NewRecording { id, room: "bench".parse()?, started };
     let writer = archive.begin(new, Box::new(move |event| drop(tell.send(event))));
-    for number in 1..=tracks {
-        let track = TrackNumber::new(number);
+    let part = |number: u16, part: u32, at: Ticks, first: Sequence| -> Result<NewPart> {
         // Each a second after the one before it.
-        let start = Anchor { track: Ticks::ZERO, session: Ticks::from_secs(number.into()) };
-        let (participant, name) = (Uuid::new_v4(), format!("Speaker {number}").parse()?);
-        let format = Format::Opus(head);
-        writer.begin_part(NewPart { track, number: 1, participant, name, format, start, first: Sequence::ZERO });
+        let start = Anchor { track: at, session: at.saturating_add(Ticks::from_secs(u64::from(number) - 1)) };
+        let (participant, name, format) = (Uuid::nil(), format!("Speaker {number}").parse()?, Format::Opus(head));
+        Ok(NewPart { track: TrackNumber::new(number), number: part, participant, name, format, start, first })
+    };
+    for number in 1..=tracks {
+        writer.begin_part(part(number, 1, Ticks::ZERO, Sequence::ZERO)?);
     }
+    let mut gap = gap.map(Ticks::from_secs);
     let mut sequence = Sequence::ZERO;
     let mut time = Ticks::ZERO;
     for packet in ten_minutes.iter().cycle() {
         if time >= Ticks::from_secs(minutes * 60) {
             break;
+        }
+        if time >= Ticks::from_secs(minutes * 30)
+            && let Some(gap) = gap.take()
+        {
+            time = time.saturating_add(gap);
+            for number in 1..=tracks {
+                writer.end_part(TrackNumber::new(number));
+                writer.begin_part(part(number, 2, time, sequence)?);
+            }
         }
         for number in 1..=tracks {
             let (duration, data) = (packet.duration, packet.data.clone());
@@ -131,8 +145,8 @@ async fn bench() -> Result<()> {
     println!("{tracks} tracks of {minutes} minutes, {} MB", recording.summary.bytes / 1_000_000);
     let last = TrackNumber::new(tracks);
     for (what, name) in [
-        (Derived::Waveform(last), "all waveforms"),
         (Derived::Session, "session.webm"),
+        (Derived::Waveform(last), "all waveforms"),
         (Derived::Track(last), "all tracks as WebM"),
     ] {
         let file = loop {
