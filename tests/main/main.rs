@@ -8,6 +8,7 @@ mod floods;
 mod helpers;
 mod late_joiners;
 mod layers;
+mod made_again;
 mod plain;
 mod recording;
 mod replay;

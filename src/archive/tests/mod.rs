@@ -1,6 +1,7 @@
 //! Tests of the archive as a whole: the writer driven step by step, without its thread, and the disk under a stand-in.
 
 mod crash;
+mod derived;
 mod handle;
 mod list;
 mod order;
@@ -49,6 +50,8 @@ struct Rig {
     told: Told,
     writer: Writer,
     inbox: mpsc::UnboundedReceiver<Command>,
+    orders: Arc<Orders>,
+    commands: mpsc::UnboundedSender<Command>,
     _lock: Lock,
 }
 
@@ -62,8 +65,9 @@ impl Rig {
         let orders = Arc::new(Orders::default());
         let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone()).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let archive = Archive::new(folder.to_owned(), index::readers(&folder.join(names::INDEX)), commands, orders);
-        Ok(Self { archive, recovered, told: Told::default(), writer, inbox, _lock: lock })
+        let readers = index::readers(&folder.join(names::INDEX));
+        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone());
+        Ok(Self { archive, recovered, told: Told::default(), writer, inbox, orders, commands, _lock: lock })
     }
 
     /// Begins a recording in the room `studio`; what it is told goes to `told`.
