@@ -127,11 +127,13 @@ async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query)
     let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
     let doorstep = Rc::<Doorstep>::default();
     let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
+    let (name, member) = (room.clone(), participant.id);
     let opening = Opening { room, participant, role: wish.role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
-        doorstep.open(&socket, edge.clock.now());
+        doorstep.leave(&edge.worker, &name, member, &socket, edge.clock.now());
+        drop(doorstep);
         let client = Client { edge: &edge, socket: &socket, v1 };
         let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
         if let Err(close) = end {

@@ -18,6 +18,13 @@ pub trait Outbox {
     fn push(&self, frame: &Frame, now: Moment);
     /// Writes as much as the socket takes now, in one call to the kernel.
     fn flush(&self, now: Moment);
+    /// Takes these frames, in order, and writes. Who can write without queueing first may do better than this.
+    fn give(&self, frames: &[&Frame], now: Moment) {
+        for frame in frames {
+            self.push(frame, now);
+        }
+        self.flush(now);
+    }
 }
 
 /// One message, framed for the wire once and shared by all who get it.
