@@ -8,6 +8,7 @@ pub mod doorstep;
 pub mod pages;
 pub mod plain;
 pub mod problem;
+pub mod query;
 pub mod rest;
 pub mod room_socket;
 pub mod serve;

@@ -16,6 +16,7 @@ use super::close::Close;
 use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
+use super::query;
 use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
@@ -100,22 +101,22 @@ fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
     Problem::new(Kind::InvalidQuery, format!("{name}={value:?} is not known, only {known}."))
 }
 
-async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    accept(&request, edge, RoomName::lobby(), query.into_inner()).await
+async fn lobby(request: HttpRequest, edge: Here, query: query::Query<Query>) -> Result<HttpResponse, Problem> {
+    accept(&request, edge, RoomName::lobby(), query.0).await
 }
 
 async fn room(
     request: HttpRequest,
     edge: Here,
     name: web::Path<String>,
-    query: web::Query<Query>,
+    query: query::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
     let name = name.parse()?;
     if request.headers().get(header::UPGRADE).is_none() {
         let detail = "This address is a WebSocket; the room's page is the same without /ws.";
         return Err(Problem::new(Kind::InvalidHandshake, detail));
     }
-    accept(&request, edge, name, query.into_inner()).await
+    accept(&request, edge, name, query.0).await
 }
 
 /// Brings the client into its room, and then answers it.
