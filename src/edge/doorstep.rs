@@ -2,7 +2,7 @@
 //!
 //! A client joins before it is answered: once its connection is open it misses nothing, whoever speaks next.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::socket::Socket;
@@ -17,26 +17,36 @@ const MOST_WAITING: usize = 1024;
 
 /// The outbox of a client that has no socket yet.
 #[derive(Default)]
-pub struct Doorstep(RefCell<Vec<Frame>>);
+pub struct Doorstep {
+    waiting: RefCell<Vec<Frame>>,
+    failed: Cell<bool>,
+}
 
 impl Doorstep {
     /// The socket is there: what waited goes first, and from here on the socket stands in the doorstep's place.
     pub fn leave(&self, worker: &Worker, room: &RoomName, member: MemberId, socket: &Rc<Socket>, now: Moment) {
-        for frame in self.0.take() {
+        for frame in self.waiting.take() {
             socket.push(&frame, now);
         }
         socket.flush(now);
+        if self.failed.get() {
+            socket.fail();
+        }
         worker.replace(room, member, Rc::clone(socket) as Rc<dyn Outbox>);
     }
 }
 
 impl Outbox for Doorstep {
     fn push(&self, frame: &Frame, _now: Moment) {
-        let mut waiting = self.0.borrow_mut();
+        let mut waiting = self.waiting.borrow_mut();
         if waiting.len() < MOST_WAITING {
             waiting.push(frame.clone());
         }
     }
 
     fn flush(&self, _now: Moment) {}
+
+    fn fail(&self) {
+        self.failed.set(true);
+    }
 }

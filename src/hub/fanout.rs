@@ -108,6 +108,11 @@ pub struct Deliver(pub Arc<[Delivery]>);
 #[rtype(result = "()")]
 pub struct Missed(pub Skipped);
 
+/// The room has fallen: nothing more will come, and its members are told.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fallen;
+
 /// The fan-outs of one worker thread.
 pub struct Worker {
     clock: Clock,
@@ -245,6 +250,16 @@ impl Handler<Missed> for Fanout {
     }
 }
 
+impl Handler<Fallen> for Fanout {
+    type Result = ();
+
+    fn handle(&mut self, Fallen: Fallen, _: &mut Self::Context) {
+        for member in self.members.list.borrow().iter() {
+            member.outbox.fail();
+        }
+    }
+}
+
 impl Members {
     /// Hands over everything that waits, with one write for each member.
     fn turn(&self) {
@@ -283,6 +298,8 @@ mod tests {
         fn flush(&self, _: Moment) {
             *self.flushes.borrow_mut() += 1;
         }
+
+        fn fail(&self) {}
     }
 
     fn delivery(to: To, bytes: &'static [u8]) -> Delivery {

@@ -18,6 +18,8 @@ pub trait Outbox {
     fn push(&self, frame: &Frame, now: Moment);
     /// Writes as much as the socket takes now, in one call to the kernel.
     fn flush(&self, now: Moment);
+    /// The room has fallen by the hub's fault: ends the connection, and says so.
+    fn fail(&self);
     /// Takes these frames, in order, and writes. Who can write without queueing first may do better than this.
     fn give(&self, frames: &[&Frame], now: Moment) {
         for frame in frames {

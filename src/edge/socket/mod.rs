@@ -442,6 +442,10 @@ impl Outbox for Socket {
         }
     }
 
+    fn fail(&self) {
+        self.close(1011, "the room fell by a fault of the hub; join again");
+    }
+
     /// One frame to who keeps up, which nearly all are, goes out without being queued: what is not touched costs nothing.
     fn give(&self, frames: &[&Frame], now: Moment) {
         let mut state = self.state.borrow_mut();
