@@ -8,6 +8,7 @@ pub mod doorstep;
 pub mod pages;
 pub mod plain;
 pub mod problem;
+pub mod query;
 pub mod replay_socket;
 pub mod rest;
 pub mod room_socket;

@@ -80,9 +80,17 @@ impl Hub {
         Entered { room, lease }
     }
 
-    /// Forgets the rooms that only the hub and the room itself hold.
+    /// The room of this name, unless it fell.
+    fn find(&self, name: &RoomName) -> Option<Entered> {
+        self.rooms.get(name).filter(|entry| entry.room.connected()).map(Entry::entered)
+    }
+
+    /// Forgets the rooms that fell, and those that only the hub and the room itself hold.
     fn sweep(&mut self) {
         self.rooms.retain(|_, entry| {
+            if !entry.room.connected() {
+                return false;
+            }
             let held = Arc::strong_count(&entry.lease) > 2;
             if !held {
                 entry.room.do_send(Close);
@@ -111,11 +119,7 @@ impl Handler<Enter> for Hub {
     type Result = MessageResult<Enter>;
 
     fn handle(&mut self, Enter(name): Enter, _: &mut Self::Context) -> Self::Result {
-        let entered = match self.rooms.get(&name) {
-            Some(entry) => entry.entered(),
-            None => self.start_room(&name),
-        };
-        MessageResult(entered)
+        MessageResult(self.find(&name).unwrap_or_else(|| self.start_room(&name)))
     }
 }
 
@@ -123,7 +127,7 @@ impl Handler<Find> for Hub {
     type Result = MessageResult<Find>;
 
     fn handle(&mut self, Find(name): Find, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.rooms.get(&name).map(Entry::entered))
+        MessageResult(self.find(&name))
     }
 }
 
@@ -131,7 +135,7 @@ impl Handler<Rooms> for Hub {
     type Result = MessageResult<Rooms>;
 
     fn handle(&mut self, Rooms: Rooms, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.rooms.values().map(Entry::entered).collect())
+        MessageResult(self.rooms.keys().filter_map(|name| self.find(name)).collect())
     }
 }
 
@@ -144,5 +148,83 @@ impl Handler<Stop> for Hub {
             // A room that is gone has nothing left to close.
             futures_util::future::join_all(rooms.iter().map(|room| room.send(Close))).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::hub::connection::{self, Inbound, Opening, Refusal, Said};
+    use crate::hub::fanout::{Reads, Worker};
+    use crate::hub::outbox::{Frame, Outbox};
+    use crate::hub::room::{Describe, Fall, Role};
+    use crate::media::time::Moment;
+    use crate::wire::v1::Participant;
+
+    #[derive(Default)]
+    struct Ear {
+        failed: Cell<bool>,
+    }
+
+    impl Outbox for Ear {
+        fn push(&self, _: &Frame, _: Moment) {}
+
+        fn flush(&self, _: Moment) {}
+
+        fn waiting(&self) -> usize {
+            0
+        }
+
+        fn fail(&self) {
+            self.failed.set(true);
+        }
+    }
+
+    #[actix::test]
+    async fn a_room_that_falls_takes_no_other_with_it_and_tells_its_members() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::start();
+        let options = crate::archive::Options::new(folder.path().to_owned());
+        let (archive, _) = Archive::open(options, clock.wall()).await.unwrap();
+        let hub = Hub::new(clock, archive, Patience::default(), 1).start();
+        let worker = Worker::new(clock);
+        let join = async |room: &str| {
+            let ear = Rc::<Ear>::default();
+            let opening = Opening {
+                room: room.parse().unwrap(),
+                participant: Participant { id: Uuid::new_v4(), name: "Ann".parse().unwrap() },
+                role: Role::Speaker,
+                reads: Reads::V1,
+                outbox: Rc::clone(&ear) as Rc<dyn Outbox>,
+            };
+            (connection::open(&hub, &worker, clock, opening).await.unwrap(), ear)
+        };
+        let (fallen, fallen_ear) = join("falls").await;
+        let (stays, stays_ear) = join("stays").await;
+        let room = hub.send(Enter("falls".parse().unwrap())).await.unwrap().room;
+        assert!(room.send(Fall).await.is_err());
+
+        let says = |text: &str| Inbound { said: Said::Text(text.to_owned()), arrived: clock.now() };
+        assert_eq!(fallen.send(says("Hello?")).await.unwrap(), Err(Refusal::Fallen));
+        assert_eq!(stays.send(says("Hello!")).await.unwrap(), Ok(Vec::new()));
+        while !fallen_ear.failed.get() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!stays_ear.failed.get());
+        // Who comes now gets a room that stands, and the thread that the other fell on still runs.
+        let (again, _) = join("falls").await;
+        assert_eq!(again.send(says("Hello again!")).await.unwrap(), Ok(Vec::new()));
+        let rooms = hub.send(Rooms).await.unwrap();
+        assert_eq!(rooms.len(), 2);
+        for entered in rooms {
+            assert_eq!(entered.room.send(Describe).await.unwrap().participants.len(), 1);
+        }
+        hub.send(Stop).await.unwrap();
+        assert_eq!(stays.send(says("Bye!")).await.unwrap(), Err(Refusal::Stopping));
     }
 }

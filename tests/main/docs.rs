@@ -17,13 +17,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::helpers::capture::{assert_same, data, heard};
+use crate::helpers::files::{root, rust_files};
 use crate::helpers::{Capture, Hub};
 
 const EXAMPLES: &str = "tests/interop/examples";
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
@@ -342,7 +339,7 @@ fn every_path_that_a_document_names_is_there() {
     let mut named = 0;
     let mut sources = Vec::new();
     for folder in ["src", "tests/main", "benches"] {
-        files(&root().join(folder), &mut sources);
+        sources.extend(rust_files(&root().join(folder)));
     }
     let documents = ["README.md", "Cargo.toml", "tests/run", "tests/captures/README.md"].map(|name| root().join(name));
     for path in documents.iter().chain(&sources) {
@@ -369,15 +366,4 @@ fn every_path_that_a_document_names_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(named > 60, "only {named} paths were found");
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }

@@ -101,6 +101,15 @@ impl Rig {
         }
     }
 
+    /// Lets go of everything, and waits until nobody touches the index any more: a connection that is only dropped is
+    /// closed later, by its own thread, which then removes files beside the index.
+    async fn close(self) {
+        let Self { archive, writer, inbox, .. } = self;
+        drop(inbox);
+        archive.close().await;
+        writer.close().await;
+    }
+
     /// What was told since the last time.
     fn told(&self) -> Vec<Event> {
         std::mem::take(&mut self.told.lock().unwrap())

@@ -124,6 +124,18 @@ impl Writer {
         news: &[bool],
     ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
+        if let ([(_, recording)], [news]) = (round, news) {
+            // Alone it takes nobody with it, and mostly one is: two statements less.
+            let row = recording.index(&mut transaction, self.run, *news).await;
+            match row {
+                Ok(_) => {
+                    transaction.commit().await?;
+                    self.store.committed();
+                }
+                Err(_) => transaction.rollback().await?,
+            }
+            return Ok(vec![row]);
+        }
         let mut rows = Vec::with_capacity(round.len());
         for ((_, recording), &news) in round.iter().zip(news) {
             let mut savepoint = transaction.begin().await?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::super::problem::{Kind, Problem};
+use super::super::query::Query;
 use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
@@ -78,8 +79,8 @@ impl Filters {
     }
 }
 
-async fn list(edge: Here, filters: web::Query<Filters>) -> Result<HttpResponse, Problem> {
-    let page = edge.archive.recordings(&filters.into_inner().query()?).await?;
+async fn list(edge: Here, Query(filters): Query<Filters>) -> Result<HttpResponse, Problem> {
+    let page = edge.archive.recordings(&filters.query()?).await?;
     let recordings: Vec<Summary> = page.recordings.into_iter().map(Summary::from).collect();
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(HttpResponse::Ok().json(json!({ "recordings": recordings, "next": next })))

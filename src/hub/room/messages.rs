@@ -150,6 +150,12 @@ pub struct Description {
 #[rtype(result = "()")]
 pub struct Close;
 
+/// Makes the room fall, as a fault of ours would.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fall;
+
 /// Why a room does not take something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

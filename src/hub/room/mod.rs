@@ -12,16 +12,19 @@ mod track;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 
+#[cfg(test)]
+pub use self::messages::Fall;
 pub use self::messages::{
     Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
 };
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
 pub use self::track::{MOST_RECORDED, MOST_TRACKS};
-use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
+use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
 use super::recorder::{Archived, Entry, Link};
 use super::session::Patience;
@@ -35,7 +38,19 @@ const MAILBOX: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Keeps the hub from forgetting a room, while it is held.
-pub type Lease = Arc<()>;
+pub type Lease = Arc<Fate>;
+
+/// What has become of a room.
+#[derive(Debug, Default)]
+pub struct Fate(AtomicBool);
+
+impl Fate {
+    /// Whether the room was closed as it should be. One that is gone without it fell, by a fault of ours.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
 
 /// The actor.
 pub struct Room {
@@ -187,6 +202,20 @@ impl Room {
     }
 }
 
+/// A panic ends the task of its own room: the other rooms of the thread go on. What the room was recording ends with its
+/// recorder, and who is in it is told to join again.
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.lease.is_closed() {
+            return;
+        }
+        tracing::error!(room = %self.state.name(), "the room fell, by a fault of ours");
+        for worker in &self.workers {
+            worker.fanout.do_send(Fallen);
+        }
+    }
+}
+
 impl Actor for Room {
     type Context = Context<Self>;
 
@@ -318,6 +347,7 @@ impl Handler<Close> for Room {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Close: Close, context: &mut Self::Context) -> Self::Result {
+        self.lease.0.store(true, Ordering::Release);
         self.state.close(self.clock.now(), self.clock.wall());
         let recorder = self.recorder.as_ref().map(Link::waiter);
         self.carry_out(context);
@@ -327,5 +357,14 @@ impl Handler<Close> for Room {
                 recorder.handed_on().await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+impl Handler<Fall> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Fall: Fall, _: &mut Self::Context) {
+        panic!("a test wants it");
     }
 }
