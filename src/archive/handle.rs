@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::index::read;
 use super::list::{self, ListQuery, Page};
@@ -25,6 +25,7 @@ struct Shared {
     folder: PathBuf,
     readers: SqlitePool,
     commands: mpsc::UnboundedSender<Command>,
+    changed: broadcast::Sender<Changed>,
 }
 
 /// What someone changes of a recording; `None` leaves a thing as it is.
@@ -36,6 +37,19 @@ pub struct Change {
     /// Whether retention leaves it alone.
     pub keep: Option<bool>,
 }
+
+/// What has become of a recording, as those who watch the list are told. In the order of the index's transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It began, ended, was renamed, or someone new speaks in it: this is what lists show of it now. That it grows is not
+    /// told.
+    Recording(Arc<Summary>),
+    /// It is gone from the lists.
+    Deleted(RecordingId),
+}
+
+/// How many changes may wait for one who watches; one who is further behind misses the oldest, and is told so.
+pub(super) const CHANGES: usize = 256;
 
 /// Why the archive cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +77,19 @@ pub enum Error {
 }
 
 impl Archive {
-    pub(super) fn new(folder: PathBuf, readers: SqlitePool, commands: mpsc::UnboundedSender<Command>) -> Self {
-        Self { shared: Arc::new(Shared { folder, readers, commands }) }
+    pub(super) fn new(
+        folder: PathBuf,
+        readers: SqlitePool,
+        commands: mpsc::UnboundedSender<Command>,
+        changed: broadcast::Sender<Changed>,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { folder, readers, commands, changed }) }
+    }
+
+    /// What becomes of recordings from now on. Ask for it before the list, and nothing is missed.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Changed> {
+        self.shared.changed.subscribe()
     }
 
     /// A page of the list of recordings, newest first. Those that are being deleted are not in it.

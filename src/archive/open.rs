@@ -7,9 +7,9 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::handle::Archive;
+use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
@@ -96,13 +96,15 @@ impl Archive {
         let folder = options.folder.clone();
         let (commands, inbox) = mpsc::unbounded_channel();
         let (opened, opening) = oneshot::channel();
+        let changed = broadcast::Sender::new(CHANGES);
+        let told = changed.clone();
         let thread = std::thread::Builder::new().name("archive".to_owned());
-        let spawned = thread.spawn(move || shell(options, now, inbox, opened));
+        let spawned = thread.spawn(move || shell(options, now, told, inbox, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands), recovered))
+        Ok((Self::new(folder, readers, commands, changed), recovered))
     }
 }
 
@@ -110,6 +112,7 @@ impl Archive {
 pub(super) async fn open(
     options: &Options,
     now: UnixMillis,
+    changed: broadcast::Sender<Changed>,
     mut store: Box<dyn Store>,
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
@@ -128,7 +131,7 @@ pub(super) async fn open(
     let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, store, connection), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, changed, store, connection), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

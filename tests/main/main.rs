@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_streams;
 mod docs;
+mod events;
 mod floods;
 mod helpers;
 mod late_joiners;

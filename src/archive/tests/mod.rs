@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
+use super::handle::CHANGES;
 use super::lock::Lock;
 use super::model::{Anchor, Gap, GapCause, RecordingId};
 use super::open::{self, OpenError, Options};
@@ -58,9 +59,10 @@ impl Rig {
 
     async fn open_on(folder: &Path, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let options = Options { folder: folder.to_owned(), sync_period: Duration::ZERO };
-        let (writer, lock, recovered) = open::open(&options, NOW, store).await?;
+        let changed = broadcast::Sender::new(CHANGES);
+        let (writer, lock, recovered) = open::open(&options, NOW, changed.clone(), store).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let archive = Archive::new(folder.to_owned(), index::readers(&folder.join(names::INDEX)), commands);
+        let archive = Archive::new(folder.to_owned(), index::readers(&folder.join(names::INDEX)), commands, changed);
         Ok(Self { archive, recovered, told: Told::default(), writer, inbox, _lock: lock })
     }
 

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::recording::Trouble;
 use super::round::Writer;
-use crate::archive::handle::{Change, Error};
+use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{read, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
@@ -40,6 +40,7 @@ impl Writer {
         write::session_file_stale(&mut transaction, place.row, true).await?;
         transaction.commit().await?;
         self.store.committed();
+        self.tell_changed(id).await;
         replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
         let (_, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         Ok(summary)
@@ -52,6 +53,7 @@ impl Writer {
         }
         write::deleting(&mut self.connection, place.row).await?;
         self.store.committed();
+        self.tell(Changed::Deleted(id));
         unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
         Ok(())
     }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::broadcast;
 
 use super::Command;
 use super::manage;
 use super::recording::{Fault, Indexed, Recording, Trouble};
-use crate::archive::index::write;
+use crate::archive::handle::Changed;
+use crate::archive::index::{read, write};
 use crate::archive::model::RecordingId;
 use crate::archive::store::Store;
 
@@ -18,6 +21,8 @@ pub(in crate::archive) struct Writer {
     pub(super) root: PathBuf,
     /// The number of this run.
     run: i64,
+    /// Those who watch the list of recordings.
+    pub(super) changed: broadcast::Sender<Changed>,
     pub(super) store: Box<dyn Store>,
     pub(super) connection: SqliteConnection,
     /// The recordings that are being made, and those that a fault ended and the index does not know it yet.
@@ -25,8 +30,14 @@ pub(in crate::archive) struct Writer {
 }
 
 impl Writer {
-    pub fn new(root: PathBuf, run: i64, store: Box<dyn Store>, connection: SqliteConnection) -> Self {
-        Self { root, run, store, connection, recordings: BTreeMap::new() }
+    pub fn new(
+        root: PathBuf,
+        run: i64,
+        changed: broadcast::Sender<Changed>,
+        store: Box<dyn Store>,
+        connection: SqliteConnection,
+    ) -> Self {
+        Self { root, run, changed, store, connection, recordings: BTreeMap::new() }
     }
 
     /// Takes a command. What is told of a recording waits for the next round; everything else is done at once.
@@ -131,6 +142,9 @@ impl Writer {
         let Indexed { spools, events, over } = indexed;
         let settled = self.settled(recording, spools, news).await;
         recording.tell(events);
+        if news && recording.row.is_some() {
+            self.tell_changed(recording.id).await;
+        }
         if let Err(trouble) = settled {
             if over {
                 // Index and sound are complete; what is left is for the next start, or a check.
@@ -158,6 +172,23 @@ impl Writer {
             manage::replace_session_file(&mut *self.store, &mut self.connection, &self.root, recording.id).await?;
         }
         Ok(())
+    }
+
+    /// Tells those who watch the list what it shows of a recording now.
+    pub(super) async fn tell_changed(&mut self, id: RecordingId) {
+        if self.changed.receiver_count() == 0 {
+            return;
+        }
+        match read::summary(&mut self.connection, id).await {
+            Ok(Some((_, summary))) => self.tell(Changed::Recording(Arc::new(summary))),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(recording = %id, "what has become of it cannot be told: {error}"),
+        }
+    }
+
+    /// Tells those who watch the list. Nobody may.
+    pub(super) fn tell(&self, changed: Changed) {
+        let _ = self.changed.send(changed);
     }
 
     /// Closes the connection to the index, which puts all of it into one file.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Command, Reply, Writer};
+use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
 use crate::archive::store::Disk;
@@ -16,6 +17,7 @@ use crate::media::time::UnixMillis;
 pub(in crate::archive) fn shell(
     options: Options,
     now: UnixMillis,
+    changed: broadcast::Sender<Changed>,
     inbox: mpsc::UnboundedReceiver<Command>,
     opened: oneshot::Sender<Result<Recovered, OpenError>>,
 ) {
@@ -28,7 +30,7 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let (writer, lock, recovered) = match open::open(&options, now, Box::new(Disk)).await {
+        let (writer, lock, recovered) = match open::open(&options, now, changed, Box::new(Disk)).await {
             Ok(all) => all,
             Err(error) => {
                 let _ = opened.send(Err(error));
