@@ -128,7 +128,8 @@ pub(super) async fn open(
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
-    let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
+    let run = index::write::run(&mut connection, now, pid).await.map_err(&unusable)?;
+    index::search::fill(&mut connection).await.map_err(unusable)?;
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
     Ok((Writer::new(folder.clone(), run, changed, store, connection), lock, recovered))

@@ -5,6 +5,7 @@ mod handle;
 mod list;
 mod order;
 mod recovery;
+mod search;
 mod stand_in;
 mod writer;
 

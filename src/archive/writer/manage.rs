@@ -8,7 +8,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::recording::Trouble;
 use super::round::Writer;
 use crate::archive::handle::{Change, Changed, Error};
-use crate::archive::index::{read, write};
+use crate::archive::index::{read, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::session_file::SessionFile;
@@ -33,6 +33,7 @@ impl Writer {
         if let Some(title) = change.title {
             let title = title.as_deref().map(str::trim).filter(|title| !title.is_empty());
             write::title(&mut transaction, place.row, title).await?;
+            search::refresh(&mut transaction, id).await?;
         }
         if let Some(keep) = change.keep {
             write::keep(&mut transaction, place.row, keep).await?;

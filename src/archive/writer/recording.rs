@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::SqliteConnection;
 
-use crate::archive::index::write;
+use crate::archive::index::{search, write};
 use crate::archive::model::{Chat, EndReason, RecordingId, State};
 use crate::archive::names;
 use crate::archive::store::Store;
@@ -264,6 +264,9 @@ impl Recording {
         }
         if let Some((reason, at)) = self.end {
             write::end(c, row, reason, at).await?;
+        }
+        if !self.tracks.values().all(Track::is_indexed) {
+            search::refresh(c, self.id).await?;
         }
         if news {
             write::session_file_stale(c, row, true).await?;

@@ -9,7 +9,7 @@ use super::super::{Edge, Here};
 use super::json::{Recording, Summary};
 use super::{download, only};
 use crate::archive::model::{RecordingId, StateKind};
-use crate::archive::{Change, Limit, ListQuery};
+use crate::archive::{Change, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
@@ -39,6 +39,7 @@ struct Filters {
     from: Option<String>,
     to: Option<String>,
     state: Option<String>,
+    search: Option<String>,
     limit: Option<u16>,
     cursor: Option<String>,
 }
@@ -52,6 +53,7 @@ impl Filters {
             from: self.from.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             to: self.to.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             state: state.map_err(|error| unknown(&error))?,
+            search: self.search.as_deref().map(Search::read).transpose()?.flatten(),
             limit: self.limit.map(Limit::new).transpose()?.unwrap_or_default(),
             cursor: self.cursor.map(|cursor| cursor.parse()).transpose()?,
         })
