@@ -73,6 +73,50 @@ export class Listener {
     return loudest;
   }
 
+  /**
+   * How loud a track is now: the root mean square of the last moments, 0 to 1.
+   *
+   * @param {number} track
+   * @returns {number}
+   */
+  levelOfTrack(track) {
+    return this.#voices.get(track)?.level.rms() ?? 0;
+  }
+
+  /**
+   * How loud a participant is played.
+   *
+   * @param {string} _participant
+   * @param {number} _volume 0 is silent, 1 is as it was said, up to 2
+   */
+  setVolume(_participant, _volume) {}
+
+  /**
+   * How loud a track is played, beside its participant's volume.
+   *
+   * @param {number} _track
+   * @param {number} _volume 0 is silent, 1 is as it was said, up to 2
+   */
+  setTrackVolume(_track, _volume) {}
+
+  /**
+   * A replay goes to another place: what waits is dropped, and what lies before that place is not played.
+   *
+   * @param {number} _ticks session time
+   */
+  resetTo(_ticks) {}
+
+  /** Stops where it is; what comes meanwhile waits. */
+  pause() {}
+
+  /** Goes on. */
+  resume() {}
+
+  /** Which moment of the session is heard now, in seconds; `null` before there is one. @returns {number | null} */
+  position() {
+    return null;
+  }
+
   /** Falls silent at once and for good. */
   close() {
     this.#output.disconnect();

@@ -10,10 +10,12 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
-import { installEar } from './ear.js';
+import { installEar, installMouth } from './ear.js';
 
 /** How long a browser may take for anything, in ms. Only a failure ever takes that long. */
 const PATIENCE = 30_000;
+
+/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm'} Key */
 
 /** A page of either browser, as far as the tests drive it. */
 export class Page {
@@ -53,9 +55,19 @@ export class Page {
     await this.driver.keyboard.type(text);
   }
 
-  /** @param {'Tab' | 'Enter' | 'Space'} key */
+  /** @param {Key} key */
   async press(key) {
     await this.driver.keyboard.press(key);
+  }
+
+  /** Presses a key and keeps it down, until `letGo`. @param {Key} key */
+  async hold(key) {
+    await this.driver.keyboard.down(key);
+  }
+
+  /** @param {Key} key */
+  async letGo(key) {
+    await this.driver.keyboard.up(key);
   }
 
   /**
@@ -111,8 +123,8 @@ export class Page {
 
 /**
  * @typedef {object} Browser
- * @property {(options?: { width?: number, height?: number, dark?: boolean, before?: () => void }) => Promise<Page>} page
- *   a page with a profile of its own; `before` runs in it before its own code
+ * @property {(options?: { width?: number, height?: number, dark?: boolean, tone?: number, before?: () => void }) => Promise<Page>} page
+ *   a page with a profile of its own, whose microphone may be a tone, in Hz; `before` runs in it before its own code
  * @property {() => Promise<void>} close
  */
 
@@ -127,11 +139,12 @@ export async function startChromium({ microphone = 'fake' } = {}) {
   args.push(`--use-fake-ui-for-media-stream${microphone === 'denied' ? '=deny' : ''}`);
   const browser = await chromium.launch({ executablePath: program('chromium'), args, timeout: PATIENCE });
   return {
-    page: async ({ width = 1280, height = 800, dark = false, before } = {}) => {
+    page: async ({ width = 1280, height = 800, dark = false, tone, before } = {}) => {
       const viewport = { width, height };
       const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB' });
       const page = await context.newPage();
       await page.addInitScript(installEar);
+      if (tone) await page.addInitScript(installMouth, tone);
       if (before) await page.addInitScript(before);
       return new Page(page, () => context.close());
     },
@@ -156,10 +169,11 @@ export async function startFirefox() {
     },
   });
   return {
-    page: async ({ before } = {}) => {
+    page: async ({ tone, before } = {}) => {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
       await page.evaluateOnNewDocument(installEar);
+      if (tone) await page.evaluateOnNewDocument(installMouth, tone);
       if (before) await page.evaluateOnNewDocument(before);
       return new Page(page, () => context.close());
     },

@@ -1,0 +1,82 @@
+// Who speaks now, told from levels over time. Time is passed in.
+
+/** Louder than this is speech: a share of the bar. */
+const LOUD = 0.25;
+/** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
+const HOLD = 600;
+
+/** @typedef {{ id: string, name: string, own: boolean, live: boolean, muted: boolean }} Person */
+
+export class Speaking {
+  /** When each was last loud, in ms. @type {Map<string, number>} */
+  #loud = new Map();
+
+  /**
+   * @param {string} id
+   * @param {number} bar how loud one is, as a share of the bar
+   * @param {number} now ms
+   */
+  hear(id, bar, now) {
+    if (bar > LOUD) this.#loud.set(id, now);
+  }
+
+  /** @param {Person} person @param {number} now ms @returns {boolean} */
+  speaks({ id, live, muted }, now) {
+    return live && !muted && now - (this.#loud.get(id) ?? -Infinity) < HOLD;
+  }
+
+  /** What one does, in a word. @param {Person} person @param {number} now ms */
+  word(person, now) {
+    if (!person.live) return 'listening';
+    if (person.muted) return 'muted';
+    return this.speaks(person, now) ? 'speaking' : 'microphone on';
+  }
+}
+
+/**
+ * Everyone who may speak, ourselves first, then by name.
+ *
+ * @param {import('./connection.js').Participant & { live: boolean, muted: boolean } | null} self null where we only listen
+ * @param {Iterable<import('./connection.js').Participant>} participants with or without ourselves
+ * @param {Iterable<import('./connection.js').Track>} tracks
+ * @returns {Person[]}
+ */
+export function peopleOf(self, participants, tracks) {
+  const live = [...tracks];
+  const others = [...participants].filter(({ id }) => id !== self?.id);
+  others.sort((one, other) => one.name.localeCompare(other.name) || (one.id < other.id ? -1 : 1));
+  return [
+    ...(self ? [{ ...self, own: true }] : []),
+    ...others.map(({ id, name }) => {
+      const theirs = live.filter(({ participant }) => participant === id);
+      return { id, name, own: false, live: theirs.length > 0, muted: theirs.length > 0 && theirs.every(({ muted }) => muted) };
+    }),
+  ];
+}
+
+/**
+ * Who speaks, as a sentence.
+ *
+ * @param {Person[]} speakers
+ */
+export function speakersSentence(speakers) {
+  const names = speakers.map(({ name, own }) => (own ? 'you' : name));
+  if (names.length === 0) return 'Nobody speaks.';
+  return `Speaking now: ${names.join(', ')}.`;
+}
+
+/**
+ * Who came and who went, as a sentence for those who cannot see the list; nothing where nobody did.
+ *
+ * @param {ReadonlyMap<string, import('./connection.js').Participant>} before
+ * @param {ReadonlyMap<string, import('./connection.js').Participant>} after
+ */
+export function comingsSentence(before, after) {
+  const missing = (/** @type {typeof before} */ here, /** @type {typeof before} */ there) =>
+    [...here.values()].filter(({ id }) => !there.has(id)).map(({ name }) => name);
+  const said = (/** @type {string[]} */ names, /** @type {string} */ verb) => {
+    if (names.length === 0) return '';
+    return names.length > 3 ? `${names.length} people ${verb}.` : `${names.join(', ')} ${verb}.`;
+  };
+  return [said(missing(after, before), 'came'), said(missing(before, after), 'went')].filter(Boolean).join(' ');
+}
