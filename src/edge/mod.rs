@@ -5,6 +5,7 @@
 
 pub mod close;
 pub mod doorstep;
+pub mod events;
 pub mod pages;
 pub mod plain;
 pub mod problem;

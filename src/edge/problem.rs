@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::socket;
 use crate::archive::model::NotAnId;
-use crate::archive::{self, BadCursor, BadLimit};
+use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
@@ -193,6 +193,12 @@ impl From<NotATime> for Problem {
 impl From<BadCursor> for Problem {
     fn from(error: BadCursor) -> Self {
         Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<BadSearch> for Problem {
+    fn from(error: BadSearch) -> Self {
+        Self::new(Kind::InvalidQuery, error.to_string())
     }
 }
 

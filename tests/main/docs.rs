@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use roomtone::archive::model::{RecordingId, State, Summary};
+use roomtone::edge::events::Event;
+use roomtone::hub::room::Description;
 use roomtone::media::opus;
 use roomtone::media::packet::Sequence;
-use roomtone::media::time::Ticks;
+use roomtone::media::time::{Ticks, UnixMillis};
 use roomtone::media::track::{Format, TrackNumber};
 use roomtone::wire::packets;
 use roomtone::wire::v1::{
@@ -161,6 +164,46 @@ fn the_readme_has_every_message_of_the_hub_with_its_fields_and_no_other() {
         (serde_json::to_value(&notice).unwrap()["type"].as_str().unwrap().to_owned(), fields)
     });
     assert_eq!(table("### What the hub says"), said.collect());
+}
+
+#[test]
+fn the_readme_has_every_event_with_its_fields_and_no_other() {
+    let room = Description {
+        name: "studio".parse().unwrap(),
+        participants: vec![ann()],
+        listeners: 2,
+        tracks: vec![track()],
+        session: Some(session()),
+    };
+    let now = UnixMillis::new(1_800_000_000_000);
+    let recording = Summary {
+        id: RecordingId::new(now, [0; 10]),
+        room: room.name.clone(),
+        title: None,
+        keep: false,
+        started: now,
+        ended: None,
+        state: State::Live,
+        length: Ticks::ZERO,
+        bytes: 0,
+        people: Vec::new(),
+        tracks: 1,
+    };
+    let id = recording.id;
+    let events = one_of_each!(Event:
+        State { rooms: std::slice::from_ref(&room) },
+        Room { room: &room },
+        RoomGone { name: &room.name },
+        Recording { recording: Box::new(recording.into()) },
+        RecordingDeleted { id: id },
+        Alive {},
+    );
+    let told = events.iter().map(|event| {
+        let mut fields = fields(event);
+        assert!(fields.remove("type"));
+        (serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned(), fields)
+    });
+    assert_eq!(table("## Events"), told.collect());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_streams;
 mod derived;
 mod docs;
+mod events;
 mod floods;
 mod helpers;
 mod late_joiners;

@@ -6,6 +6,7 @@ mod handle;
 mod list;
 mod order;
 mod recovery;
+mod search;
 mod stand_in;
 mod writer;
 
@@ -16,10 +17,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
 use super::derived::Orders;
+use super::handle::CHANGES;
 use super::lock::Lock;
 use super::model::{Anchor, Gap, GapCause, RecordingId};
 use super::open::{self, OpenError, Options};
@@ -62,11 +64,11 @@ impl Rig {
 
     async fn open_on(folder: &Path, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let options = Options { folder: folder.to_owned(), sync_period: Duration::ZERO };
-        let orders = Arc::new(Orders::default());
-        let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone()).await?;
+        let (orders, changed) = (Arc::new(Orders::default()), broadcast::Sender::new(CHANGES));
+        let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone(), changed.clone()).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let readers = index::readers(&folder.join(names::INDEX));
-        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone());
+        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone(), changed);
         Ok(Self { archive, recovered, told: Told::default(), writer, inbox, orders, commands, _lock: lock })
     }
 

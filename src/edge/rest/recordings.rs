@@ -12,7 +12,7 @@ use super::download::{self, Served};
 use super::json::{Recording, Summary};
 use super::only;
 use crate::archive::model::{Derived, RecordingId, StateKind};
-use crate::archive::{self, Change, Found, Limit, ListQuery};
+use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
@@ -60,6 +60,7 @@ struct Filters {
     from: Option<String>,
     to: Option<String>,
     state: Option<String>,
+    search: Option<String>,
     limit: Option<u16>,
     cursor: Option<String>,
 }
@@ -73,6 +74,7 @@ impl Filters {
             from: self.from.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             to: self.to.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             state: state.map_err(|error| unknown(&error))?,
+            search: self.search.as_deref().map(Search::read).transpose()?.flatten(),
             limit: self.limit.map(Limit::new).transpose()?.unwrap_or_default(),
             cursor: self.cursor.map(|cursor| cursor.parse()).transpose()?,
         })

@@ -118,6 +118,12 @@ impl Handshake {
         Ok(Self { response, sockets: Rc::clone(sockets), seat })
     }
 
+    /// The connection's place, for a handler that answers the handshake through a body.
+    #[must_use]
+    pub fn into_seat(self) -> Seat {
+        self.seat
+    }
+
     /// Answers with 101, and runs `session` with the socket. When the session returns the connection is closed if it is
     /// still open, with 1000, and sees its end properly.
     pub fn accept<F, T>(self, on_skipped: OnSkipped, session: F) -> HttpResponse

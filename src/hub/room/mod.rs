@@ -4,6 +4,7 @@
 //! not: every decision (`state.rs`, `sound.rs`).
 
 mod messages;
+mod pace;
 mod sound;
 mod state;
 #[cfg(test)]
@@ -15,18 +16,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
+use actix::{
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, Recipient, ResponseFuture, SpawnHandle,
+};
 
 #[cfg(test)]
 pub use self::messages::Fall;
 pub use self::messages::{
     Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
 };
+pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
 pub use self::track::{MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
 use super::recorder::{Archived, Entry, Link};
+use super::registry::News;
 use super::session::Patience;
 use super::time::Clock;
 use crate::archive::{Archive, Event};
@@ -52,9 +57,19 @@ impl Fate {
     }
 }
 
+/// How a room tells the hub what has changed in it.
+#[derive(Debug)]
+pub struct Teller {
+    /// The hub.
+    pub hub: Recipient<News>,
+    /// The room's number, which no other room of the hub has or had.
+    pub number: u64,
+}
+
 /// The actor.
 pub struct Room {
     state: State,
+    teller: Teller,
     clock: Clock,
     archive: Archive,
     workers: Vec<Worker>,
@@ -79,9 +94,17 @@ struct Worker {
 impl Room {
     /// An empty room. `lease` is the hub's own.
     #[must_use]
-    pub fn new(name: RoomName, patience: Patience, clock: Clock, archive: Archive, lease: Lease) -> Self {
+    pub fn new(
+        name: RoomName,
+        patience: Patience,
+        clock: Clock,
+        archive: Archive,
+        lease: Lease,
+        teller: Teller,
+    ) -> Self {
         Self {
             state: State::new(name, patience),
+            teller,
             clock,
             archive,
             workers: Vec::new(),
@@ -122,7 +145,16 @@ impl Room {
             self.recorder = None;
             self.session = None;
         }
+        self.tell_hub();
         self.set_timer(context);
+    }
+
+    fn tell_hub(&mut self) {
+        let now = self.clock.now();
+        if let Some(description) = self.state.news(now) {
+            // Control, not media, and at most once in [`EVERY`].
+            self.teller.hub.do_send(News { room: self.teller.number, description, at: now });
+        }
     }
 
     fn record(&mut self, entry: Entry) {
