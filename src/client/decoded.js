@@ -86,6 +86,11 @@ export class Decoded {
     return this.#report.sounds.find((sound) => sound.id === id)?.level ?? 0;
   }
 
+  /** How each track fares, for those who measure. */
+  get fares() {
+    return this.#report.sounds;
+  }
+
   position() {
     const { position } = this.#report;
     return position === null ? null : position / TICKS_PER_SECOND;

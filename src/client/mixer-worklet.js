@@ -12,7 +12,7 @@ const scope = globalThis;
 
 /**
  * @typedef {object} Report how the tracks fare
- * @property {{ id: number, level: number, starved: number, delay: number | null }[]} sounds
+ * @property {import('./mixer.js').Fare[]} sounds
  * @property {number | null} position session time that is heard, in ticks
  */
 
