@@ -49,18 +49,14 @@ export class Encoder {
     this.#context = context;
     const { sampleRate } = context;
     const channels = Math.min(stream.getAudioTracks()[0]?.getSettings().channelCount ?? 1, 2);
+    const config = { codec: 'opus', sampleRate, numberOfChannels: channels, bitrate: BITRATE * channels, opus: { frameDuration: PACKET } };
+    if (!(await AudioEncoder.isConfigSupported(config)).supported) throw new Error(`there is no encoder for ${JSON.stringify(config)}`);
     const encoder = new AudioEncoder({
       output: (packet, metadata) => this.#give(packet, metadata, { codec: 'opus', channels, input_rate: sampleRate }),
       error: (error) => this.sinks.error(error),
     });
     this.#encoder = encoder;
-    encoder.configure({
-      codec: 'opus',
-      sampleRate,
-      numberOfChannels: channels,
-      bitrate: BITRATE * channels,
-      opus: { frameDuration: PACKET },
-    });
+    encoder.configure(config);
     await context.audioWorklet.addModule(new URL('./capture-worklet.js', import.meta.url));
     const node = new AudioWorkletNode(context, 'roomtone-capture', {
       channelCount: channels,

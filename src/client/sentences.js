@@ -72,7 +72,7 @@ export function noticeSentence(notice) {
 export function browserSentence({ listen, secure }) {
   if (listen) return '';
   if (!secure) return 'Browsers play and record rooms only on secure pages. Open this hub by https, or as localhost.';
-  return 'This browser cannot play Opus as it comes, so you will not hear the others; you can talk and write. Newer browsers can.';
+  return 'This browser has no WebCodecs, so you will not hear the others; you can talk and write. Newer browsers have it.';
 }
 
 /** With a capital letter and a full stop. @param {string} text */

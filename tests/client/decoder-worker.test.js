@@ -51,7 +51,7 @@ test('a room that the mixer cannot play is left out, and is heard from now on wh
 });
 
 test('a replay waits for the mixer, within a bound, and what waited is forgotten where it goes elsewhere', async () => {
-  say({ kind: 'restart', from: 0 });
+  say({ kind: 'restart', from: 0, turn: 1 });
   say({ kind: 'run', running: false });
   packets(0);
   packets(960);
@@ -59,7 +59,7 @@ test('a replay waits for the mixer, within a bound, and what waited is forgotten
   assert.deepEqual(told(), [['restart', 0], ['sound', 1, 0], ['sound', 1, 960]]);
   say({ kind: 'run', running: false });
   packets(1920);
-  say({ kind: 'restart', from: 48_000 });
+  say({ kind: 'restart', from: 48_000, turn: 2 });
   for (let index = 0; index < 2000; index += 1) packets(48_000 + index * 960);
   say({ kind: 'run', running: true });
   const all = told();

@@ -19,6 +19,10 @@ class FakeEncoder {
     FakeEncoder.last = this;
   }
 
+  static async isConfigSupported() {
+    return { supported: true };
+  }
+
   /** @param {object} config */
   configure(config) {
     this.config = config;
