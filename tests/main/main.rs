@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_streams;
+mod codec;
 mod derived;
 mod docs;
 mod events;
