@@ -250,6 +250,8 @@ pub struct Part {
     pub first: Sequence,
     /// The number after its last durable packet.
     pub next: Sequence,
+    /// Whether more may come: its last page is still to be written.
+    pub open: bool,
 }
 
 /// An encoder that started again within a part.
@@ -281,21 +283,52 @@ pub struct Track {
 }
 
 impl Track {
-    /// Where a place on the track's own count lies on the session's clock: even between two anchors, one to one past the
-    /// last.
+    /// Where a place on the track's own count lies on the session's clock. Who asks for many places asks its [`Pins`].
     #[must_use]
     pub fn session(&self, at: Ticks) -> Ticks {
-        let mut pins: Vec<Anchor> =
-            self.parts.iter().map(|part| part.start).chain(self.anchors.iter().copied()).collect();
+        Pins::of(self).session(at)
+    }
+}
+
+/// A track's count on its session's clock: even between two anchors, one to one before the first and past the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins(Vec<Anchor>);
+
+impl Pins {
+    /// Those of a track: the starts of its parts, and its anchors.
+    #[must_use]
+    pub fn of(track: &Track) -> Self {
+        let starts = track.parts.iter().map(|part| part.start);
+        let mut pins: Vec<Anchor> = starts.chain(track.anchors.iter().copied()).collect();
         pins.sort_by_key(|pin| pin.track);
-        let after = pins.partition_point(|pin| pin.track <= at);
-        let Some(before) = after.checked_sub(1).map(|index| pins[index]) else { return at };
-        let gone = at.saturating_sub(before.track);
-        let Some(next) = pins.get(after) else { return before.session.saturating_add(gone) };
-        let (track, session) =
-            (next.track.get() - before.track.get(), next.session.saturating_sub(before.session).get());
-        let part = u128::from(gone.get()) * u128::from(session) / u128::from(track);
-        before.session.saturating_add(Ticks::new(u64::try_from(part).unwrap_or(u64::MAX)))
+        Self(pins)
+    }
+
+    /// Where a place on the track's own count lies on the session's clock.
+    #[must_use]
+    pub fn session(&self, at: Ticks) -> Ticks {
+        self.other(at, |pin| pin.track, |pin| pin.session)
+    }
+
+    /// Where a place on the session's clock lies on the track's own count.
+    #[must_use]
+    pub fn track(&self, at: Ticks) -> Ticks {
+        self.other(at, |pin| pin.session, |pin| pin.track)
+    }
+
+    /// A place on one clock, told by the other.
+    fn other(&self, at: Ticks, one: impl Fn(&Anchor) -> Ticks, other: impl Fn(&Anchor) -> Ticks) -> Ticks {
+        let pins = &self.0;
+        let after = pins.partition_point(|pin| one(pin) <= at);
+        let Some(before) = after.checked_sub(1).map(|index| &pins[index]) else {
+            let Some(first) = pins.first() else { return at };
+            return other(first).saturating_sub(one(first).saturating_sub(at));
+        };
+        let gone = at.saturating_sub(one(before));
+        let Some(next) = pins.get(after) else { return other(before).saturating_add(gone) };
+        let (whole, told) = (one(next).saturating_sub(one(before)), other(next).saturating_sub(other(before)));
+        let part = u128::from(gone.get()) * u128::from(told.get()) / u128::from(whole.get().max(1));
+        other(before).saturating_add(Ticks::new(u64::try_from(part).unwrap_or(u64::MAX)))
     }
 }
 
@@ -310,6 +343,19 @@ pub struct Chat {
     pub name: ParticipantName,
     /// What they said.
     pub text: String,
+}
+
+/// The stay of someone who might speak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// Who: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// When they came, from the session's start; zero for those who were there when it began.
+    pub joined: Ticks,
+    /// When they went; none for those who stayed to the end.
+    pub left: Option<Ticks>,
 }
 
 /// A recording without what is in it, as lists show it.
@@ -339,6 +385,30 @@ pub struct Summary {
     pub tracks: u32,
 }
 
+/// What is made out of a recording's parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Derived {
+    /// All tracks in one WebM file, on the session's timeline.
+    Session,
+    /// One track as WebM, from its own start on.
+    Track(TrackNumber),
+    /// The peaks of one track, on the session's timeline.
+    Waveform(TrackNumber),
+}
+
+/// A derived file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedFile {
+    /// What it is.
+    pub what: Derived,
+    /// The version of the recipe that made it; 0 where it is to be made again.
+    pub recipe: u32,
+    /// How long it is.
+    pub bytes: u64,
+    /// Whether some of the sound could not be read when it was made.
+    pub damaged: bool,
+}
+
 /// A recording with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
@@ -348,4 +418,8 @@ pub struct Recording {
     pub tracks: Vec<Track>,
     /// Its chat, in order.
     pub chat: Vec<Chat>,
+    /// Who was there and might speak, in the order in which they came.
+    pub attendance: Vec<Attendance>,
+    /// What was made out of it, so far.
+    pub derived: Vec<DerivedFile>,
 }

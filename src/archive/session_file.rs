@@ -34,6 +34,9 @@ pub struct SessionFile {
     pub tracks: Vec<Track>,
     /// Its chat, in order.
     pub chat: Vec<Chat>,
+    /// Who was there and might speak, in the order in which they came. Files of the first versions do not say.
+    #[serde(default)]
+    pub attendance: Vec<Attendance>,
 }
 
 /// When and why a recording ended.
@@ -123,6 +126,19 @@ pub struct Chat {
     pub text: String,
 }
 
+/// The stay of someone who might speak.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attendance {
+    /// Who: one connection, one ID.
+    pub participant: Uuid,
+    /// What they called themselves.
+    pub name: ParticipantName,
+    /// When they came, on the session's clock.
+    pub joined_ticks: Ticks,
+    /// When they went, unless they stayed to the end.
+    pub left_ticks: Option<Ticks>,
+}
+
 /// Why bytes are no session file that this version reads.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -138,11 +154,16 @@ impl SessionFile {
     /// What a recording's file says.
     #[must_use]
     pub fn of(recording: &model::Recording) -> Self {
-        let model::Recording { summary, tracks, chat } = recording;
+        // What is derived can be made again: it is not said here.
+        let model::Recording { summary, tracks, chat, attendance, derived: _ } = recording;
         let reason = summary.state.end_reason();
         let line = |chat: &model::Chat| {
             let model::Chat { at, participant, name, text } = chat.clone();
             Chat { at_ticks: at, participant, name, text }
+        };
+        let stay = |stay: &model::Attendance| {
+            let model::Attendance { participant, name, joined, left } = stay.clone();
+            Attendance { participant, name, joined_ticks: joined, left_ticks: left }
         };
         Self {
             version: VERSION,
@@ -154,6 +175,7 @@ impl SessionFile {
             end: summary.ended.zip(reason).map(|(at, reason)| End { at, reason }),
             tracks: tracks.iter().map(Track::of).collect(),
             chat: chat.iter().map(line).collect(),
+            attendance: attendance.iter().map(stay).collect(),
         }
     }
 
@@ -225,5 +247,12 @@ mod tests {
         assert!(matches!(SessionFile::read(br#"{"version":2,"id":7}"#), Err(Error::Version(2))));
         assert!(matches!(SessionFile::read(br#"{"version":1,"id":7}"#), Err(Error::Json(_))));
         assert!(matches!(SessionFile::read(b"{"), Err(Error::Json(_))));
+    }
+
+    #[test]
+    fn a_file_from_before_attendance_was_kept_still_reads() {
+        let old = br#"{"version":1,"id":"019a0000-0000-7000-8000-000000000000","room":"talk","title":null,"keep":false,
+            "started":"2026-11-22T09:28:00.000Z","end":null,"tracks":[],"chat":[]}"#;
+        assert_eq!(SessionFile::read(old).unwrap().attendance, []);
     }
 }

@@ -154,6 +154,8 @@ class Voice {
     this.#next = null;
     this.#places = [];
     const opened = () => {
+      // It can have been made anew meanwhile.
+      if (media.readyState !== 'open') return;
       const buffer = media.addSourceBuffer(TYPE);
       buffer.mode = 'sequence';
       buffer.addEventListener('updateend', () => this.#feed());

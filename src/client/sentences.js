@@ -133,6 +133,50 @@ export function browserSentence({ listen, secure }) {
   return 'This browser cannot play the room, so you will not hear the others; you can talk and write. Newer browsers can.';
 }
 
+/**
+ * Why a recording ended, where that is not the usual.
+ *
+ * @param {string | null} reason
+ * @returns {string}
+ */
+export function endWord(reason) {
+  switch (reason) {
+    case 'crashed':
+      return 'Ended by a crash';
+    case 'disk_full':
+      return 'Ended: disk full';
+    case 'io_error':
+      return 'Ended: disk error';
+    default:
+      return '';
+  }
+}
+
+/**
+ * What keeps a recording from being played, and what to do.
+ *
+ * @param {import('./replay-player.js').State} state
+ * @param {boolean} can whether this browser can play
+ * @param {boolean} secure whether the page is
+ * @returns {string} nothing where all is well
+ */
+export function replaySentence(state, can, secure) {
+  if (!can && !secure) return 'Browsers play recordings here only on secure pages. Open this hub by https, or as localhost; or download the files below.';
+  if (!can) return 'This browser cannot play recordings here. Newer ones can; or download the files below.';
+  if (state.kind !== 'closed') return '';
+  switch (state.how.cause) {
+    case 'left':
+      return '';
+    case 'unreachable':
+      return 'The hub cannot be reached. Check your network, then press Play.';
+    case 'lost':
+      return 'The connection was lost. Check your network, then press Play.';
+    case 'hub':
+      if (state.how.code === 1001) return 'The hub was stopped. Press Play when it is back.';
+      return `The hub closed the connection${state.how.reason ? `: ${sentence(state.how.reason)}` : '.'} Press Play to try again.`;
+  }
+}
+
 /** With a capital letter and a full stop. @param {string} text */
 function sentence(text) {
   if (text === '') return '';

@@ -22,7 +22,7 @@ export class Speaking {
     if (bar > LOUD) this.#loud.set(id, now);
   }
 
-  /** @param {Person} person @param {number} now ms @returns {boolean} */
+  /** @param {Pick<Person, 'id' | 'live' | 'muted'>} person @param {number} now ms @returns {boolean} */
   speaks({ id, live, muted }, now) {
     return live && !muted && now - (this.#loud.get(id) ?? -Infinity) < HOLD;
   }

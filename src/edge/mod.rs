@@ -5,9 +5,12 @@
 
 pub mod close;
 pub mod doorstep;
+pub mod events;
 pub mod pages;
 pub mod plain;
 pub mod problem;
+pub mod query;
+pub mod replay_socket;
 pub mod rest;
 pub mod room_socket;
 pub mod serve;
@@ -67,6 +70,7 @@ impl FromRequest for Here {
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(room_socket::configure)
+        .configure(replay_socket::configure)
         .configure(rest::configure)
         .configure(pages::configure)
         .default_service(web::to(problem::not_found));

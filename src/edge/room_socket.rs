@@ -16,6 +16,7 @@ use super::close::Close;
 use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
+use super::query;
 use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
@@ -41,27 +42,27 @@ fn asks_for_websocket(context: &guard::GuardContext<'_>) -> bool {
 
 /// The query of a room's socket, as it was written.
 #[derive(Debug, Default, Deserialize)]
-struct Query {
+pub(super) struct Query {
     name: Option<String>,
-    publish: Option<String>,
+    pub(super) publish: Option<String>,
     #[serde(rename = "as")]
     wants: Option<String>,
     preroll: Option<String>,
     mix: Option<String>,
     format: Option<String>,
-    from: Option<String>,
+    pub(super) from: Option<String>,
 }
 
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Wish {
+pub(super) struct Wish {
     name: ParticipantName,
-    role: Role,
+    pub(super) role: Role,
     plain: rendition::Plain,
 }
 
 impl Query {
-    fn wish(self) -> Result<Wish, Problem> {
+    pub(super) fn wish(self) -> Result<Wish, Problem> {
         let unsupported = |detail: &str| Err(Problem::new(Kind::NotSupported, detail));
         if self.format.is_some() {
             return unsupported("Raw sound (format=) is not supported: send WebM with Opus.");
@@ -96,42 +97,66 @@ fn flag(name: &str, value: Option<&str>, unset: bool) -> Result<bool, Problem> {
     }
 }
 
-fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
+pub(super) fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
     Problem::new(Kind::InvalidQuery, format!("{name}={value:?} is not known, only {known}."))
 }
 
-async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    accept(&request, edge, RoomName::lobby(), query.into_inner()).await
+async fn lobby(request: HttpRequest, edge: Here, query: query::Query<Query>) -> Result<HttpResponse, Problem> {
+    accept(&request, edge, RoomName::lobby(), query.0).await
 }
 
 async fn room(
     request: HttpRequest,
     edge: Here,
     name: web::Path<String>,
-    query: web::Query<Query>,
+    query: query::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
     let name = name.parse()?;
-    if request.headers().get(header::UPGRADE).is_none() {
-        let detail = "This address is a WebSocket; the room's page is the same without /ws.";
-        return Err(Problem::new(Kind::InvalidHandshake, detail));
+    must_upgrade(&request, "This address is a WebSocket; the room's page is the same without /ws.")?;
+    accept(&request, edge, name, query.0).await
+}
+
+/// Whoever asks for a page here is told so.
+pub(super) fn must_upgrade(request: &HttpRequest, detail: &str) -> Result<(), Problem> {
+    let upgrade = request.headers().contains_key(header::UPGRADE);
+    if upgrade { Ok(()) } else { Err(Problem::new(Kind::InvalidHandshake, detail)) }
+}
+
+/// A client whose handshake may be answered, and who is brought in before it is.
+pub(super) struct Arrival {
+    pub(super) handshake: Handshake,
+    pub(super) participant: Participant,
+    pub(super) reads: Reads,
+    /// Where what is for them waits until they are answered.
+    pub(super) doorstep: Rc<Doorstep>,
+    /// Whether they speak `roomtone.v1`.
+    pub(super) v1: bool,
+}
+
+impl Arrival {
+    pub(super) fn check(request: &HttpRequest, edge: &Edge, wish: Wish) -> Result<Self, Problem> {
+        let v1 = offers_v1(request);
+        let handshake = Handshake::check(request, &edge.sockets, v1.then_some(PROTOCOL))?;
+        let participant = Participant { id: Uuid::new_v4(), name: wish.name };
+        let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
+        Ok(Self { handshake, participant, reads, doorstep: Rc::default(), v1 })
     }
-    accept(&request, edge, name, query.into_inner()).await
 }
 
 /// Brings the client into its room, and then answers it.
 async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
     let wish = query.wish()?;
-    let v1 = offers_v1(request);
-    let handshake = Handshake::check(request, &edge.sockets, v1.then_some(PROTOCOL))?;
-    let participant = Participant { id: Uuid::new_v4(), name: wish.name };
-    let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
-    let doorstep = Rc::<Doorstep>::default();
+    let role = wish.role;
+    let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
-    let opening = Opening { room, participant, role: wish.role, reads, outbox };
+    let (name, member) = (room.clone(), participant.id);
+    let opening = Opening { room, participant, role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
-        doorstep.open(&socket, edge.clock.now());
+        doorstep.leave(&socket, edge.clock.now());
+        drop(doorstep);
+        edge.worker.replace(&name, member, Rc::clone(&socket) as Rc<dyn Outbox>);
         let client = Client { edge: &edge, socket: &socket, v1 };
         let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
         if let Err(close) = end {

@@ -19,10 +19,7 @@ use crate::wire::v1::{FromClient, Notice, PublishedFormat, Source};
 /// # Errors
 /// Where it is no message, or announces what cannot be.
 pub fn text(text: &str) -> Result<Option<Said>, Close> {
-    let message = FromClient::from_json(text).map_err(|error| {
-        Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}"))
-    })?;
-    Ok(Some(match message {
+    Ok(Some(match message(text)? {
         FromClient::Publish { track: local, source: Source::Container } => {
             Said::OpenContainer { local, announced: true }
         }
@@ -33,8 +30,18 @@ pub fn text(text: &str) -> Result<Option<Said>, Close> {
         FromClient::Mute { track: local, muted } => Said::Mute { local, muted },
         FromClient::Chat { text } => Said::Text(text),
         FromClient::Ping { time } => Said::Ping(time),
-        FromClient::Unknown => return Ok(None),
+        // Words for a replay, which a room is not.
+        FromClient::Seek { .. } | FromClient::Pause | FromClient::Play | FromClient::Unknown => return Ok(None),
     }))
+}
+
+/// A text message, read.
+///
+/// # Errors
+/// Where it is none.
+pub fn message(text: &str) -> Result<FromClient, Close> {
+    FromClient::from_json(text)
+        .map_err(|error| Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}")))
 }
 
 fn head(format: &PublishedFormat) -> Result<Format, Close> {

@@ -1,6 +1,6 @@
 //! Actors, and the decisions that they are shells around.
 //!
-//! What belongs here: rooms and who is in them, sessions and their clock, fan-out, recording. What does not: HTTP and
+//! What belongs here: rooms and who is in them, sessions and their clock, fan-out, recording, replaying. What does not: HTTP and
 //! sockets (a member is an [`outbox::Outbox`]), SQL and paths (the archive's), bytes of containers and frames.
 //!
 //! The way of a packet:
@@ -15,6 +15,7 @@
 //!   -> listener's socket
 //!
 //! room -> recorder -> the archive's writer, on its own thread -> part -> index -> acknowledgement -> room
+//! archive -> replay -> rendition -> outbox of its one listener
 //! ```
 //!
 //! Every queue on it is bounded, and has an answer to "full":
@@ -25,6 +26,8 @@
 //! | connection to room | 64 messages | the connection waits, and does not read its socket meanwhile |
 //! | room to fan-out | [`fanout::MAILBOX`] messages | the message is skipped for that worker's listeners, counted, told |
 //! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
+//! | replay to its listener's outbox | [`replay::MOST_WAITING`] and a turn | the replay waits, and goes on where it stopped |
+//! | archive to replay | one piece of each track, of a second or 16 KiB | nothing more is read |
 //! | room to recorder | [`recorder::LONGEST_WAIT`] for each track, or [`recorder::MOST_BYTES`] for all of them | the packets are not acknowledged and become a gap with its cause; the room is told, and plays on |
 //!
 //! `do_send` passes a mailbox's bound by in actix 0.13. Media never travels by it: it is sent with an await or with
@@ -38,6 +41,7 @@ pub mod outbox;
 pub mod recorder;
 pub mod registry;
 pub mod rendition;
+pub mod replay;
 pub mod room;
 pub mod session;
 pub mod time;

@@ -18,6 +18,17 @@ pub trait Outbox {
     fn push(&self, frame: &Frame, now: Moment);
     /// Writes as much as the socket takes now, in one call to the kernel.
     fn flush(&self, now: Moment);
+    /// How many bytes wait that the socket has not taken.
+    fn waiting(&self) -> usize;
+    /// The room has fallen by the hub's fault: ends the connection, and says so.
+    fn fail(&self);
+    /// Takes these frames, in order, and writes. Who can write without queueing first may do better than this.
+    fn give(&self, frames: &[&Frame], now: Moment) {
+        for frame in frames {
+            self.push(frame, now);
+        }
+        self.flush(now);
+    }
 }
 
 /// One message, framed for the wire once and shared by all who get it.
@@ -113,6 +124,12 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.sound_bytes + self.relay_bytes + self.text_bytes + self.kept_bytes - self.begun
     }
 
     /// How long ago the newest frame was pushed that the socket has taken whole; zero while nothing waits.
@@ -257,7 +274,7 @@ mod tests {
         }
         assert_eq!(text(&queue), "onetwothree");
         queue.written(4);
-        assert_eq!(text(&queue), "wothree");
+        assert_eq!((text(&queue).as_str(), queue.bytes()), ("wothree", 7));
         queue.written(7);
         assert!(queue.is_empty());
         assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));

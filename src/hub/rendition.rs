@@ -90,8 +90,8 @@ impl Recent {
 pub struct Rendition {
     layout: Plain,
     tracks: HashMap<TrackNumber, Gathering>,
-    /// What is added to a session's times, so that those of the next session run on.
-    base: Ticks,
+    /// What is added to a session's times, in ticks, so that those of the next session run on.
+    base: i64,
     /// The latest end of a sound that was sent, with the base in it.
     latest: Ticks,
 }
@@ -109,12 +109,23 @@ impl Rendition {
     /// A rendition that nobody has read yet.
     #[must_use]
     pub fn new(layout: Plain) -> Self {
-        Self { layout, tracks: HashMap::new(), base: Ticks::ZERO, latest: Ticks::ZERO }
+        Self { layout, tracks: HashMap::new(), base: 0, latest: Ticks::ZERO }
     }
 
     /// A session begins, and its clock with it: the times of messages run on for those who were here before.
     pub fn session_begins(&mut self) {
-        self.base = self.latest;
+        self.go_on_at(Ticks::ZERO);
+    }
+
+    /// What comes next lies at `at` on the session's clock, wherever it was before: the times of messages run on.
+    fn go_on_at(&mut self, at: Ticks) {
+        self.base = self.latest.signed_since(at);
+    }
+
+    /// A replay goes to another place: what was gathered is forgotten, and the times of messages run on.
+    pub fn move_to(&mut self, at: Ticks) {
+        self.tracks.clear();
+        self.go_on_at(at);
     }
 
     /// Takes placed packets of a track, `recent` being what went before them; gives the messages that are full.
@@ -143,7 +154,7 @@ impl Rendition {
         });
         gathering.heard = now;
         if let Some(last) = placed.packets.last() {
-            self.latest = self.latest.max(last.end().saturating_add(self.base));
+            self.latest = self.latest.max(last.end().saturating_add_signed(self.base));
         }
         for packet in &placed.packets {
             gathering.packets.push(packet.clone());
@@ -188,12 +199,12 @@ impl Gathering {
         self.packets.len() >= LEAST_PACKETS && sound(&self.packets) >= MESSAGE
     }
 
-    fn message(&mut self, layout: Plain, base: Ticks) -> Frame {
+    fn message(&mut self, layout: Plain, base: i64) -> Frame {
         let bytes = match layout {
             Plain::PreRoll => webm::mux::self_contained(self.head, &self.pre_roll, &self.packets),
             Plain::Continuing => {
                 let shifted = self.packets.iter().cloned();
-                let shifted = shifted.map(|packet| Packet { time: packet.time.saturating_add(base), ..packet });
+                let shifted = shifted.map(|packet| Packet { time: packet.time.saturating_add_signed(base), ..packet });
                 webm::mux::continuing(self.head, &shifted.collect::<Vec<_>>())
             }
         };

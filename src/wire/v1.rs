@@ -16,7 +16,7 @@ use crate::media::track::{Format, TrackNumber};
 pub const PROTOCOL: &str = "roomtone.v1";
 
 /// What a client says.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromClient {
     /// Announces a track of this connection, before its first bytes.
@@ -49,6 +49,15 @@ pub enum FromClient {
         /// Returned as it is: the client's own time.
         time: u64,
     },
+    /// In a replay: go on from there.
+    Seek {
+        /// Seconds from the session's start.
+        at: f64,
+    },
+    /// In a replay: stop there.
+    Pause,
+    /// In a replay: go on; from the start, where it has ended.
+    Play,
     /// A word of a later version.
     #[serde(other)]
     Unknown,
@@ -113,6 +122,27 @@ pub struct Session {
     pub recording: Uuid,
     /// How long it runs already, in seconds.
     pub elapsed: f64,
+}
+
+/// What a replay does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Replaying {
+    /// It plays, in real time.
+    Playing,
+    /// It waits for the client.
+    Paused,
+    /// It is at the end.
+    Ended,
+}
+
+/// Who and what is in a session at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// Who is there and may speak.
+    pub participants: Vec<Participant>,
+    /// The tracks that are live.
+    pub tracks: Vec<Track>,
 }
 
 /// What the hub says.
@@ -220,6 +250,20 @@ pub enum Notice {
         /// A sentence, where it is not.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// Where a replay is: after the welcome, after each command and at its end. All packets behind it belong to its place.
+    Replay {
+        /// Whether it plays.
+        state: Replaying,
+        /// Where, in seconds from the session's start.
+        at: f64,
+        /// How long the recording is, in seconds: as far as it goes by now, where it is still being made.
+        duration: f64,
+        /// Who and what is there then. Plain clients are not told.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        present: Option<Present>,
+        /// How many seeks the hub has taken on this connection.
+        seek: u64,
     },
     /// Something of a stream is left out, and why. The connection goes on.
     Warning {

@@ -135,12 +135,13 @@ function driven(key) {
  */
 
 /**
- * @param {{ microphone?: 'fake' | 'denied' | 'none', host?: string }} [options] a name under which this machine is found too
+ * @param {{ microphone?: 'fake' | 'denied' | 'none', host?: string, autoplay?: boolean }} [options] `host` is a name under
+ *   which this machine is found too; without `autoplay` a page sounds only after a click, as in most people's browsers
  * @returns {Promise<Browser>}
  */
-export async function startChromium({ microphone = 'fake', host } = {}) {
+export async function startChromium({ microphone = 'fake', host, autoplay = true } = {}) {
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update'];
-  args.push('--disable-sync', '--autoplay-policy=no-user-gesture-required');
+  args.push('--disable-sync', `--autoplay-policy=${autoplay ? 'no-user-gesture-required' : 'document-user-activation-required'}`);
   if (host) args.push(`--host-resolver-rules=MAP ${host} 127.0.0.1`);
   if (microphone !== 'none') args.push('--use-fake-device-for-media-stream');
   args.push(`--use-fake-ui-for-media-stream${microphone === 'denied' ? '=deny' : ''}`);

@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use roomtone::archive::model::{RecordingId, State, Summary};
+use roomtone::edge::events::Event;
+use roomtone::hub::room::Description;
 use roomtone::media::opus;
 use roomtone::media::packet::Sequence;
-use roomtone::media::time::Ticks;
+use roomtone::media::time::{Ticks, UnixMillis};
 use roomtone::media::track::{Format, TrackNumber};
 use roomtone::wire::packets;
-use roomtone::wire::v1::{FromClient, Notice, Participant, PublishedFormat, Session, Source, Track};
+use roomtone::wire::v1::{
+    FromClient, Notice, Participant, Present, PublishedFormat, Replaying, Session, Source, Track,
+};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::helpers::capture::{assert_same, data, heard};
+use crate::helpers::files::{root, rust_files};
 use crate::helpers::{Capture, Hub};
 
 const EXAMPLES: &str = "tests/interop/examples";
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
@@ -123,6 +125,13 @@ fn every_notice() -> Vec<Notice> {
         Durable { track: 7, next: next, ranges: ranges() },
         Lag { skipped_ticks: Ticks::new(960), messages: 1 },
         Health { recording: false, reason: Some(message()) },
+        Replay {
+            state: Replaying::Playing,
+            at: 12.5,
+            duration: 60.0,
+            present: Some(Present { participants: vec![ann()], tracks: vec![track()] }),
+            seek: 1,
+        },
         Warning { code: code(), message: message() },
         Error { code: code(), message: message() },
         Pong { time: 5, session_ticks: Some(Ticks::new(48_000)) },
@@ -139,7 +148,10 @@ fn every_word_of_a_client() -> Vec<FromClient> {
         Unpublish { track: 7 },
         Mute { track: 7, muted: true },
         Chat { text: "hello".to_owned() },
-        Ping { time: 5 };
+        Ping { time: 5 },
+        Seek { at: 12.5 },
+        Pause {},
+        Play {};
         Unknown
     )
 }
@@ -155,6 +167,46 @@ fn the_readme_has_every_message_of_the_hub_with_its_fields_and_no_other() {
 }
 
 #[test]
+fn the_readme_has_every_event_with_its_fields_and_no_other() {
+    let room = Description {
+        name: "studio".parse().unwrap(),
+        participants: vec![ann()],
+        listeners: 2,
+        tracks: vec![track()],
+        session: Some(session()),
+    };
+    let now = UnixMillis::new(1_800_000_000_000);
+    let recording = Summary {
+        id: RecordingId::new(now, [0; 10]),
+        room: room.name.clone(),
+        title: None,
+        keep: false,
+        started: now,
+        ended: None,
+        state: State::Live,
+        length: Ticks::ZERO,
+        bytes: 0,
+        people: Vec::new(),
+        tracks: 1,
+    };
+    let id = recording.id;
+    let events = one_of_each!(Event:
+        State { rooms: std::slice::from_ref(&room) },
+        Room { room: &room },
+        RoomGone { name: &room.name },
+        Recording { recording: Box::new(recording.into()) },
+        RecordingDeleted { id: id },
+        Alive {},
+    );
+    let told = events.iter().map(|event| {
+        let mut fields = fields(event);
+        assert!(fields.remove("type"));
+        (serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned(), fields)
+    });
+    assert_eq!(table("## Events"), told.collect());
+}
+
+#[test]
 fn the_readme_has_every_message_of_a_client_with_its_fields_and_no_other() {
     // What a client says is only ever read: its fields are those without which it cannot be.
     let example = |field: &str| match field {
@@ -164,6 +216,7 @@ fn the_readme_has_every_message_of_a_client_with_its_fields_and_no_other() {
         "muted" => Value::from(true),
         "text" => Value::from("hello"),
         "time" => Value::from(5),
+        "at" => Value::from(12.5),
         other => panic!("{other} is a field of no message"),
     };
     let table = table("### What a client says");
@@ -329,7 +382,7 @@ fn every_path_that_a_document_names_is_there() {
     let mut named = 0;
     let mut sources = Vec::new();
     for folder in ["src", "tests/main", "benches"] {
-        files(&root().join(folder), &mut sources);
+        sources.extend(rust_files(&root().join(folder)));
     }
     let documents = ["README.md", "Cargo.toml", "tests/run", "tests/captures/README.md"].map(|name| root().join(name));
     for path in documents.iter().chain(&sources) {
@@ -356,15 +409,4 @@ fn every_path_that_a_document_names_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(named > 60, "only {named} paths were found");
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }

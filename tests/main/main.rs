@@ -2,13 +2,18 @@
 
 mod bad_input;
 mod bad_streams;
+mod codec;
+mod derived;
 mod docs;
+mod events;
 mod floods;
 mod helpers;
 mod late_joiners;
 mod layers;
+mod made_again;
 mod plain;
 mod recording;
+mod replay;
 mod rest;
 mod start;
 mod v1;

@@ -175,3 +175,30 @@ async fn a_session_waits_for_another_track_and_then_ends() {
         recording["chat"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert_eq!(chat, ["Ann was here", "Ben was here"]);
 }
+
+#[tokio::test]
+async fn a_recording_tells_who_was_there() {
+    let hub = Hub::start();
+    let (eve, _) = Client::v1(&hub, "/rooms/talk/ws?name=Eve").await;
+    let (_, _) = Client::v1(&hub, "/rooms/talk/ws?name=Listener&publish=false").await;
+    let (mut ann, welcome) = Client::v1(&hub, "/rooms/talk/ws?name=Ann").await;
+    ann.publish_container(1).await;
+    for message in Capture::new("chromium-webm-opus-100ms").messages() {
+        ann.send_container(1, &message).await;
+    }
+    ann.notice_of("durable").await;
+    let (ben, _) = Client::v1(&hub, "/rooms/talk/ws?name=Ben").await;
+    ben.close().await;
+    ann.notice_of("left").await;
+    ann.close().await;
+    let recording = hub.ended("talk").await;
+    let attendance = recording["attendance"].as_array().unwrap();
+    let names: Vec<_> = attendance.iter().map(|stay| stay["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Ann", "Eve", "Ben"]);
+    let [first, stays, came] = &attendance[..] else { panic!("{attendance:?}") };
+    assert_eq!(first["participant"], welcome["participant"]["id"]);
+    assert_eq!((first["joined"].as_f64(), stays["joined"].as_f64()), (Some(0.0), Some(0.0)));
+    assert!(came["joined"].as_f64() > Some(0.0) && came["left"].as_f64() >= came["joined"].as_f64());
+    assert!(first["left"].is_f64() && stays["left"].is_null(), "{attendance:?}");
+    eve.close().await;
+}

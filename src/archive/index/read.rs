@@ -4,12 +4,13 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::archive::model::{
-    Anchor, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track,
+    Anchor, Attendance, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track,
 };
 use crate::media::opus;
 use crate::media::room::ParticipantName;
 use crate::media::track::{Format, TrackNumber};
 
+use super::derived;
 use super::row::{RowExt as _, undecodable};
 use super::write::{SpoolRow, Stream};
 
@@ -82,7 +83,9 @@ pub(in crate::archive) async fn recording(
     let Some((place, summary)) = self::summary(connection, id).await? else { return Ok(None) };
     let tracks = tracks(connection, place.row).await?;
     let chat = chat(connection, place.row).await?;
-    Ok(Some((place, Recording { summary, tracks, chat })))
+    let attendance = attendance(connection, place.row).await?;
+    let derived = derived::files(connection, place.row).await?;
+    Ok(Some((place, Recording { summary, tracks, chat, attendance, derived })))
 }
 
 async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Track>, sqlx::Error> {
@@ -153,6 +156,7 @@ pub(in crate::archive) fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
         bytes: row.int("bytes")?,
         first: row.sequence("first_sequence")?,
         next: row.sequence("next_sequence")?,
+        open: row.flag("open")?,
     })
 }
 
@@ -168,6 +172,21 @@ async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<C
         })
     };
     rows.iter().map(line).collect()
+}
+
+async fn attendance(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Attendance>, sqlx::Error> {
+    let query = "SELECT participant, name, joined_ticks, left_ticks FROM attendance WHERE recording = ? ORDER BY line";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let stay = |row: &SqliteRow| {
+        let left = row.try_get::<Option<i64>, _>("left_ticks")?.map(|_| row.ticks("left_ticks")).transpose()?;
+        Ok(Attendance {
+            participant: row.word("participant")?,
+            name: row.word("name")?,
+            joined: row.ticks("joined_ticks")?,
+            left,
+        })
+    };
+    rows.iter().map(stay).collect()
 }
 
 /// The names of a recording's files.

@@ -3,7 +3,7 @@
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use crate::archive::model::{Anchor, Chat, EndReason, Gap, Part, RecordingId, Restart, State};
+use crate::archive::model::{Anchor, Attendance, Chat, EndReason, Gap, Part, RecordingId, Restart, State};
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
@@ -215,6 +215,26 @@ pub(in crate::archive) async fn chat(c: &mut SqliteConnection, recording: i64, c
     let query = "INSERT INTO chat (recording, at_ticks, participant, name, text) VALUES (?, ?, ?, ?, ?)";
     let query = sqlx::query(query).bind(recording).bind(int(chat.at.get())).bind(chat.participant.to_string());
     query.bind(chat.name.as_str()).bind(&chat.text).execute(c).await.map(drop)
+}
+
+/// Someone who might speak, and came.
+pub(in crate::archive) async fn joined(c: &mut SqliteConnection, recording: i64, stay: &Attendance) -> Done {
+    let query =
+        "INSERT INTO attendance (recording, participant, name, joined_ticks, left_ticks) VALUES (?, ?, ?, ?, ?)";
+    let query = sqlx::query(query).bind(recording).bind(stay.participant.to_string()).bind(stay.name.as_str());
+    query
+        .bind(int(stay.joined.get()))
+        .bind(stay.left.map(|left| int(left.max(stay.joined).get())))
+        .execute(c)
+        .await
+        .map(drop)
+}
+
+/// Someone who was there went.
+pub(in crate::archive) async fn left(c: &mut SqliteConnection, recording: i64, participant: Uuid, at: Ticks) -> Done {
+    let query = "UPDATE attendance SET left_ticks = max(joined_ticks, ?) \
+                 WHERE recording = ? AND participant = ? AND left_ticks IS NULL";
+    sqlx::query(query).bind(int(at.get())).bind(recording).bind(participant.to_string()).execute(c).await.map(drop)
 }
 
 /// What people call a recording; `None` takes the title away.

@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::archive::ListQuery;
-use crate::archive::model::{EndReason, State};
+use crate::archive::model::{Attendance, EndReason, State};
+use crate::archive::session_file::SessionFile;
 
 use super::*;
 
@@ -17,7 +18,7 @@ async fn left_open(folder: &Path) {
     writer.append(ONE, packets(3..5));
     rig.round().await;
     // The handle goes, but the writer is dead before it could hear of that.
-    drop(rig);
+    rig.close().await;
     drop(writer);
 }
 
@@ -150,4 +151,33 @@ pub(super) fn copy_all(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn who_came_and_went_is_kept_and_who_was_there_at_the_crash_stayed() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    let stay = |n: u128, name: &str, joined| {
+        let (participant, name) = (Uuid::from_u128(n), name.parse().unwrap());
+        Attendance { participant, name, joined: Ticks::from_secs(joined), left: None }
+    };
+    writer.joined(stay(1, "Ann", 0));
+    writer.joined(stay(2, "Ben", 1));
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..3));
+    rig.round().await;
+    writer.left(Uuid::from_u128(2), Ticks::from_secs(5));
+    writer.joined(stay(2, "Ben", 7));
+    rig.round().await;
+    drop(rig);
+    drop(writer);
+    let rig = Rig::open(dir.path()).await;
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    let first = Attendance { left: Some(Ticks::from_secs(5)), ..stay(2, "Ben", 1) };
+    assert_eq!(recording.attendance, [stay(1, "Ann", 0), first, stay(2, "Ben", 7)]);
+    let session = fs::read(only_folder(dir.path()).join("session.json")).unwrap();
+    let session = SessionFile::read(&session).unwrap();
+    assert_eq!(session.attendance.len(), 3);
+    assert_eq!(session, SessionFile::of(&recording));
 }

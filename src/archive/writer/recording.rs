@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sqlx::SqliteConnection;
+use uuid::Uuid;
 
-use crate::archive::index::write;
-use crate::archive::model::{Chat, EndReason, RecordingId, State};
+use crate::archive::index::{search, write};
+use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::names;
 use crate::archive::store::Store;
 use crate::media::room::RoomName;
@@ -93,12 +94,19 @@ pub(super) struct Recording {
     tracks: BTreeMap<TrackNumber, Track>,
     /// What is not in the index yet.
     chat: Vec<Chat>,
+    attendance: Vec<Coming>,
     state: Option<State>,
     end: Option<(EndReason, UnixMillis)>,
     /// The end of its sound on the session's clock, as far as it was written.
     length: Ticks,
     /// It ended by a fault: nothing is taken any more, and the index is only still to be told.
     failed: bool,
+}
+
+/// Someone's coming and going, in order.
+enum Coming {
+    Joined(Attendance),
+    Left(Uuid, Ticks),
 }
 
 /// What a round has made of a recording.
@@ -123,6 +131,7 @@ impl Recording {
             row: None,
             tracks: BTreeMap::new(),
             chat: Vec::new(),
+            attendance: Vec::new(),
             state: None,
             end: None,
             length: Ticks::ZERO,
@@ -151,6 +160,8 @@ impl Recording {
             Step::Settle(track, gap) => self.track(track)?.settle(gap, store)?,
             Step::EndPart(track) => self.track(track)?.end_part(store)?,
             Step::Chat(chat) => self.chat.push(chat),
+            Step::Joined(stay) => self.attendance.push(Coming::Joined(stay)),
+            Step::Left(participant, at) => self.attendance.push(Coming::Left(participant, at)),
             Step::State(State::Ended(_)) => {}
             Step::State(state) => self.state = Some(state),
             Step::End(reason, at) => self.end(reason, at, store)?,
@@ -200,6 +211,7 @@ impl Recording {
         self.failed = true;
         self.tracks.clear();
         self.chat.clear();
+        self.attendance.clear();
         self.state = None;
         self.end = Some((reason, ended(self.started, self.length)));
     }
@@ -210,12 +222,17 @@ impl Recording {
     }
 
     fn told(&self) -> bool {
-        self.state.is_some() || !self.chat.is_empty() || self.tracks.values().any(Track::dirty)
+        self.said() || self.tracks.values().any(Track::dirty)
+    }
+
+    /// Whether something that is no sound waits.
+    fn said(&self) -> bool {
+        self.state.is_some() || !self.chat.is_empty() || !self.attendance.is_empty()
     }
 
     /// Whether the session file says something that is no longer so.
     pub fn news(&self) -> bool {
-        let told = self.state.is_some() || !self.chat.is_empty() || self.end.is_some() || self.row.is_none();
+        let told = self.said() || self.end.is_some() || self.row.is_none();
         told || self.tracks.values().any(Track::news)
     }
 
@@ -255,6 +272,12 @@ impl Recording {
         for chat in &self.chat {
             write::chat(c, row, chat).await?;
         }
+        for coming in &self.attendance {
+            match coming {
+                Coming::Joined(stay) => write::joined(c, row, stay).await?,
+                Coming::Left(participant, at) => write::left(c, row, *participant, *at).await?,
+            }
+        }
         if !self.failed {
             let length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
             write::length(c, row, length).await?;
@@ -264,6 +287,9 @@ impl Recording {
         }
         if let Some((reason, at)) = self.end {
             write::end(c, row, reason, at).await?;
+        }
+        if !self.tracks.values().all(Track::is_indexed) {
+            search::refresh(c, self.id).await?;
         }
         if news {
             write::session_file_stale(c, row, true).await?;
@@ -276,6 +302,7 @@ impl Recording {
         self.row = row;
         self.length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
         self.chat.clear();
+        self.attendance.clear();
         self.state = None;
         let (mut spools, mut events) = (Vec::new(), Vec::new());
         for track in self.tracks.values_mut() {

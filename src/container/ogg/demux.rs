@@ -61,6 +61,22 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where the page begins that is damaged, in bytes from where the demuxer began.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        match self {
+            Self::Torn(Torn { offset, .. })
+            | Self::Order(offset)
+            | Self::Continuation(offset)
+            | Self::Long(offset)
+            | Self::Head { offset, .. }
+            | Self::Tags(offset)
+            | Self::Packet { offset, .. } => *offset,
+        }
+    }
+}
+
 /// Demuxes a file of one Opus stream: push until empty, pull until none.
 ///
 /// It holds at most one page, one packet of [`PACKET_LIMIT`], and the events of one page.
@@ -93,6 +109,13 @@ impl Demuxer {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A demuxer where a page begins that goes on with no packet, behind the head and the tags: what comes before it ends at
+    /// this granule position. Errors count bytes from there.
+    #[must_use]
+    pub fn resume(granule: u64) -> Self {
+        Self { state: State::Packets, time: Ticks::new(granule), ..Self::default() }
     }
 
     /// Takes the next bytes.

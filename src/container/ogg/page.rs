@@ -9,7 +9,7 @@ pub const LONGEST_PAGE: usize = HEADER + 255 + 255 * 255;
 const HEADER: usize = 27;
 
 /// What every page begins with.
-const CAPTURE: &[u8; 4] = b"OggS";
+pub(super) const CAPTURE: &[u8; 4] = b"OggS";
 
 /// Flags of a page: it begins with the rest of a packet, it is its stream's first, it is its last.
 const CONTINUED: u8 = 1;
@@ -104,7 +104,7 @@ impl Page {
     }
 
     /// Reads the page at the start of `bytes`; `None` where it is not whole.
-    fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>, Damage> {
+    pub(super) fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>, Damage> {
         let begins = bytes.len().min(CAPTURE.len());
         if bytes[..begins] != CAPTURE[..begins] {
             return Err(Damage::NoCapture);
@@ -222,6 +222,17 @@ impl PageReader {
             self.from = 0;
         }
         Ok(page)
+    }
+
+    /// Passes over what is no good page, up to where the next may begin; gives how many bytes that is so far. For whoever
+    /// would rather have what follows damage than nothing: what it finds has a right checksum, like every page.
+    pub fn skip(&mut self) -> u64 {
+        let rest = &self.buffer[self.from..];
+        let next = (1..rest.len()).find(|&at| CAPTURE.starts_with(&rest[at..rest.len().min(at + CAPTURE.len())]));
+        let skipped = next.unwrap_or(rest.len());
+        self.from += skipped;
+        self.offset += skipped as u64;
+        skipped as u64
     }
 
     /// Where the file ends, in bytes, given that all of it was pushed and pulled.

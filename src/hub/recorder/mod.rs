@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::ledger::{Ledger, Write};
 use super::clock::Step;
-use crate::archive::model::{Chat, EndReason, RecordingId, State};
+use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
@@ -91,6 +91,10 @@ pub enum Entry {
     },
     /// Someone said something.
     Chat(Chat),
+    /// Someone who may speak came.
+    Joined(Attendance),
+    /// Someone of them went, at this place on the session's clock.
+    Left(Uuid, Ticks),
     /// The session's life went on.
     State(State),
     /// The session has ended.
@@ -244,6 +248,8 @@ impl Handler<Entry> for Recorder {
         let Some(writer) = &self.writer else { return };
         match entry {
             Entry::Chat(chat) => writer.chat(chat),
+            Entry::Joined(stay) => writer.joined(stay),
+            Entry::Left(participant, at) => writer.left(participant, at),
             Entry::State(state) => writer.state(state),
             Entry::Finish(reason, at) => {
                 if let Some(writer) = self.writer.take() {

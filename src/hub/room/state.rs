@@ -3,7 +3,7 @@
 //! What belongs here: members, chat, the session's life, what is told to whom. What does not: how packets are placed and
 //! muxed (`sound.rs`), and who carries the effects out (`mod.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use super::super::recorder::{Entry, NewSession, Owner};
 use super::super::rendition::{Plain, Rendition};
 use super::super::session::{Census, Life, Patience};
 use super::messages::{Description, Role};
+use super::pace::Pace;
 use super::track::Track;
-use crate::archive::model::{Chat, EndReason, RecordingId};
+use crate::archive::model::{Attendance, Chat, EndReason, RecordingId};
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::wire::frame;
@@ -26,6 +27,8 @@ use crate::wire::v1::{self, Notice, Participant};
 pub const LONGEST_KEPT_LINE: usize = 16 * 1024;
 /// The most chat that is kept with a recording, in bytes: a novel. What comes after is said, and not kept.
 pub const MOST_KEPT_CHAT: usize = 1024 * 1024;
+/// The most comings that are kept with a recording: a busy public room for a day. Who comes later is there, and not kept.
+pub const MOST_ATTENDANCE: usize = 10_000;
 /// The count of listeners is told at most this often.
 const LISTENERS_TOLD: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,10 @@ pub(super) struct Session {
     pub(super) owners: Vec<Arc<Owner>>,
     /// Bytes of chat that are kept.
     chat: usize,
+    /// How many comings are kept.
+    comings: usize,
+    /// Who of those is here.
+    present: HashSet<MemberId>,
 }
 
 impl Session {
@@ -87,6 +94,8 @@ pub struct State {
     pub(super) session: Option<Session>,
     pub(super) effects: Vec<Effect>,
     listeners_told: (Moment, usize),
+    /// When the hub is told.
+    pace: Pace,
 }
 
 impl State {
@@ -104,6 +113,7 @@ impl State {
             session: None,
             effects: Vec::new(),
             listeners_told: (Moment::START, 0),
+            pace: Pace::default(),
         }
     }
 
@@ -112,10 +122,16 @@ impl State {
         std::mem::take(&mut self.effects)
     }
 
-    /// Whether time changes anything here: a track is live, or a session has not ended.
+    /// Whether time changes anything here: a track is live, or a session has not ended, or someone is to be told.
     #[must_use]
     pub fn is_awake(&self) -> bool {
-        !self.tracks.is_empty() || self.session.is_some() || self.listeners() != self.listeners_told.1
+        let to_tell = self.listeners() != self.listeners_told.1 || self.pace.is_waiting();
+        !self.tracks.is_empty() || self.session.is_some() || to_tell
+    }
+
+    /// What the hub is to be told: what is going on, where that has changed and it is time.
+    pub fn news(&mut self, now: Moment) -> Option<Description> {
+        self.pace.take(now).then(|| self.describe(now))
     }
 
     /// Takes a member in: it is welcomed, and the others are told.
@@ -135,6 +151,10 @@ impl State {
             };
             notice(&welcome)
         });
+        if role == Role::Speaker {
+            self.keep_coming(now, participant.clone());
+        }
+        self.pace.changed();
         self.members.insert(member, Member { participant, role, reads });
         *self.readers.entry(reads).or_default() += 1;
         self.speaking += usize::from(role == Role::Speaker);
@@ -147,6 +167,7 @@ impl State {
     /// Lets a member go; its tracks end.
     pub fn leave(&mut self, now: Moment, wall: UnixMillis, member: MemberId) {
         let Some(gone) = self.members.remove(&member) else { return };
+        self.pace.changed();
         self.readers.entry(gone.reads).and_modify(|count| *count = count.saturating_sub(1));
         self.speaking -= usize::from(gone.role == Role::Speaker);
         let numbers: Vec<_> =
@@ -161,6 +182,7 @@ impl State {
         }
         if gone.role == Role::Speaker {
             self.tell(Notice::Left { participant: member }, None);
+            self.keep_going(now, member);
         }
         self.step_session(now, wall);
     }
@@ -274,12 +296,44 @@ impl State {
         let started = UnixMillis::new(wall.get().saturating_sub(i64::try_from(before.as_millis()).unwrap_or(0)));
         let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
         let id = RecordingId::new(started, random);
-        let session = Session { id, start: now.before(before), life: Life::Live, owners: Vec::new(), chat: 0 };
-        let told = session.told(now);
+        let session = Session {
+            id,
+            start: now.before(before),
+            life: Life::Live,
+            owners: Vec::new(),
+            chat: 0,
+            comings: 0,
+            present: HashSet::new(),
+        };
+        let (told, start) = (session.told(now), session.start);
         self.session = Some(session);
         self.renditions.values_mut().for_each(Rendition::session_begins);
         self.effects.push(Effect::Begin(NewSession { id, started }));
+        let mut here = self.speakers();
+        here.sort_by(|one, other| (one.name.as_str(), one.id).cmp(&(other.name.as_str(), other.id)));
+        for participant in here {
+            self.keep_coming(start, participant);
+        }
         self.tell(Notice::Session { session: Some(told) }, None);
+    }
+
+    /// The recording keeps that someone who may speak came.
+    fn keep_coming(&mut self, now: Moment, participant: Participant) {
+        let Some(session) = self.session.as_mut().filter(|session| session.comings < MOST_ATTENDANCE) else { return };
+        session.comings += 1;
+        session.present.insert(participant.id);
+        let Participant { id, name } = participant;
+        let stay = Attendance { participant: id, name, joined: session.at(now), left: None };
+        self.effects.push(Effect::Record(Entry::Joined(stay)));
+    }
+
+    /// The recording keeps that someone went whose coming it has.
+    fn keep_going(&mut self, now: Moment, member: MemberId) {
+        let Some(session) = &mut self.session else { return };
+        if session.present.remove(&member) {
+            let left = Entry::Left(member, session.at(now));
+            self.effects.push(Effect::Record(left));
+        }
     }
 
     /// Takes the session's life one step, and ends it where it has ended.
@@ -297,8 +351,9 @@ impl State {
         }
     }
 
-    /// Tells everyone who speaks `roomtone.v1`.
+    /// Tells everyone who speaks `roomtone.v1`; and, with what else is new, the hub.
     pub(super) fn tell(&mut self, told: Notice, except: Option<MemberId>) {
+        self.pace.changed();
         self.tell_as(&told, Cargo::Kept, except);
     }
 

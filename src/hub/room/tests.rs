@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::outbox::Cargo;
 use super::super::recorder::Entry;
 use super::super::session::Patience;
-use super::state::{LONGEST_KEPT_LINE, MOST_KEPT_CHAT};
+use super::state::{LONGEST_KEPT_LINE, MOST_ATTENDANCE, MOST_KEPT_CHAT};
 use super::track::MOST_RECORDED;
 use super::*;
 use crate::hub::clock::Step;
@@ -168,4 +168,88 @@ fn a_stop_ends_the_session_as_stopped() {
     let reason = crate::archive::model::EndReason::Stopped;
     assert!(matches!(entries.first(), Some(Entry::EndTrack { track }) if *track == TrackNumber::new(1)));
     assert!(matches!(entries.last(), Some(Entry::Finish(ended, _)) if *ended == reason));
+}
+
+/// Who is told to have come (true) or gone, and when, in ms.
+fn comings(room: &mut State) -> Vec<(Uuid, bool, u64)> {
+    let coming = |entry| match entry {
+        Entry::Joined(stay) => Some((stay.participant, true, stay.joined.as_millis())),
+        Entry::Left(participant, at) => Some((participant, false, at.as_millis())),
+        _ => None,
+    };
+    entries(room).into_iter().filter_map(coming).collect()
+}
+
+#[test]
+fn the_recording_keeps_who_was_there_and_who_came_and_went() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Listener, Reads::V1)]);
+    let eve = Participant { id: Uuid::from_u128(3), name: "Eve".parse().unwrap() };
+    room.join(at(0), eve.clone(), Role::Speaker, Reads::V1);
+    room.leave(at(0), WALL, eve.id);
+    assert_eq!(comings(&mut room), [], "without a session there is nothing to keep it with");
+    room.publish(WALL, sound(ANN, 0, 1000, 10)).unwrap();
+    assert_eq!(comings(&mut room), [(ANN, true, 0)]);
+    room.join(at(2000), eve.clone(), Role::Speaker, Reads::V1);
+    room.leave(at(3000), WALL, BEN);
+    room.leave(at(4000), WALL, eve.id);
+    room.close(at(5000), WALL);
+    assert_eq!(comings(&mut room), [(eve.id, true, 1200), (eve.id, false, 3200)]);
+}
+
+#[test]
+fn comings_that_are_kept_have_a_bound() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 1000, 10)).unwrap();
+    let mut kept = comings(&mut room).len();
+    for number in 0..MOST_ATTENDANCE as u128 {
+        let name = "Eve".parse().unwrap();
+        room.join(at(2000), Participant { id: Uuid::from_u128(number + 10), name }, Role::Speaker, Reads::V1);
+        room.leave(at(2000), WALL, Uuid::from_u128(number + 10));
+        kept += comings(&mut room).len();
+    }
+    assert_eq!(kept, 2 * MOST_ATTENDANCE - 1, "who is not kept to have come is not kept to have gone");
+}
+
+#[test]
+fn the_hub_is_told_of_who_is_here_and_who_talks_and_of_nothing_else() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    let mut millis = 0;
+    let mut news = |room: &mut State| {
+        millis += 1000;
+        room.news(at(millis))
+    };
+    assert_eq!(news(&mut room).unwrap().participants.len(), 1);
+    room.announce(at(0), ANN, 3).unwrap();
+    assert!(news(&mut room).is_none(), "a track without a packet is nothing to talk of");
+    room.publish(WALL, sound(ANN, 3, 0, 1)).unwrap();
+    let talking = news(&mut room).unwrap();
+    assert!(talking.session.is_some() && !talking.tracks[0].muted);
+    room.publish(WALL, sound(ANN, 3, 20, 1)).unwrap();
+    room.say(at(0), ANN, "hello".to_owned());
+    room.ping(at(0), ANN, 1);
+    assert!(news(&mut room).is_none(), "sound and chat are not told");
+    room.mute(ANN, 3, true);
+    assert!(news(&mut room).unwrap().tracks[0].muted);
+    room.mute(ANN, 3, true);
+    assert!(news(&mut room).is_none());
+    room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, Reads::V1);
+    assert_eq!(news(&mut room).unwrap().listeners, 1);
+    room.leave(at(0), WALL, ANN);
+    let left = news(&mut room).unwrap();
+    assert!(left.participants.is_empty() && left.tracks.is_empty() && !left.is_empty());
+    room.leave(at(0), WALL, BEN);
+    assert!(news(&mut room).unwrap().is_empty());
+}
+
+#[test]
+fn what_waits_to_be_told_keeps_the_room_awake() {
+    let mut room = room(&[]);
+    room.join(at(0), Participant { id: ANN, name: "Ann".parse().unwrap() }, Role::Speaker, Reads::V1);
+    assert!(room.news(at(0)).is_some());
+    assert!(!room.is_awake());
+    room.leave(at(1), WALL, ANN);
+    assert!(room.news(at(1)).is_none());
+    assert!(room.is_awake(), "nobody would tell the hub that it is empty");
+    assert!(room.news(at(250)).unwrap().is_empty());
+    assert!(!room.is_awake());
 }

@@ -1,0 +1,291 @@
+//! Recordings that are being played: opened once for all who play them, and read in small pieces, away from the threads
+//! that serve.
+//!
+//! What belongs here: which recordings are open, how fresh what is known of them is, and the pieces of their files. What
+//! does not: which piece comes next, and what is in it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+
+use super::handle::{Archive, Error};
+use super::index::read;
+use super::model::{Part, Pins, Recording, RecordingId};
+use super::timeline::Timeline;
+use crate::container::ogg::{Place, Search, place_after};
+use crate::media::time::{Moment, Ticks};
+use crate::media::track::TrackNumber;
+
+/// How many read at a time: one disk does not get faster by more, and each has a thread of its own.
+const READERS: usize = 4;
+/// How old what is known of a recording that has not ended may be: a round makes more of it durable about as often.
+const FRESH: Duration = Duration::from_millis(400);
+/// How many files of a recording stay open that nobody reads any more: who plays it may come back to them.
+const MOST_FILES: usize = 64;
+/// A piece is about this much sound of its part.
+const PIECE: Ticks = Ticks::from_secs(1);
+/// And at least and at most so many bytes.
+const SHORTEST_PIECE: u64 = 2 * 1024;
+const LONGEST_PIECE: u64 = 16 * 1024;
+/// How many bytes behind damage are searched for a good page: the longest page is a quarter of it.
+const LONGEST_DAMAGE: u64 = 256 * 1024;
+
+/// A recording, opened: all who play it share it.
+#[derive(Debug)]
+pub struct OpenRecording {
+    /// What the index said.
+    pub recording: Recording,
+    /// What happens in it.
+    pub timeline: Timeline,
+    /// For each of its tracks, in order, its count on the session's clock.
+    pub pins: Vec<Pins>,
+    /// When it was read from the index.
+    pub known: Moment,
+    folder: PathBuf,
+    files: Arc<Files>,
+}
+
+/// The files of a recording that someone reads or has read, by track and part.
+type Files = Mutex<HashMap<(TrackNumber, u32), Arc<PartFile>>>;
+
+/// A part's file, open. Deleting the recording takes nothing away from whoever holds this.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+}
+
+/// A piece of a part that someone wants to read.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Which of the recording's tracks.
+    pub track: usize,
+    /// Which of its parts.
+    pub part: usize,
+    /// Its file, where it is open already.
+    pub file: Option<Arc<PartFile>>,
+    /// From where on.
+    pub from: ReadFrom,
+}
+
+/// Where a piece begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// At this byte.
+    Byte(u64),
+    /// Where a demuxer may begin that is to come upon this place, in ticks of the part; at the part's start for zero.
+    Ticks(Ticks),
+    /// Behind what is damaged at this byte.
+    Behind(u64),
+}
+
+/// A piece of a part.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The part's file.
+    pub file: Arc<PartFile>,
+    /// Where the piece begins; the granule position is known where it was searched for.
+    pub place: Place,
+    /// The piece. Empty where the file ends, which it should not before the durable bytes do.
+    pub bytes: Vec<u8>,
+}
+
+/// What is known of the recordings that are played.
+#[derive(Debug)]
+pub(super) struct Opened {
+    recordings: Mutex<HashMap<RecordingId, Arc<AsyncMutex<Slot>>>>,
+    readers: Arc<Semaphore>,
+}
+
+/// One of them; held while it is read from the index, so that nobody reads it twice.
+#[derive(Debug, Default)]
+struct Slot {
+    recording: Weak<OpenRecording>,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Self { recordings: Mutex::default(), readers: Arc::new(Semaphore::new(READERS)) }
+    }
+}
+
+impl Opened {
+    /// Whoever has it open keeps it; whoever comes now asks the index.
+    pub fn forget(&self, id: RecordingId) {
+        lock(&self.recordings).remove(&id);
+    }
+
+    fn slot(&self, id: RecordingId) -> Arc<AsyncMutex<Slot>> {
+        let mut recordings = lock(&self.recordings);
+        if !recordings.contains_key(&id) {
+            // Those that nobody plays any more; what is locked is being opened.
+            recordings.retain(|_, slot| slot.try_lock().map_or(true, |slot| slot.recording.strong_count() > 0));
+        }
+        Arc::clone(recordings.entry(id).or_default())
+    }
+}
+
+impl Archive {
+    /// Opens a recording to be played, or gives it as it is open already: one that has not ended as it was at most
+    /// [`FRESH`] before `now`.
+    ///
+    /// # Errors
+    /// Where there is none, or the index cannot be read.
+    pub async fn open_recording(&self, id: RecordingId, now: Moment) -> Result<Arc<OpenRecording>, Error> {
+        let slot = self.opened().slot(id);
+        let mut slot = slot.lock().await;
+        let before = slot.recording.upgrade();
+        if let Some(open) = &before
+            && (open.has_ended() || now.since(open.known) < FRESH)
+        {
+            return Ok(Arc::clone(open));
+        }
+        let mut transaction = self.readers().begin().await?;
+        let Some((place, recording)) = read::recording(&mut transaction, id).await? else {
+            return Err(Error::NotFound);
+        };
+        let pins: Vec<_> = recording.tracks.iter().map(Pins::of).collect();
+        let open = Arc::new(OpenRecording {
+            timeline: Timeline::of(&recording, &pins),
+            recording,
+            pins,
+            known: now,
+            folder: self.folder().join(place.folder),
+            files: before.map_or_else(Arc::default, |before| Arc::clone(&before.files)),
+        });
+        slot.recording = Arc::downgrade(&open);
+        Ok(open)
+    }
+
+    /// Reads pieces of a recording's parts, each for itself, on a thread that may wait for the disk.
+    pub async fn read_pieces(
+        &self,
+        recording: Arc<OpenRecording>,
+        wanted: Vec<Wanted>,
+    ) -> Vec<Result<Piece, io::Error>> {
+        let count = wanted.len();
+        let failed = |_| (0..count).map(|_| Err(io::Error::other("the reader is gone"))).collect();
+        let Ok(permit) = Arc::clone(&self.opened().readers).acquire_owned().await else {
+            return failed(());
+        };
+        let read = move || {
+            let pieces = wanted.into_iter().map(|wanted| recording.read(wanted)).collect();
+            drop(permit);
+            pieces
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| failed(()))
+    }
+}
+
+impl OpenRecording {
+    /// Whether nothing will be added.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.recording.summary.state.end_reason().is_some()
+    }
+
+    /// A part of a track.
+    #[must_use]
+    pub fn part(&self, track: usize, part: usize) -> Option<&Part> {
+        self.recording.tracks.get(track)?.parts.get(part)
+    }
+
+    /// Reads a piece. Waits for the disk.
+    fn read(&self, wanted: Wanted) -> io::Result<Piece> {
+        let Wanted { track, part, file, from } = wanted;
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such part");
+        let of = self.part(track, part).ok_or_else(missing)?;
+        let file = match file {
+            Some(file) => file,
+            None => self.open(self.recording.tracks[track].number, of)?,
+        };
+        let place = match from {
+            ReadFrom::Byte(offset) => Place { offset, granule: 0 },
+            ReadFrom::Ticks(Ticks::ZERO) => Place::default(),
+            ReadFrom::Ticks(ticks) => file.find(of.bytes, ticks)?,
+            ReadFrom::Behind(offset) => file.behind(of.bytes, offset)?,
+        };
+        let bytes = file.read(place.offset, piece(of).min(of.bytes.saturating_sub(place.offset)))?;
+        Ok(Piece { file, place, bytes })
+    }
+
+    /// Opens a part's file, unless someone has it open.
+    fn open(&self, track: TrackNumber, part: &Part) -> io::Result<Arc<PartFile>> {
+        let key = (track, part.number);
+        if let Some(file) = lock(&self.files).get(&key) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(PartFile::open(&self.folder.join(&part.file))?);
+        let mut files = lock(&self.files);
+        if files.len() >= MOST_FILES {
+            files.retain(|_, file| Arc::strong_count(file) > 1);
+        }
+        Ok(Arc::clone(files.entry(key).or_insert(file)))
+    }
+}
+
+impl PartFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)? })
+    }
+
+    /// The place from which a demuxer comes upon so many ticks, in a file of so many durable bytes.
+    fn find(&self, bytes: u64, ticks: Ticks) -> io::Result<Place> {
+        let mut search = Search::new(bytes, ticks.get());
+        while let Some((at, length)) = search.wants() {
+            let length = u64::try_from(length).unwrap_or(u64::MAX).min(bytes.saturating_sub(at));
+            search.take(&self.read(at, length)?);
+        }
+        Ok(search.place())
+    }
+
+    /// The place behind what is damaged at a byte, in a file of so many durable bytes.
+    fn behind(&self, bytes: u64, offset: u64) -> io::Result<Place> {
+        let begin = offset.saturating_add(1);
+        let read = self.read(begin, LONGEST_DAMAGE.min(bytes.saturating_sub(begin)))?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no good page behind the damage");
+        place_after(&read, begin).ok_or_else(damaged)
+    }
+
+    /// So many bytes, fewer where the file ends.
+    fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match read_at(&self.file, &mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset)
+}
+
+/// How many bytes of a part are read at a time.
+fn piece(part: &Part) -> u64 {
+    let ticks = part.length.get().max(1);
+    let bytes = u128::from(part.bytes) * u128::from(PIECE.get()) / u128::from(ticks);
+    u64::try_from(bytes).unwrap_or(LONGEST_PIECE).clamp(SHORTEST_PIECE, LONGEST_PIECE)
+}
+
+/// What a thread that panicked left is whole: every change under these locks is one call.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
