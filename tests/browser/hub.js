@@ -14,6 +14,7 @@ const PATIENCE = 20_000;
 /**
  * @typedef {object} Hub
  * @property {string} address without a slash at its end
+ * @property {string} recordings the folder of its recordings
  * @property {() => Promise<void>} stop as SIGTERM does
  * @property {() => Promise<void>} kill as a crash does
  */
@@ -51,5 +52,5 @@ export async function startHub({ port = 0, grace = 10 } = {}) {
     clearTimeout(timer);
     await rm(recordings, { recursive: true, force: true });
   };
-  return { address, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  return { address, recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }
