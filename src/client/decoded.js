@@ -12,7 +12,7 @@ export class Decoded {
   /** @type {AudioWorkletNode | null} */
   #node = null;
   /** @type {import('./mixer-worklet.js').Report} */
-  #report = { sounds: [], position: null };
+  #report = { sounds: [], position: null, turn: 0 };
   #closed = false;
   #run = () => this.#say({ kind: 'run', running: this.#node !== null && this.context.state === 'running' });
 
@@ -38,7 +38,10 @@ export class Decoded {
     await this.context.audioWorklet.addModule(new URL('./mixer-worklet.js', import.meta.url));
     if (this.#closed) return;
     const node = new AudioWorkletNode(this.context, 'roomtone-mixer', { numberOfInputs: 0, outputChannelCount: [2] });
-    node.port.onmessage = ({ data }) => void (this.#report = data);
+    node.port.onmessage = ({ data }) => {
+      // What is said of the place before is no news any more.
+      if (data.turn === this.#report.turn) this.#report = data;
+    };
     node.port.postMessage(port2, [port2]);
     node.connect(output);
     this.#node = node;
@@ -72,8 +75,9 @@ export class Decoded {
 
   /** @param {number} from */
   restart(from) {
-    this.#report = { sounds: [], position: null };
-    this.#say({ kind: 'restart', from });
+    const turn = this.#report.turn + 1;
+    this.#report = { sounds: [], position: null, turn };
+    this.#say({ kind: 'restart', from, turn });
   }
 
   /** @param {boolean} paused */

@@ -18,7 +18,7 @@ const MOST_HELD = 1000;
  * @typedef {{ kind: 'add', id: number, channels: number, volume: number }
  *   | { kind: 'end', id: number }
  *   | { kind: 'volume', id: number, volume: number }
- *   | { kind: 'restart', from: number | null }
+ *   | { kind: 'restart', from: number | null, turn: number }
  *   | { kind: 'pause', paused: boolean }} Order what the mixer hears of it
  *
  * @typedef {{ kind: 'sound', id: number, begin: number, planes: Float32Array<ArrayBuffer>[] }} Block
@@ -32,6 +32,8 @@ const decodings = new Map();
 let running = false;
 /** Whether what comes is a replay, of which nothing is left out. */
 let replays = false;
+/** Which restart was the last that the listener asked for: the mixer's reports say it. */
+let turn = 0;
 /** @type {Extract<Said, { kind: 'packets' }>[]} */
 let held = [];
 
@@ -56,6 +58,7 @@ globalThis.onmessage = ({ data: said }) => {
       break;
     case 'restart':
       replays = said.from !== null;
+      turn = said.turn;
       restart(said.from);
       break;
     default:
@@ -83,7 +86,7 @@ function take(said) {
 function restart(from) {
   held = [];
   for (const decoding of decodings.values()) decoding.drop();
-  tell({ kind: 'restart', from });
+  tell({ kind: 'restart', from, turn });
 }
 
 /** The last words are still in the decoder when the hub says that the track has ended. @param {number} id */

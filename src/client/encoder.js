@@ -49,18 +49,14 @@ export class Encoder {
     this.#context = context;
     const { sampleRate } = context;
     const channels = Math.min(stream.getAudioTracks()[0]?.getSettings().channelCount ?? 1, 2);
+    const config = { codec: 'opus', sampleRate, numberOfChannels: channels, bitrate: BITRATE * channels, opus: { frameDuration: PACKET } };
+    if (!(await AudioEncoder.isConfigSupported(config)).supported) throw new Error(`there is no encoder for ${JSON.stringify(config)}`);
     const encoder = new AudioEncoder({
       output: (packet, metadata) => this.#give(packet, metadata, { codec: 'opus', channels, input_rate: sampleRate }),
       error: (error) => this.sinks.error(error),
     });
     this.#encoder = encoder;
-    encoder.configure({
-      codec: 'opus',
-      sampleRate,
-      numberOfChannels: channels,
-      bitrate: BITRATE * channels,
-      opus: { frameDuration: PACKET },
-    });
+    encoder.configure(config);
     await context.audioWorklet.addModule(new URL('./capture-worklet.js', import.meta.url));
     const node = new AudioWorkletNode(context, 'roomtone-capture', {
       channelCount: channels,
@@ -72,7 +68,8 @@ export class Encoder {
     // A node that leads nowhere is not asked for sound; its output is silent.
     source.connect(node).connect(context.destination);
     this.#node = node;
-    await context.resume();
+    // Where a page may not sound yet this waits for a gesture, and the microphone with it.
+    void context.resume();
   }
 
   level() {

@@ -19,7 +19,7 @@ export const LONGEST = 400 * MILLI;
 /** What a stall past that adds to the spread: the next may be shorter. */
 const STALLED = 40 * MILLI;
 /** In this time the spread shrinks by a half. */
-const HALF_LIFE = 20 * SECOND;
+const HALF_LIFE = 6 * SECOND;
 /** By this the spread grows past that of a late packet. */
 const MORE = 1.25;
 /** Packets that are late for so long in a row come by a slower way now. */
@@ -75,7 +75,7 @@ export class LiveDelay {
   #heard = 0;
   /** Since when all packets have been late, and the fastest of them. @type {{ since: number, lowest: number } | null} */
   #late = null;
-  fastest = 0.005;
+  fastest = 0.01;
   waits = false;
   from = 0;
 
@@ -157,8 +157,8 @@ const THERE = MILLI / 2;
 const AWAY = 5 * MILLI;
 /** Further than this, it jumps. */
 export const FAR = 200 * MILLI;
-/** How soon it would be there, where it may go as fast as it likes. */
-const SOON = 2 * SECOND;
+/** How soon it would be there, where it may go as fast as it likes: the little that clocks drift is followed unheard. */
+const SOON = 5 * SECOND;
 
 /** How the ear gets to its place while it hears something. Where it hears nothing, it is there at once. */
 export class Steering {

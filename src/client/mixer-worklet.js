@@ -12,13 +12,15 @@ const scope = globalThis;
 
 /**
  * @typedef {object} Report how the tracks fare
- * @property {{ id: number, level: number, starved: number, delay: number | null }[]} sounds
+ * @property {import('./mixer.js').Fare[]} sounds
  * @property {number | null} position session time that is heard, in ticks
+ * @property {number} turn after which restart
  */
 
 class MixerProcessor extends scope.AudioWorkletProcessor {
   #mixer = new Mixer(scope.sampleRate, scope.currentFrame);
   #reported = 0;
+  #turn = 0;
 
   constructor() {
     super();
@@ -40,10 +42,16 @@ class MixerProcessor extends scope.AudioWorkletProcessor {
       case 'volume':
         return this.#mixer.setVolume(said.id, said.volume);
       case 'restart':
+        this.#turn = said.turn;
         return this.#mixer.restart(said.from);
       case 'pause':
         return this.#mixer.pause(said.paused);
     }
+  }
+
+  /** @param {Report} report */
+  #tell(report) {
+    this.port.postMessage(report);
   }
 
   /**
@@ -54,7 +62,7 @@ class MixerProcessor extends scope.AudioWorkletProcessor {
     this.#mixer.render(outputs[0] ?? [], scope.currentFrame);
     if (scope.currentFrame - this.#reported >= REPORT_EVERY) {
       this.#reported = scope.currentFrame;
-      this.port.postMessage({ sounds: this.#mixer.report(), position: this.#mixer.position });
+      this.#tell({ sounds: this.#mixer.report(), position: this.#mixer.position, turn: this.#turn });
     }
     return true;
   }

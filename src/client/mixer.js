@@ -17,9 +17,17 @@ const STEP = 960;
 /** What lies around a place in the sound and is needed to read between two samples. */
 const AROUND = 3;
 /** Softer than this is silence, which may be shortened and stretched without being heard. */
-const QUIET = 0.0005;
+const QUIET = 0.003;
 /** By more than this, in ticks. */
 const WORTH = 240;
+
+/**
+ * @typedef {object} Fare how a track fares
+ * @property {number} id
+ * @property {number} level the root mean square of the last moments, before volume
+ * @property {number} waits how much of it has come and is not heard yet, in ticks
+ * @property {number} starved how often it fell silent for want of sound
+ */
 
 /** One track: what waits of it, and where in it the ear is. */
 class Sound {
@@ -55,6 +63,11 @@ class Sound {
   /** Which session time the ear is at. */
   get session() {
     return this.#place + this.#skew;
+  }
+
+  /** How much has come and is not heard yet, in ticks. */
+  get waits() {
+    return Math.max((this.#spans.at(-1)?.end ?? -Infinity) - this.#place, 0);
   }
 
   /** Whether all that came has been heard, and no more comes. */
@@ -326,8 +339,8 @@ export class Mixer {
     return places.length > 0 ? Math.max(...places) : null;
   }
 
-  /** How loud each track was since this was last asked, and how it fares. */
+  /** How loud each track was since this was last asked, and how it fares. @returns {Fare[]} */
   report() {
-    return [...this.#sounds].map(([id, sound]) => ({ id, level: sound.takeLevel(), starved: sound.starved }));
+    return [...this.#sounds].map(([id, sound]) => ({ id, level: sound.takeLevel(), waits: sound.waits, starved: sound.starved }));
   }
 }

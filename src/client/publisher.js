@@ -78,6 +78,8 @@ export class Publisher extends Emitter {
     super();
     this.#track = new Outgoing(connection, now);
     this.connection = connection;
+    // Nobody will ever hear it: the microphone is let go.
+    connection.on('state', ({ kind }) => void (kind === 'closed' && this.stop()));
   }
 
   /** @returns {State} */
@@ -162,31 +164,60 @@ export class Publisher extends Emitter {
     return this.#live && !this.#muted ? this.#live.way.level() : 0;
   }
 
-  /** @param {MediaStream} stream @returns {Promise<Way>} */
+  /**
+   * Opens the best way that works: a browser can have an encoder, and none for Opus.
+   *
+   * @param {MediaStream} stream
+   * @returns {Promise<Way>}
+   */
   async #open(stream) {
     enable(stream, !this.#muted);
-    const fail = (/** @type {Failure} */ why) => void (this.#live?.stream === stream && this.#end({ kind: 'failed', why }));
-    for (const it of stream.getAudioTracks()) it.onended = () => fail('unplugged');
+    for (const it of stream.getAudioTracks()) it.onended = () => this.#fail(stream, 'unplugged');
+    let failure;
+    for (const { Way } of WAYS.filter(({ Way }) => Way.supported)) {
+      const way = this.#make(Way, stream);
+      if (!this.#live) this.#speaks = way;
+      try {
+        await way.open(stream);
+        return way;
+      } catch (error) {
+        failure = error;
+        await way.close();
+      }
+    }
+    throw failure;
+  }
+
+  /**
+   * @param {new (sinks: Sinks) => Way} Way
+   * @param {MediaStream} stream
+   */
+  #make(Way, stream) {
     let begin = NaN;
-    const Way = WAYS.find(({ Way }) => Way.supported)?.Way;
-    if (!Way) throw new Error('this browser cannot make packets');
-    /** @type {Way} */
     const way = new Way({
       packets: (run) => {
         if (this.#speaks !== way) return;
         // What was opened later speaks later.
         if (Number.isNaN(begin)) begin = this.#track.begin(run.time);
         this.#track.send({ ...run, time: begin + run.time });
-        if (this.connection.buffered > MOST_BUFFERED) fail('too-slow');
+        if (this.connection.buffered > MOST_BUFFERED) this.#fail(stream, 'too-slow');
       },
       error: (error) => {
         console.warn('The microphone’s sound can be sent no longer.', error);
-        fail('failed');
+        this.#fail(stream, 'failed');
       },
     });
-    if (!this.#live) this.#speaks = way;
-    await way.open(stream);
     return way;
+  }
+
+  /**
+   * The stream that is said can be said no longer.
+   *
+   * @param {MediaStream} stream
+   * @param {Failure} why
+   */
+  #fail(stream, why) {
+    if (this.#live?.stream === stream) void this.#end({ kind: 'failed', why });
   }
 
   /** @param {{ stream: MediaStream, way: Way }} live */

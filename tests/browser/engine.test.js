@@ -179,3 +179,104 @@ test('a context that was suspended hears the room as it is when it runs again', 
   assert.ok(low <= 1, `${low} times he heard what was said before`);
   await part(ann, ben);
 });
+
+/** Encodes a minute in the page: a second of each pitch, 500 Hz and 100 Hz more each second. */
+async function prepareReplay() {
+  const it = /** @type {any} */ (window);
+  const [{ CONTEXT, Listener }] = await Promise.all(['listener'].map((module) => import(`/client/${module}.js`)));
+  /** @type {Uint8Array[]} */
+  const packets = [];
+  const encoder = new it.Encode({
+    output: (/** @type {EncodedAudioChunk} */ packet) => {
+      const data = new Uint8Array(packet.byteLength);
+      packet.copyTo(data);
+      packets.push(data);
+    },
+    error: console.error,
+  });
+  encoder.configure({ codec: 'opus', sampleRate: 48_000, numberOfChannels: 1, bitrate: 64_000, opus: { frameDuration: 20_000 } });
+  for (let index = 0; index < 3000; index += 1) {
+    const pitch = 500 + 100 * Math.floor(index / 50);
+    const data = Float32Array.from({ length: 960 }, (_, at) => 0.3 * Math.sin((2 * Math.PI * pitch * (index * 960 + at)) / 48_000));
+    encoder.encode(new AudioData({ format: 'f32-planar', sampleRate: 48_000, numberOfChannels: 1, numberOfFrames: 960, timestamp: index * 20_000, data }));
+  }
+  await encoder.flush();
+
+  const context = new AudioContext(CONTEXT);
+  const listener = new Listener(context);
+  listener.follow(new Map([[1, { track: 1, participant: 'a', format: { codec: 'opus', channels: 1 }, muted: false }]]));
+  // A hub that is a second ahead of real time.
+  let [next, began, at, playing] = [0, 0, 0, false];
+  const send = () => {
+    const due = playing ? Math.min(packets.length, Math.floor(at * 50 + (performance.now() - began) / 20 + 50)) : next;
+    for (; next < due; next += 1) {
+      const message = { track: 1, discontinuity: false, backlog: false, first: next, time: next * 960, packets: packets.slice(next, next + 1) };
+      listener.take(message);
+    }
+  };
+  setInterval(send, 20);
+  it.replay = {
+    listener,
+    seek: (/** @type {number} */ to) => {
+      listener.resetTo(to * 48_000);
+      [next, began, at, playing] = [Math.max(Math.floor(to * 50) - 5, 0), performance.now(), to, true];
+      it.heard.length = 0;
+      send();
+    },
+    pause: () => {
+      listener.pause();
+      at += (performance.now() - began) / 1000;
+      playing = false;
+    },
+    play: () => {
+      began = performance.now();
+      playing = true;
+      listener.resume();
+    },
+  };
+}
+
+for (const name of ['Chromium', 'Firefox']) {
+  for (const old of [false, true]) {
+    test(`a replay in ${old ? 'an old ' : ''}${name} is heard from its place, says where it is, stands still, and goes elsewhere`, async () => {
+      const browser = /** @type {Browser} */ (browsers[name]);
+      const keep = () => Object.assign(window, { Encode: globalThis.AudioEncoder });
+      const before = old ? `(${keep})(); (${age})()` : `(${keep})()`;
+      const page = await browser.page({ before: /** @type {any} */ (new Function(before)) });
+      await page.open(`${hub.address}/`);
+      await page.run(prepareReplay);
+      /** What is heard, as the second that it says: its pitches, and what the listener says. */
+      const place = () => page.run(() => {
+        const { heard, replay } = /** @type {any} */ (window);
+        return { pitches: heard.flatMap((/** @type {any} */ it) => it.pitches), position: replay.listener.position() };
+      });
+      const hears = async (/** @type {number} */ second) => {
+        const pitch = 500 + 100 * second;
+        await page.until(`${second} s is heard`, (pitch) => /** @type {any} */ (window).heard.some((/** @type {any} */ it) => it.pitches.length === 1 && Math.abs(it.pitches[0] - pitch) < 15), pitch);
+      };
+      await page.run(() => /** @type {any} */ (window).replay.seek(11));
+      await hears(11);
+      const first = await place();
+      assert.ok(first.pitches.every((/** @type {number} */ pitch) => pitch > 1560), `before its place it is silent: ${first.pitches}`);
+      assert.ok(first.position >= 11 && first.position < 13, `${first.position}`);
+
+      await page.run(() => /** @type {any} */ (window).replay.pause());
+      await hearsNothing(page, 'one who has paused');
+      const paused = (await place()).position;
+      await page.run(() => new Promise((resolve) => setTimeout(resolve, 500)));
+      assert.equal((await place()).position, paused);
+      await page.run(() => /** @type {any} */ (window).replay.play());
+      await page.until('it goes on', (paused) => /** @type {any} */ (window).replay.listener.position() > paused + 0.2, paused);
+
+      await page.run(() => /** @type {any} */ (window).replay.seek(40.25));
+      await hears(40);
+      await hears(41);
+      const after = await place();
+      assert.ok(after.position > 40.2 && after.position < 44, `${after.position}`);
+      await page.run(() => /** @type {any} */ (window).replay.seek(3));
+      await hears(3);
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    });
+  }
+}

@@ -228,11 +228,15 @@ test('levels and the position are those of the last report', async () => {
   const { listener, track } = await listen();
   listener.follow(new Map([[4, track(4, 'a')], [5, track(5, 'a')]]));
   assert.deepEqual([listener.levelOf('a'), listener.position()], [0, null]);
-  const sounds = [{ id: 1, level: 0.1, starved: 0 }, { id: 2, level: 0.4, starved: 0 }];
-  FakeNode.last.port.onmessage({ data: { sounds, position: 72_000 } });
+  const sounds = [{ id: 1, level: 0.1, waits: 0, starved: 0 }, { id: 2, level: 0.4, waits: 0, starved: 0 }];
+  const report = { sounds, position: 72_000, turn: 0 };
+  FakeNode.last.port.onmessage({ data: report });
   assert.deepEqual([listener.levelOf('a'), listener.levelOfTrack(4), listener.levelOf('b'), listener.position()], [0.4, 0.1, 0, 1.5]);
   listener.resetTo(0);
-  assert.equal(listener.position(), null);
+  FakeNode.last.port.onmessage({ data: report });
+  assert.equal(listener.position(), null, 'where it was before is not where it is');
+  FakeNode.last.port.onmessage({ data: { ...report, position: 0, turn: 1 } });
+  assert.equal(listener.position(), 0);
 });
 
 test('a context that is suspended is not spoken to, and a listener that is closed is silent', async () => {

@@ -211,6 +211,29 @@ test('another stream goes on as the same track, later and with the next number',
   assert.equal(other.track.stopped, true);
 });
 
+test('an encoder that has no Opus gives way to the recorder', async () => {
+  browser({ AudioWorkletNode: class {}, AudioEncoder: { isConfigSupported: async () => ({ supported: false }) } });
+  assert.deepEqual(Publisher.ways, ['encoder', 'recorder']);
+  const { it, said } = publisher();
+  await it.start(microphone().stream);
+  for (let piece = 0; piece < 4; piece += 1) FakeRecorder.last.gives(0);
+  await it.stop();
+  assert.ok(sent(said).length > 0);
+  for (const name of ['AudioWorkletNode', 'AudioEncoder']) Reflect.deleteProperty(globalThis, name);
+});
+
+test('a connection that is closed lets the microphone go', async () => {
+  const { it, becomes } = publisher();
+  const { track, stream } = microphone();
+  await it.start(stream);
+  becomes('reconnecting');
+  await settle();
+  assert.equal(track.stopped, false);
+  becomes('closed');
+  await settle();
+  assert.deepEqual([it.state.kind, track.stopped], ['silent', true]);
+});
+
 test('why there is no microphone is told apart', async () => {
   for (const [name, why] of [
     ['NotAllowedError', 'denied'],
