@@ -10,17 +10,23 @@
 //! |---|---|
 //! | `--listeners N` | how many; may be repeated (100, 1000 and 5000) |
 //! | `--mode plain`, `v1`, `relay` | what is sent; may be repeated (plain and v1) |
+//! | `--replays N` | instead of all this: so many replays of one recording, beside live fan-out of `roomtone.v1` to as many |
 //! | `--seconds S` | how long sound is sent (10) |
 //! | `--rounds R` | how often each is measured; the middle one by its ratio is printed (1) |
 
 #![forbid(unsafe_code)]
 
 mod capture;
+#[path = "../../tests/captures/read.rs"]
+mod captures;
 mod check;
 mod floor;
+#[path = "../../tests/main/helpers/frame.rs"]
+mod frame;
 mod load;
 mod peer;
 mod process;
+mod replay;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,6 +43,7 @@ struct Options {
     modes: Vec<Mode>,
     length: Duration,
     rounds: usize,
+    replays: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +62,8 @@ fn main() -> ExitCode {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
-    let mut options = Options { listeners: Vec::new(), modes: Vec::new(), length: Duration::from_secs(10), rounds: 1 };
+    let length = Duration::from_secs(10);
+    let mut options = Options { listeners: Vec::new(), modes: Vec::new(), length, rounds: 1, replays: None };
     while let Some(name) = arguments.next() {
         if name == "--bench" {
             continue; // What cargo says to every benchmark.
@@ -65,6 +73,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--listeners" => options.listeners.push(value.parse()?),
             "--mode" => options.modes.push(value.parse()?),
             "--seconds" => options.length = Duration::from_secs(value.parse()?),
+            "--replays" => options.replays = Some(value.parse()?),
             "--rounds" => options.rounds = value.parse::<usize>()?.max(1),
             _ => return Err(format!("{name} is no option").into()),
         }
@@ -79,6 +88,13 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
 }
 
 fn bench(options: &Options) -> Result<()> {
+    if let Some(replays) = options.replays {
+        process::prepare(replays)?;
+        for _ in 0..options.rounds {
+            replay::bench(replays, options.length)?;
+        }
+        return Ok(());
+    }
     let most = options.listeners.iter().max().copied().unwrap_or(0);
     process::prepare(most)?;
     println!("                     CPU s per million         to the   p50 ms          p99 ms          KB a listener");

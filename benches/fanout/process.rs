@@ -45,7 +45,11 @@ pub struct Server {
 impl Server {
     /// The real binary, with a folder of its own, for these listeners and a publisher.
     pub fn hub(listeners: usize) -> Result<Self> {
-        let recordings = TempDir::new()?;
+        Self::hub_with(TempDir::new()?, listeners)
+    }
+
+    /// The same with a folder that may hold recordings.
+    pub fn hub_with(recordings: TempDir, listeners: usize) -> Result<Self> {
         let folder = recordings.path().to_string_lossy().into_owned();
         let most = (listeners + 1).to_string();
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--max-connections", &most, "--recordings", &folder];

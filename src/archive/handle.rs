@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::derived::{self, Found, Orders};
 use super::index::read;
@@ -29,6 +29,7 @@ struct Shared {
     commands: mpsc::UnboundedSender<Command>,
     opened: Opened,
     orders: Arc<Orders>,
+    changed: broadcast::Sender<Changed>,
 }
 
 impl Drop for Shared {
@@ -46,6 +47,19 @@ pub struct Change {
     /// Whether retention leaves it alone.
     pub keep: Option<bool>,
 }
+
+/// What has become of a recording, as those who watch the list are told. In the order of the index's transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It began, ended, was renamed, or someone new speaks in it: this is what lists show of it now. That it grows is not
+    /// told.
+    Recording(Arc<Summary>),
+    /// It is gone from the lists.
+    Deleted(RecordingId),
+}
+
+/// How many changes may wait for one who watches; one who is further behind misses the oldest, and is told so.
+pub(super) const CHANGES: usize = 256;
 
 /// Why the archive cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +95,10 @@ impl Archive {
         readers: SqlitePool,
         commands: mpsc::UnboundedSender<Command>,
         orders: Arc<Orders>,
+        changed: broadcast::Sender<Changed>,
     ) -> Self {
         let opened = Opened::default();
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders }) }
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, changed }) }
     }
 
     /// The folder of all recordings.
@@ -99,6 +114,12 @@ impl Archive {
     /// The recordings that are played.
     pub(super) fn opened(&self) -> &Opened {
         &self.shared.opened
+    }
+
+    /// What becomes of recordings from now on. Ask for it before the list, and nothing is missed.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Changed> {
+        self.shared.changed.subscribe()
     }
 
     /// A page of the list of recordings, newest first. Those that are being deleted are not in it.

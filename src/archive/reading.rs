@@ -17,7 +17,7 @@ use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
 use super::timeline::Timeline;
-use crate::container::ogg::{Place, Search};
+use crate::container::ogg::{Place, Search, place_after};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::TrackNumber;
 
@@ -25,11 +25,15 @@ use crate::media::track::TrackNumber;
 const READERS: usize = 4;
 /// How old what is known of a recording that has not ended may be: a round makes more of it durable about as often.
 const FRESH: Duration = Duration::from_millis(400);
+/// How many files of a recording stay open that nobody reads any more: who plays it may come back to them.
+const MOST_FILES: usize = 64;
 /// A piece is about this much sound of its part.
 const PIECE: Ticks = Ticks::from_secs(1);
 /// And at least and at most so many bytes.
 const SHORTEST_PIECE: u64 = 2 * 1024;
 const LONGEST_PIECE: u64 = 16 * 1024;
+/// How many bytes behind damage are searched for a good page: the longest page is a quarter of it.
+const LONGEST_DAMAGE: u64 = 256 * 1024;
 
 /// A recording, opened: all who play it share it.
 #[derive(Debug)]
@@ -46,8 +50,8 @@ pub struct OpenRecording {
     files: Arc<Files>,
 }
 
-/// The files of a recording that someone reads, by track and part.
-type Files = Mutex<HashMap<(TrackNumber, u32), Weak<PartFile>>>;
+/// The files of a recording that someone reads or has read, by track and part.
+type Files = Mutex<HashMap<(TrackNumber, u32), Arc<PartFile>>>;
 
 /// A part's file, open. Deleting the recording takes nothing away from whoever holds this.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub enum ReadFrom {
     Byte(u64),
     /// Where a demuxer may begin that is to come upon this place, in ticks of the part; at the part's start for zero.
     Ticks(Ticks),
+    /// Behind what is damaged at this byte.
+    Behind(u64),
 }
 
 /// A piece of a part.
@@ -99,7 +105,6 @@ pub(super) struct Opened {
 #[derive(Debug, Default)]
 struct Slot {
     recording: Weak<OpenRecording>,
-    files: Arc<Files>,
 }
 
 impl Default for Opened {
@@ -133,10 +138,11 @@ impl Archive {
     pub async fn open_recording(&self, id: RecordingId, now: Moment) -> Result<Arc<OpenRecording>, Error> {
         let slot = self.opened().slot(id);
         let mut slot = slot.lock().await;
-        if let Some(open) = slot.recording.upgrade()
+        let before = slot.recording.upgrade();
+        if let Some(open) = &before
             && (open.has_ended() || now.since(open.known) < FRESH)
         {
-            return Ok(open);
+            return Ok(Arc::clone(open));
         }
         let mut transaction = self.readers().begin().await?;
         let Some((place, recording)) = read::recording(&mut transaction, id).await? else {
@@ -149,7 +155,7 @@ impl Archive {
             pins,
             known: now,
             folder: self.folder().join(place.folder),
-            files: Arc::clone(&slot.files),
+            files: before.map_or_else(Arc::default, |before| Arc::clone(&before.files)),
         });
         slot.recording = Arc::downgrade(&open);
         Ok(open)
@@ -201,6 +207,7 @@ impl OpenRecording {
             ReadFrom::Byte(offset) => Place { offset, granule: 0 },
             ReadFrom::Ticks(Ticks::ZERO) => Place::default(),
             ReadFrom::Ticks(ticks) => file.find(of.bytes, ticks)?,
+            ReadFrom::Behind(offset) => file.behind(of.bytes, offset)?,
         };
         let bytes = file.read(place.offset, piece(of).min(of.bytes.saturating_sub(place.offset)))?;
         Ok(Piece { file, place, bytes })
@@ -209,12 +216,15 @@ impl OpenRecording {
     /// Opens a part's file, unless someone has it open.
     fn open(&self, track: TrackNumber, part: &Part) -> io::Result<Arc<PartFile>> {
         let key = (track, part.number);
-        if let Some(file) = lock(&self.files).get(&key).and_then(Weak::upgrade) {
-            return Ok(file);
+        if let Some(file) = lock(&self.files).get(&key) {
+            return Ok(Arc::clone(file));
         }
         let file = Arc::new(PartFile::open(&self.folder.join(&part.file))?);
-        lock(&self.files).insert(key, Arc::downgrade(&file));
-        Ok(file)
+        let mut files = lock(&self.files);
+        if files.len() >= MOST_FILES {
+            files.retain(|_, file| Arc::strong_count(file) > 1);
+        }
+        Ok(Arc::clone(files.entry(key).or_insert(file)))
     }
 }
 
@@ -231,6 +241,14 @@ impl PartFile {
             search.take(&self.read(at, length)?);
         }
         Ok(search.place())
+    }
+
+    /// The place behind what is damaged at a byte, in a file of so many durable bytes.
+    fn behind(&self, bytes: u64, offset: u64) -> io::Result<Place> {
+        let begin = offset.saturating_add(1);
+        let read = self.read(begin, LONGEST_DAMAGE.min(bytes.saturating_sub(begin)))?;
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no good page behind the damage");
+        place_after(&read, begin).ok_or_else(damaged)
     }
 
     /// So many bytes, fewer where the file ends.

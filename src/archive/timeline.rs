@@ -80,6 +80,16 @@ impl Timeline {
         &self.happenings[begin..end.max(begin)]
     }
 
+    /// What is known now to happen before a time, and was not known `before`. Of a recording that is still being made some
+    /// things become known late: a track may begin before sound of another that is durable already.
+    pub fn news<'a>(&'a self, before: &'a Self, until: Ticks) -> impl Iterator<Item = (Ticks, Happening)> + 'a {
+        let mut known = before.happenings.iter().peekable();
+        self.between(Ticks::ZERO, until).iter().copied().filter(move |one| {
+            while known.next_if(|known| *known < one).is_some() {}
+            known.next_if(|known| *known == one).is_none()
+        })
+    }
+
     /// Who is there at a time.
     pub fn people_at(&self, at: Ticks) -> impl Iterator<Item = &Attendance> {
         self.people.iter().filter(move |stay| stay.joined <= at && stay.left.is_none_or(|left| left > at))
@@ -207,6 +217,19 @@ mod tests {
         let ended = recording(State::Ended(EndReason::IoError), tracks, &[], &[]);
         let ends = [(secs(83), TrackEnded(0)), (secs(83), Left(0))];
         assert_eq!(timeline(&ended).between(secs(81), Ticks::MAX), ends);
+    }
+
+    #[test]
+    fn what_becomes_known_late_is_news_once() {
+        let first = track(1, 1, vec![part(1, 2, 3, 1, true)]);
+        let second = track(2, 2, vec![part(1, 4, 3, 1, true)]);
+        let before = timeline(&recording(State::Live, vec![first.clone()], &[(1, 0, None), (2, 3, None)], &[4]));
+        let stays = [(1, 0, None), (2, 3, Some(4))];
+        let after = timeline(&recording(State::Live, vec![first, second], &stays, &[4, 9]));
+        use Happening::{Left, Track};
+        let news: Vec<_> = after.news(&before, secs(5)).collect();
+        assert_eq!(news, [(secs(4), Track(1, 0)), (secs(4), Left(1))]);
+        assert_eq!(after.news(&after, Ticks::MAX).count(), 0);
     }
 
     #[test]

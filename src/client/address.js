@@ -30,6 +30,16 @@ export function recordingAddress(base, id, { from = 0 } = {}) {
 }
 
 /**
+ * The address of what goes on in all rooms and recordings.
+ *
+ * @param {string} base the page's or the hub's address, http or https
+ * @returns {string}
+ */
+export function eventsAddress(base) {
+  return socketAddress(base, '/api/v1/events').href;
+}
+
+/**
  * @param {string} base
  * @param {string} path
  */

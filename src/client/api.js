@@ -23,6 +23,8 @@
  * @property {string[]} people names
  * @property {number} tracks how many
  *
+ * @typedef {{ recordings: Recording[], next: string | null }} RecordingsPage `next` is where older ones begin
+ *
  * @typedef {object} RecordedTrack
  * @property {number} number
  * @property {string} participant whose it is
@@ -65,11 +67,14 @@ export async function liveRooms() {
 /**
  * A page of recordings, newest first.
  *
- * @param {string | null} [cursor] what the page before gave as `next`
- * @returns {Promise<{ recordings: Recording[], next: string | null }>}
+ * @param {{ limit: number, search?: string, cursor?: string | null }} what `cursor` is what the page before gave as `next`
+ * @returns {Promise<RecordingsPage>}
  */
-export async function recordings(cursor) {
-  return get(`/api/v1/recordings?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+export async function recordings({ limit, search, cursor }) {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (search) query.set('search', search);
+  if (cursor) query.set('cursor', cursor);
+  return get(`/api/v1/recordings?${query}`);
 }
 
 /**

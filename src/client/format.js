@@ -49,6 +49,21 @@ export function when(then, now, locale) {
 }
 
 /**
+ * The same, and what is less than an hour old by its age: `12 min ago`.
+ *
+ * @param {Date} then
+ * @param {Date} now
+ * @param {string | undefined} [locale] the browser's own if absent
+ * @returns {string}
+ */
+export function ago(then, now, locale) {
+  const minutes = Math.floor((now.getTime() - then.getTime()) / 60_000);
+  // The hub's clock may be a little ahead of ours.
+  if (minutes >= 60 || minutes < -1) return when(then, now, locale);
+  return minutes < 1 ? 'Just now' : `${minutes} min ago`;
+}
+
+/**
  * A time of the day: `14:05`.
  *
  * @param {Date} then

@@ -1,7 +1,7 @@
 // What this browser remembers of its user, from visit to visit. A browser can forbid it; then nothing is remembered.
 
 /**
- * @param {'name' | 'microphone' | 'keys'} what
+ * @param {'name' | 'microphone' | 'keys' | 'rooms'} what
  * @returns {string | null} null where nothing is
  */
 export function remembered(what) {
@@ -13,7 +13,7 @@ export function remembered(what) {
 }
 
 /**
- * @param {'name' | 'microphone' | 'keys'} what
+ * @param {'name' | 'microphone' | 'keys' | 'rooms'} what
  * @param {string} value
  */
 export function remember(what, value) {

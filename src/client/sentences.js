@@ -126,9 +126,11 @@ export function noticeSentence(notice) {
  * @returns {string} nothing where it can
  */
 export function browserSentence({ listen, secure }) {
-  if (listen) return '';
-  if (!secure) return 'Browsers play and record rooms only on secure pages. Open this hub by https, or as localhost.';
-  return 'This browser has no WebCodecs, so you will not hear the others; you can talk and write. Newer browsers have it.';
+  const open = 'Open this hub by https, or as localhost';
+  if (listen && secure) return '';
+  if (listen) return `Here you can listen and write. ${open}, to talk: browsers give the microphone only to secure pages.`;
+  if (!secure) return `Browsers play and record rooms only on secure pages. ${open}.`;
+  return 'This browser cannot play the room, so you will not hear the others; you can talk and write. Newer browsers can.';
 }
 
 /**

@@ -20,12 +20,14 @@ const PATIENCE = 20_000;
  */
 
 /**
- * @param {{ port?: number, grace?: number }} [options] a free port where none is given; how long a session waits for
- *   another track, in seconds
+ * @param {object} [options]
+ * @param {number} [options.grace] how long a session waits for another track, in seconds
+ * @param {number} [options.port] 0 takes a free one
+ * @param {string} [options.folder] of recordings; who gives one removes it
  * @returns {Promise<Hub>}
  */
-export async function startHub({ port = 0, grace = 10 } = {}) {
-  const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
+export async function startHub({ grace = 10, port = 0, folder } = {}) {
+  const recordings = folder ?? (await mkdtemp(join(tmpdir(), 'roomtone-')));
   const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
   const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(hub, 'exit');
@@ -50,7 +52,7 @@ export async function startHub({ port = 0, grace = 10 } = {}) {
     const timer = setTimeout(() => hub.kill('SIGKILL'), PATIENCE);
     await ended;
     clearTimeout(timer);
-    await rm(recordings, { recursive: true, force: true });
+    if (!folder) await rm(recordings, { recursive: true, force: true });
   };
   return { address, recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }

@@ -11,7 +11,7 @@ import { gather, join, part, sees, seesNoMore, talk } from './room.js';
 
 const [ANN, BEN] = [500, 860];
 /** What a browser itself notes of a connection that fails, which is what these tests make. */
-const EXPECTED = /websocket|ERR_|can’t establish|Failed to load|interrupted/i;
+const EXPECTED = /websocket|ERR_|can’t establish|Failed to load|interrupted|mixer does not start/i;
 
 /** @param {import('./browsers.js').Page[]} pages */
 function forgive(...pages) {

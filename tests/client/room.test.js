@@ -90,6 +90,8 @@ test('a next try is counted down in whole seconds', () => {
 test('what a browser cannot do says what to do', () => {
   assert.equal(browserSentence({ listen: true, secure: true }), '');
   assert.match(browserSentence({ listen: false, secure: false }), /https/);
+  assert.match(browserSentence({ listen: true, secure: false }), /can listen.*https/);
+  assert.match(browserSentence({ listen: false, secure: true }), /newer browsers/i);
   for (const why of /** @type {const} */ (['denied', 'no-microphone', 'busy', 'insecure', 'unsupported', 'unplugged', 'too-slow', 'failed'])) {
     assert.match(microphoneSentence(why), /\. .*|https|can\.$/, why);
   }

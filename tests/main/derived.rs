@@ -106,6 +106,9 @@ async fn all_tracks_are_in_one_file_that_ffmpeg_takes_without_a_remark() {
     let path = folder.path().join("session.webm");
     let session = file(&hub, text(&recording["files"]["session"], "href")).await;
     assert_eq!(recording["files"]["session"]["bytes"], session.len());
+    // A recording's bytes are those of its sound.
+    let parts: u64 = recording["tracks"].as_array().unwrap().iter().map(|track| track["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(recording["bytes"], parts);
     std::fs::write(&path, &session).unwrap();
 
     let probed = probe(&path);

@@ -15,10 +15,14 @@
 mod files;
 mod maker;
 mod peaks;
-pub(super) mod recipe;
+mod recipe;
 mod sound;
 mod webm;
 
 pub(super) use files::find;
 pub use files::{Download, Found};
+#[cfg(test)]
+pub(super) use maker::Maker;
 pub(super) use maker::{Orders, maker};
+#[cfg(test)]
+pub(super) use recipe::{SPARED, Stopped};

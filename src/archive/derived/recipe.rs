@@ -35,10 +35,10 @@ pub(in crate::archive) const RECIPES: u32 = {
     Derived::Session.recipe() + Derived::Track(one).recipe() + Derived::Waveform(one).recipe()
 };
 
-/// What is to be derived from a recording, in the order in which people want it.
+/// What is to be derived from a recording: first what takes seconds, then what takes decoding, then what one can do without.
 pub(super) fn wanted(recording: &Recording) -> impl Iterator<Item = Derived> {
     let numbers = || recording.tracks.iter().map(|track| track.number);
-    numbers().map(Derived::Waveform).chain([Derived::Session]).chain(numbers().map(Derived::Track))
+    [Derived::Session].into_iter().chain(numbers().map(Derived::Waveform)).chain(numbers().map(Derived::Track))
 }
 
 /// How often the parts are read for a file.
@@ -51,7 +51,7 @@ const fn passes(what: Derived) -> u64 {
 
 /// Why a file was not made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stopped {
+pub(in crate::archive) enum Stopped {
     /// It is not wanted any more: the hub stops, or the recording is being deleted.
     #[error("told to stop")]
     Told,

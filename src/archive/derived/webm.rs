@@ -3,12 +3,16 @@
 //! What belongs here: tracks side by side in the order of their packets, read twice. What does not: the layout of the
 //! file (`container::webm::file`).
 //!
-//! Time without packets between two parts has no blocks. Within a part it is coded silence, and stays that.
+//! Time without packets within a track is coded silence, whether its part holds that or there is none: Chromium runs past
+//! a gap as if it were not there, and loses its place where it is to seek into one. Before a track begins and after it has
+//! ended there is nothing: that costs no player anything, and a session of many short tracks would be mostly silence.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 use std::path::Path;
+
+use bytes::Bytes;
 
 use super::files::NewFile;
 use super::recipe::{Stopped, Work};
@@ -18,8 +22,11 @@ use crate::archive::names;
 use crate::archive::store::Store;
 use crate::container::webm::file::{self, Block, Info, Plan, Unplanned, Writer};
 use crate::media::opus;
-use crate::media::time::Ticks;
-use crate::media::track::Format;
+use crate::media::time::{Ticks, UnixMillis};
+use crate::media::track::{Format, TrackNumber};
+
+/// A shorter time between two packets is the clock's drift, and is left.
+const SHORTEST_GAP: Ticks = Ticks::from_millis(20);
 
 /// How much of a file is gathered before it is written.
 const WRITE: usize = 256 * 1024;
@@ -47,8 +54,11 @@ pub(super) fn webm(
     let summary = &recording.summary;
     let title = summary.title.as_deref().unwrap_or(summary.room.as_str());
     let millis = i64::try_from(zero.as_millis()).unwrap_or(i64::MAX);
-    let date = crate::media::time::UnixMillis::new(summary.started.get().saturating_add(millis));
-    let entries: Vec<_> = tracks.iter().zip(&sound.heads).map(|(track, head)| entry(track, *head)).collect();
+    let date = UnixMillis::new(summary.started.get().saturating_add(millis));
+    let entries: Vec<_> = tracks
+        .iter()
+        .map(|track| file::Track { number: track.number, name: track.name.as_str(), head: head(track) })
+        .collect();
     let (mut writer, mut bytes, most) = Writer::begin(plan, &Info { title, date }, &entries);
     let path = folder.join(names::DERIVED).join(names::derived(what));
     let unplanned = |unplanned: Unplanned| Stopped::file(&path, io::Error::other(unplanned));
@@ -67,10 +77,6 @@ pub(super) fn webm(
     Ok((written, damaged))
 }
 
-fn entry(track: &Track, head: opus::Head) -> file::Track<'_> {
-    file::Track { number: track.number, name: track.name.as_str(), head }
-}
-
 /// One head for all parts of a track: every packet says itself how it is to be decoded, so stereo stands for mono too.
 fn head(track: &Track) -> opus::Head {
     let mut heads = track.parts.iter().map(|part| {
@@ -84,63 +90,93 @@ fn head(track: &Track) -> opus::Head {
 
 /// The packets of several tracks in the order of their times. A track's file is open from its first packet to its last.
 struct Tracks<'a> {
-    tracks: &'a [&'a Track],
-    heads: Vec<opus::Head>,
-    readers: Vec<Reader<'a>>,
-    /// The next packet of each track that is not at its end, at the earliest.
+    tracks: Vec<One<'a>>,
+    /// When the next packet of each track that is not at its end begins, at the earliest.
     next: BinaryHeap<Reverse<(Ticks, usize)>>,
     zero: Ticks,
 }
 
+/// One of them.
+struct One<'a> {
+    number: TrackNumber,
+    head: opus::Head,
+    reader: Reader<'a>,
+    /// Where its last packet ended.
+    end: Option<Ticks>,
+}
+
 impl<'a> Tracks<'a> {
-    fn new(folder: &'a Path, tracks: &'a [&'a Track], zero: Ticks) -> Self {
-        let readers: Vec<_> = tracks.iter().map(|track| Reader::new(folder, track)).collect();
-        let heads: Vec<_> = tracks.iter().map(|track| head(track)).collect();
-        let next = (0..tracks.len()).filter_map(|index| Some(Reverse((time(&readers[index], heads[index])?, index))));
-        Self { tracks, next: next.collect(), heads, readers, zero }
+    fn new(folder: &'a Path, tracks: &[&'a Track], zero: Ticks) -> Self {
+        let one = |track: &&'a Track| One {
+            number: track.number,
+            head: head(track),
+            reader: Reader::new(folder, track),
+            end: None,
+        };
+        let mut all = Self { tracks: tracks.iter().map(one).collect(), next: BinaryHeap::new(), zero };
+        (0..all.tracks.len()).for_each(|index| all.queue(index));
+        all
     }
 
     /// The next packet, and which of the tracks it is of.
     fn next(&mut self, store: &mut dyn Store, work: &Work) -> Result<Option<(usize, Heard)>, Stopped> {
         while let Some(Reverse((at, index))) = self.next.pop() {
-            let reader = &mut self.readers[index];
+            let one = &mut self.tracks[index];
+            one.reader.read(store, work)?;
             // Its place in the order may have been a guess: now it is read, and known.
-            let read = reader.read(store, work)?;
-            let Some(known) = time(reader, self.heads[index]) else { continue };
-            if known > at && read {
-                self.next.push(Reverse((known, index)));
-                continue;
+            let heard = if one.time().is_some_and(|known| known > at) { None } else { one.take() };
+            self.queue(index);
+            if let Some(heard) = heard {
+                return Ok(Some((index, heard)));
             }
-            let Some(heard) = reader.take() else { continue };
-            if let Some(next) = time(reader, self.heads[index]) {
-                self.next.push(Reverse((next, index)));
-            }
-            return Ok(Some((index, heard)));
         }
         Ok(None)
     }
 
-    /// A packet as a block. What is thrown away at a track's start is before its time 0 for a player, so a block comes later
-    /// by that.
-    fn block<'b>(&self, index: usize, heard: &'b Heard) -> Block<'b> {
-        Block {
-            track: self.tracks[index].number,
-            time: heard.time.saturating_add(self.delay(index)).saturating_sub(self.zero),
-            duration: heard.duration,
-            data: &heard.data,
-        }
+    fn queue(&mut self, index: usize) {
+        self.next.extend(self.tracks[index].time().map(|time| Reverse((time, index))));
     }
 
-    fn delay(&self, index: usize) -> Ticks {
-        Ticks::new(self.heads[index].pre_skip.into())
+    /// A packet as a block.
+    fn block<'b>(&self, index: usize, heard: &'b Heard) -> Block<'b> {
+        let one = &self.tracks[index];
+        let time = heard.time.saturating_add(one.delay()).saturating_sub(self.zero);
+        Block { track: one.number, time, duration: heard.duration, data: &heard.data }
     }
 
     fn damaged(&self) -> bool {
-        self.readers.iter().any(Reader::damaged)
+        self.tracks.iter().any(|one| one.reader.damaged())
     }
 }
 
-/// When a track's next block is, at the earliest.
-fn time(reader: &Reader<'_>, head: opus::Head) -> Option<Ticks> {
-    reader.next_at().map(|at| at.saturating_add(Ticks::new(head.pre_skip.into())))
+impl One<'_> {
+    /// What is thrown away at the track's start is before its time 0 for a player, so a block comes later by that.
+    fn delay(&self) -> Ticks {
+        Ticks::new(self.head.pre_skip.into())
+    }
+
+    /// When its next block is, at the earliest.
+    fn time(&self) -> Option<Ticks> {
+        let next = self.reader.next_at()?;
+        Some(self.gap(next).map_or(next, |(from, _)| from).saturating_add(self.delay()))
+    }
+
+    /// Where the gap before a packet of this time begins, and its length, if there is one.
+    fn gap(&self, next: Ticks) -> Option<(Ticks, Ticks)> {
+        let end = self.end?;
+        let length = next.checked_sub(end).filter(|length| *length >= SHORTEST_GAP)?;
+        Some((end, length))
+    }
+
+    /// The next packet, or silence up to it; `None` at the end.
+    fn take(&mut self) -> Option<Heard> {
+        let gap = self.gap(self.reader.next_at()?);
+        let silence = gap.and_then(|(time, length)| {
+            let (data, duration) = opus::silence(length).0.next()?;
+            Some(Heard { part: 0, time, duration, data: Bytes::from_static(data) })
+        });
+        let heard = silence.or_else(|| self.reader.take())?;
+        self.end = Some(heard.time.saturating_add(heard.duration));
+        Some(heard)
+    }
 }

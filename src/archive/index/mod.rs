@@ -3,6 +3,7 @@
 pub(super) mod derived;
 pub(super) mod read;
 pub(super) mod row;
+pub(super) mod search;
 pub(super) mod write;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use crate::archive::model::{EndReason, State};
 use crate::archive::session_file::SessionFile;
-use crate::archive::{Change, Error, ListQuery};
+use crate::archive::{Change, Changed, Error, ListQuery};
 
 use super::*;
 
@@ -161,4 +161,82 @@ async fn a_disk_that_takes_nothing_is_not_healthy() {
     let mut rig = Rig::open_on(dir.path(), store).await.unwrap();
     let archive = rig.archive.clone();
     assert!(matches!(rig.ask(archive.healthy()).await, Err(Error::File { .. })));
+}
+
+#[tokio::test]
+async fn a_recording_is_opened_once_for_all_who_play_it_and_a_live_one_anew() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let at = |millis| Moment::START.after(Duration::from_millis(millis));
+    let live = rig.begin(id(1));
+    live.begin_part(part(ONE, 1));
+    live.append(ONE, packets(0..10));
+    rig.record(id(2), 10).await;
+    let archive = rig.archive.clone();
+
+    let first = archive.open_recording(id(2), at(0)).await.unwrap();
+    let second = archive.open_recording(id(2), at(60_000)).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &second), "what has ended does not change");
+    let live_first = archive.open_recording(id(1), at(0)).await.unwrap();
+    assert!(Arc::ptr_eq(&live_first, &archive.open_recording(id(1), at(300)).await.unwrap()));
+    live.append(ONE, packets(10..20));
+    rig.round().await;
+    let grown = archive.open_recording(id(1), at(500)).await.unwrap();
+    assert_eq!(grown.recording.summary.length, Ticks::from_millis(400));
+    assert_eq!(live_first.recording.summary.length, Ticks::from_millis(200), "who has it open keeps what they know");
+
+    rig.ask(archive.delete(id(2))).await.unwrap();
+    assert!(matches!(archive.open_recording(id(2), at(60_000)).await, Err(Error::NotFound)));
+    assert!(matches!(archive.open_recording(id(3), at(0)).await, Err(Error::NotFound)));
+}
+
+/// What those who watch were told since the last time.
+fn changes(watched: &mut broadcast::Receiver<Changed>) -> Vec<Changed> {
+    std::iter::from_fn(|| watched.try_recv().ok()).collect()
+}
+
+/// The one summary that was told.
+fn only(watched: &mut broadcast::Receiver<Changed>) -> crate::archive::model::Summary {
+    let told = changes(watched);
+    match &told[..] {
+        [Changed::Recording(summary)] => (**summary).clone(),
+        other => panic!("one recording was to be told, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn those_who_watch_are_told_of_all_but_that_a_recording_grows() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let mut watched = rig.archive.watch();
+    let writer = rig.begin(id(1));
+    rig.round().await;
+    assert_eq!(changes(&mut watched), [], "nothing is in the index before the first part");
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..5));
+    rig.round().await;
+    let told = only(&mut watched);
+    assert_eq!((told.id, told.state, told.people.len()), (id(1), State::Live, 1));
+    writer.append(ONE, packets(5..10));
+    rig.round().await;
+    assert_eq!(changes(&mut watched), []);
+    writer.begin_part(part(TWO, 1));
+    rig.round().await;
+    assert_eq!(only(&mut watched).people.len(), 2);
+    writer.state(State::Grace);
+    rig.round().await;
+    assert_eq!(only(&mut watched).state, State::Grace);
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 60_000));
+    rig.round().await;
+    let told = only(&mut watched);
+    assert_eq!((told.state, told.length), (State::Ended(EndReason::Finished), Ticks::from_millis(200)));
+
+    let archive = rig.archive.clone();
+    let title = Some(Some("Morning show".to_owned()));
+    let changed = rig.ask(archive.change(id(1), Change { title, keep: None })).await.unwrap();
+    assert_eq!(only(&mut watched), changed);
+    assert!(rig.ask(archive.delete(id(2))).await.is_err());
+    assert_eq!(changes(&mut watched), []);
+    rig.ask(archive.delete(id(1))).await.unwrap();
+    assert_eq!(changes(&mut watched), [Changed::Deleted(id(1))]);
 }

@@ -8,8 +8,8 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::DerivedNews;
 use super::recording::Trouble;
 use super::round::Writer;
-use crate::archive::handle::{Change, Error};
-use crate::archive::index::{derived, read, write};
+use crate::archive::handle::{Change, Changed, Error};
+use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::session_file::SessionFile;
@@ -35,6 +35,7 @@ impl Writer {
         if let Some(title) = change.title {
             let title = title.as_deref().map(str::trim).filter(|title| !title.is_empty());
             write::title(&mut transaction, place.row, title).await?;
+            search::refresh(&mut transaction, id).await?;
             outdated = before.title.as_deref() != title;
         }
         if outdated {
@@ -50,6 +51,7 @@ impl Writer {
         if outdated {
             self.orders.ask(id);
         }
+        self.tell_changed(id).await;
         replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
         let (_, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         Ok(summary)
@@ -62,6 +64,7 @@ impl Writer {
         }
         write::deleting(&mut self.connection, place.row).await?;
         self.store.committed();
+        self.tell(Changed::Deleted(id));
         unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Command, Reply, Writer};
 use crate::archive::derived::{Orders, maker};
+use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
 use crate::archive::store::Disk;
@@ -20,6 +21,7 @@ pub(in crate::archive) fn shell(
     now: UnixMillis,
     (commands, inbox): (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
     orders: Arc<Orders>,
+    changed: broadcast::Sender<Changed>,
     opened: oneshot::Sender<Result<Recovered, OpenError>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -31,7 +33,8 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let (writer, lock, recovered) = match open::open(&options, now, Box::new(Disk), Arc::clone(&orders)).await {
+        let opening = open::open(&options, now, Box::new(Disk), Arc::clone(&orders), changed);
+        let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
             Err(error) => {
                 let _ = opened.send(Err(error));

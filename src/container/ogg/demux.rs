@@ -61,6 +61,22 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where the page begins that is damaged, in bytes from where the demuxer began.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        match self {
+            Self::Torn(Torn { offset, .. })
+            | Self::Order(offset)
+            | Self::Continuation(offset)
+            | Self::Long(offset)
+            | Self::Head { offset, .. }
+            | Self::Tags(offset)
+            | Self::Packet { offset, .. } => *offset,
+        }
+    }
+}
+
 /// Demuxes a file of one Opus stream: push until empty, pull until none.
 ///
 /// It holds at most one page, one packet of [`PACKET_LIMIT`], and the events of one page.

@@ -19,4 +19,4 @@ pub use demux::{Demuxer, Error, Event, PACKET_LIMIT};
 pub use mux::PartMuxer;
 pub use page::{Damage, LONGEST_PAGE, Page, PageReader, Piece, Torn};
 pub use salvage::Salvager;
-pub use search::{Place, Search};
+pub use search::{Place, Search, place_after};

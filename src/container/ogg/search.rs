@@ -31,6 +31,18 @@ pub struct Search {
     probe: Probe,
 }
 
+/// The first place in these bytes, which stand at `offset` of a file, at which a demuxer may begin behind damage: the end of
+/// the first good page.
+#[must_use]
+pub fn place_after(bytes: &[u8], offset: u64) -> Option<Place> {
+    let mut captures = bytes.windows(CAPTURE.len()).enumerate().filter(|(_, window)| window == CAPTURE);
+    captures.find_map(|(at, _)| {
+        let page = Page::read(&bytes[at..], offset + at as u64).ok().flatten()?;
+        let ends = page.lacing.last().is_some_and(|&lacing| lacing < 255);
+        page.granule.filter(|_| ends).map(|granule| Place { offset: page.end(), granule })
+    })
+}
+
 /// A look for the first page in the upper half.
 #[derive(Clone, Copy, Debug)]
 struct Probe {

@@ -10,7 +10,7 @@
 //! EBML header · Segment( SeekHead · Info · Tracks · Cues · Cluster … )
 //! ```
 //!
-//! Times are those of the sound. A block's own time is later by its track's CodecDelay, which players take off again
+//! A block's time is later than that of its sound by its track's CodecDelay, which players take off again
 //! (RFC 9559 §5.1.4.1.25).
 
 use super::ebml::{self, Id};
@@ -53,7 +53,7 @@ pub struct Track<'a> {
 pub struct Block<'a> {
     /// The track that it is of.
     pub track: TrackNumber,
-    /// When it begins, pre-skip counted in; never before the block before it.
+    /// When it begins: the time of its sound, and the track's CodecDelay. Never before the block before it.
     pub time: Ticks,
     /// How long it sounds.
     pub duration: Ticks,
@@ -153,20 +153,26 @@ impl Writer {
         let mut tracks_element = Vec::new();
         put_tracks(&mut tracks_element, tracks);
         // The numbers in SeekHead and Cues have 8 bytes each, so how long both are does not depend on what they say.
-        let seek_head_length = seek_head(0, 0, 0).len() as u64;
+        let seek_head_length = seek_head(&plan, 0, 0, 0).len() as u64;
         let (info_at, tracks_at) = (seek_head_length, seek_head_length + info_element.len() as u64);
         let cues_at = tracks_at + tracks_element.len() as u64;
         let clusters_at = cues_at + cues(&plan, 0).len() as u64;
         let sound: u64 = plan.clusters.iter().map(Cluster::length).sum();
+        // ffmpeg reads no file without a Cluster.
+        let mut silence = Vec::new();
+        if plan.clusters.is_empty() {
+            put_master(&mut silence, Id::CLUSTER, |to| ebml::put_unsigned(to, Id::TIMESTAMP, 0));
+        }
 
         let mut head = Vec::new();
         put_ebml_head(&mut head);
         ebml::put_id(&mut head, Id::SEGMENT);
-        put_long_size(&mut head, clusters_at + sound);
-        head.extend(seek_head(info_at, tracks_at, cues_at));
+        put_long_size(&mut head, clusters_at + silence.len() as u64 + sound);
+        head.extend(seek_head(&plan, info_at, tracks_at, cues_at));
         head.extend(info_element);
         head.extend(tracks_element);
         head.extend(cues(&plan, clusters_at));
+        head.extend(silence);
         let all = head.len() as u64 + sound;
         (Self { clusters: plan.clusters.into_iter(), current: None, left: 0 }, head, all)
     }
@@ -282,11 +288,14 @@ fn nanos(ticks: u16) -> u64 {
     (u64::from(ticks) * 1_000_000_000 + Ticks::PER_SECOND / 2) / Ticks::PER_SECOND
 }
 
-/// SeekHead (RFC 9559 §5.1.1): where Info, Tracks and Cues are, in bytes from the start of the Segment's data.
-fn seek_head(info: u64, tracks: u64, cues: u64) -> Vec<u8> {
+/// SeekHead (RFC 9559 §5.1.1): where Info, Tracks and, if there are any, Cues are, in bytes from the start of the Segment's
+/// data.
+fn seek_head(plan: &Plan, info: u64, tracks: u64, cues: u64) -> Vec<u8> {
     let mut element = Vec::new();
     put_master(&mut element, Id::SEEK_HEAD, |to| {
-        for (id, position) in [(Id::INFO, info), (Id::TRACKS, tracks), (Id::CUES, cues)] {
+        let all = [(Id::INFO, info), (Id::TRACKS, tracks), (Id::CUES, cues)];
+        let there = if plan.cues.is_empty() { &all[..2] } else { &all };
+        for &(id, position) in there {
             put_master(to, Id::SEEK, |to| {
                 let mut bytes = Vec::new();
                 ebml::put_id(&mut bytes, id);
@@ -301,11 +310,9 @@ fn seek_head(info: u64, tracks: u64, cues: u64) -> Vec<u8> {
 /// Cues (RFC 9559 §5.1.5): for each Cluster and each track in it, where its first block is. `clusters` is where the first
 /// Cluster begins, in bytes from the start of the Segment's data.
 fn cues(plan: &Plan, clusters: u64) -> Vec<u8> {
+    // A Cues without a CuePoint is not allowed.
     if plan.cues.is_empty() {
-        // A Cues without a CuePoint is not allowed; nothing is at its place then, which Void may be.
-        let mut void = Vec::new();
-        ebml::put(&mut void, Id::VOID, &[]);
-        return void;
+        return Vec::new();
     }
     let mut data = Vec::with_capacity(plan.cues.len() * 48);
     let (mut cluster, mut position) = (0, clusters);
@@ -327,3 +334,6 @@ fn cues(plan: &Plan, clusters: u64) -> Vec<u8> {
     ebml::put(&mut element, Id::CUES, &data);
     element
 }
+
+#[cfg(test)]
+mod tests;

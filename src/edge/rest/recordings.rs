@@ -6,12 +6,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::super::problem::{Kind, Problem};
+use super::super::query::Query;
 use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
 use super::only;
 use crate::archive::model::{Derived, RecordingId, StateKind};
-use crate::archive::{self, Change, Found, Limit, ListQuery};
+use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
@@ -59,6 +60,7 @@ struct Filters {
     from: Option<String>,
     to: Option<String>,
     state: Option<String>,
+    search: Option<String>,
     limit: Option<u16>,
     cursor: Option<String>,
 }
@@ -72,14 +74,15 @@ impl Filters {
             from: self.from.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             to: self.to.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             state: state.map_err(|error| unknown(&error))?,
+            search: self.search.as_deref().map(Search::read).transpose()?.flatten(),
             limit: self.limit.map(Limit::new).transpose()?.unwrap_or_default(),
             cursor: self.cursor.map(|cursor| cursor.parse()).transpose()?,
         })
     }
 }
 
-async fn list(edge: Here, filters: web::Query<Filters>) -> Result<HttpResponse, Problem> {
-    let page = edge.archive.recordings(&filters.into_inner().query()?).await?;
+async fn list(edge: Here, Query(filters): Query<Filters>) -> Result<HttpResponse, Problem> {
+    let page = edge.archive.recordings(&filters.query()?).await?;
     let recordings: Vec<Summary> = page.recordings.into_iter().map(Summary::from).collect();
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(HttpResponse::Ok().json(json!({ "recordings": recordings, "next": next })))

@@ -15,7 +15,6 @@ mod track;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 
@@ -36,8 +35,9 @@ use crate::wire::v1::{self, Notice, Participant, Present};
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
 /// The most pieces that are read in one go; what is left is read after them.
 const MOST_PIECES: usize = 64;
-/// How long until an index that cannot be read is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How far behind the session's clock a replay of a recording stays that is still being made: what is said is durable by
+/// then, mostly. What is not is sent late, and not left out.
+const SETTLED: Ticks = Ticks::from_millis(1500);
 
 /// A listener who comes to hear a recording.
 pub struct Opening {
@@ -76,6 +76,10 @@ pub struct Replay {
     told: Ticks,
     /// Who and what was there then was restated.
     restated: Ticks,
+    /// What happened before that, and was not known then.
+    late: Vec<Happening>,
+    /// When the index was last asked what there is.
+    looked: Moment,
     /// Whether the recording is gone from the index: nothing will be added to it.
     gone: bool,
     /// What is waited for, away from here.
@@ -120,12 +124,19 @@ impl Replay {
             readers,
             told,
             restated,
+            late: Vec::new(),
+            looked: now,
             gone: false,
             busy: None,
             due,
         };
         replay.welcome(participant, from);
         Ok(replay)
+    }
+
+    /// From here on the listener is spoken to through this.
+    pub fn speak_to(&mut self, outbox: Rc<dyn Outbox>) {
+        self.outbox = outbox;
     }
 
     /// Takes a command. What it changes happens in the next turn.
@@ -185,11 +196,12 @@ impl Replay {
                     break;
                 }
                 Next::Look(duration) => {
-                    let due = self.recording.known.after(duration);
+                    let due = self.looked.after(duration);
                     if due <= now {
                         self.look(now);
+                    } else {
+                        self.due = Some(due);
                     }
-                    self.due = Some(due);
                     break;
                 }
                 Next::Move(at) => self.move_to(at),
@@ -209,12 +221,18 @@ impl Replay {
     }
 
     fn extent(&self) -> Extent {
-        let length = self.recording.recording.summary.length;
-        if self.gone || self.recording.has_ended() { Extent::Final(length) } else { Extent::SoFar(length) }
+        let summary = &self.recording.recording.summary;
+        if self.gone || self.recording.has_ended() {
+            return Extent::Final(summary.length);
+        }
+        let since = self.clock.wall().get().saturating_sub(summary.started.get());
+        let clock = Ticks::from_millis(u64::try_from(since).unwrap_or(0));
+        Extent::SoFar(summary.length.min(clock.saturating_sub(SETTLED)))
     }
 
     /// Asks the index what there is by now.
     fn look(&mut self, now: Moment) {
+        self.looked = now;
         let (archive, id) = (self.archive.clone(), self.recording.recording.summary.id);
         self.busy = Some(Box::pin(async move { Done::Looked(archive.open_recording(id, now).await) }));
     }
@@ -250,11 +268,15 @@ impl Replay {
                     }
                 }
             }
-            Done::Looked(Ok(recording)) => self.recording = recording,
+            Done::Looked(Ok(recording)) => {
+                let news = recording.timeline.news(&self.recording.timeline, self.told);
+                let late = news.filter(|happening| is_told(self.restated, *happening));
+                self.late.extend(late.map(|(_, happening)| happening));
+                self.recording = recording;
+            }
             Done::Looked(Err(archive::Error::NotFound)) => self.gone = true,
             Done::Looked(Err(error)) => {
                 tracing::warn!("a recording that is played cannot be looked up: {error}");
-                self.due = Some(self.clock.now().after(AGAIN));
             }
         }
     }
@@ -263,11 +285,11 @@ impl Replay {
         let archive::model::Recording { summary, tracks, .. } = &self.recording.recording;
         let track = &tracks[track];
         tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
-        let message = format!(
-            "Track {} ({}) cannot be read from here on: its file is missing or damaged.",
-            track.number,
-            track.name.as_str()
-        );
+        let what = match error {
+            track::Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
+            track::Unreadable::File(_) | track::Unreadable::CutOff => "cannot be read from here on",
+        };
+        let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
         self.push_notice(&Notice::Warning { code: "track_unreadable".to_owned(), message });
     }
 
@@ -285,14 +307,16 @@ impl Replay {
         self.readers =
             recording.timeline.tracks_at(at).map(|track| TrackReader::from(recording, track, from)).collect();
         (self.told, self.restated) = (at, at);
+        self.late.clear();
         self.tell_place(self.clock.now());
     }
 
     /// Those tracks that begin before `until` are to be read, too.
     fn begin_tracks(&mut self, until: Ticks) {
-        for (at, happening) in self.recording.timeline.between(self.told, until) {
-            if let Happening::Track(track, 0) = *happening
-                && *at > self.restated
+        let due = self.recording.timeline.between(self.told, until).iter();
+        let due = due.filter(|happening| is_told(self.restated, **happening)).map(|(_, happening)| *happening);
+        for happening in self.late.iter().copied().chain(due) {
+            if let Happening::Track(track, 0) = happening
                 && self.readers.iter().all(|reader| reader.track != track)
             {
                 self.readers.push(TrackReader::begin(track));
@@ -303,14 +327,17 @@ impl Replay {
     /// Sends what comes before `until`, happenings in time with the sound.
     fn send(&mut self, until: Ticks, now: Moment) {
         let recording = Arc::clone(&self.recording);
+        let is_end = |happening: &Happening| matches!(happening, Happening::TrackEnded(_) | Happening::Left(_));
+        let (ends, begins): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late).into_iter().partition(is_end);
+        begins.into_iter().for_each(|happening| self.send_happening(happening, now));
         for (at, happening) in recording.timeline.between(self.told, until) {
             self.send_sound(*at, now);
-            // Who came by then was restated; what was said was not.
-            if *at > self.restated || matches!(happening, Happening::Chat(_)) {
+            if is_told(self.restated, (*at, *happening)) {
                 self.send_happening(*happening, now);
             }
         }
         self.send_sound(until, now);
+        ends.into_iter().for_each(|happening| self.send_happening(happening, now));
         self.told = until;
     }
 
@@ -378,6 +405,8 @@ impl Replay {
     /// What was said after the last sound, and the last messages of the tracks; then that it is over.
     fn end(&mut self, now: Moment) {
         let recording = Arc::clone(&self.recording);
+        let late = std::mem::take(&mut self.late);
+        late.into_iter().for_each(|happening| self.send_happening(happening, now));
         for (_, happening) in recording.timeline.between(self.told, Ticks::MAX) {
             if matches!(happening, Happening::Chat(_) | Happening::TrackEnded(_)) {
                 self.send_happening(*happening, now);
@@ -408,10 +437,17 @@ impl Replay {
         self.push_notice(&Notice::Replay {
             state: self.pacing.state(),
             at: at.as_secs_f64(),
-            duration: extent.length().as_secs_f64(),
-            present: self.rendition.is_none().then(|| self.present(at)),
+            duration: self.recording.recording.summary.length.as_secs_f64(),
+            // As far as it was told: those who come within the lead have been announced.
+            present: self.rendition.is_none().then(|| self.present(self.restatable())),
             seek: self.pacing.seeks(),
         });
+    }
+
+    /// The last time of which everything was told.
+    fn restatable(&self) -> Ticks {
+        let told = self.told.saturating_sub(Ticks::new(1)).max(self.restated);
+        told.min(self.recording.recording.summary.length)
     }
 
     /// Who and what is there at a time.
@@ -437,6 +473,12 @@ impl Replay {
         let frame = Frame { bytes: frame::text(&notice.to_json()), cargo: Cargo::Kept };
         self.outbox.push(&frame, self.clock.now());
     }
+}
+
+/// Whether something is told that happens at or after a place. Who came and what began by then was restated there; what was
+/// said was not.
+fn is_told(restated: Ticks, (at, happening): (Ticks, Happening)) -> bool {
+    at > restated || (at == restated && matches!(happening, Happening::Chat(_)))
 }
 
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.

@@ -218,3 +218,168 @@ impl Pacing {
 fn wait(ticks: Ticks) -> Duration {
     ticks.as_duration() + Duration::from_millis(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Extent = Extent::Final(Ticks::from_secs(3600));
+
+    fn at(millis: u64) -> Moment {
+        Moment::START.after(Duration::from_millis(10_000 + millis))
+    }
+
+    fn secs(secs: u64) -> Ticks {
+        Ticks::from_secs(secs)
+    }
+
+    /// Everything that is to be done at a time, up to the wait.
+    fn all(pacing: &mut Pacing, millis: u64, extent: Extent) -> Vec<Next> {
+        let mut all = Vec::new();
+        loop {
+            match pacing.next(at(millis), extent, 0) {
+                Next::Nothing | Next::Wait(_) | Next::Look(_) => return all,
+                next => {
+                    if let Next::Send(until) = next {
+                        pacing.sent(until);
+                    }
+                    all.push(next);
+                    assert!(all.len() < 10, "{all:?}");
+                }
+            }
+        }
+    }
+
+    fn playing(from: u64, extent: Extent) -> Pacing {
+        let mut pacing = Pacing::new(secs(from));
+        assert_eq!(all(&mut pacing, 0, extent)[0], Next::Move(secs(from).min(extent.length())));
+        pacing
+    }
+
+    #[test]
+    fn it_sends_a_second_at_once_and_then_keeps_real_time() {
+        let mut pacing = Pacing::new(secs(60));
+        assert_eq!(all(&mut pacing, 0, HOUR), [Next::Move(secs(60)), Next::Send(secs(61))]);
+        let (mut sent, mut sends) = (secs(61), 0);
+        for millis in 0..10_000 {
+            for next in all(&mut pacing, millis, HOUR) {
+                let Next::Send(until) = next else { panic!("{next:?}") };
+                assert!(until > sent && until <= secs(61).saturating_add(Ticks::from_millis(millis)));
+                (sent, sends) = (until, sends + 1);
+            }
+        }
+        assert!(secs(71).saturating_sub(sent) <= TURN, "{sent}");
+        assert_eq!(sends, 10_000 / 240);
+    }
+
+    #[test]
+    fn it_wakes_when_a_turn_is_due_and_not_before() {
+        let mut pacing = playing(0, HOUR);
+        let Next::Wait(wait) = pacing.next(at(0), HOUR, 0) else { panic!("a wait") };
+        assert_eq!(wait, Duration::from_millis(241));
+        assert!(matches!(pacing.next(at(239), HOUR, 0), Next::Wait(_)));
+        assert!(matches!(pacing.next(at(241), HOUR, 0), Next::Send(_)));
+    }
+
+    #[test]
+    fn a_listener_who_takes_nothing_is_sent_nothing_and_misses_nothing() {
+        let mut pacing = playing(0, HOUR);
+        for millis in [300, 5000, 20_000] {
+            assert_eq!(pacing.next(at(millis), HOUR, MOST_WAITING + 1), Next::Wait(HELD));
+        }
+        // A second was sent; it goes on there.
+        assert_eq!(pacing.position(at(20_000), HOUR), secs(1));
+        assert_eq!(all(&mut pacing, 20_000, HOUR), [Next::Send(secs(2))]);
+        assert_eq!(pacing.position(at(20_500), HOUR), Ticks::from_millis(1500));
+    }
+
+    #[test]
+    fn of_many_seeks_the_last_is_carried_out_and_all_are_counted() {
+        let mut pacing = playing(0, HOUR);
+        for second in 1..=100 {
+            pacing.command(Command::Seek(secs(second)), at(100), HOUR);
+        }
+        assert_eq!(all(&mut pacing, 100, HOUR), [Next::Move(secs(100)), Next::Send(secs(101))]);
+        assert_eq!((pacing.seeks(), pacing.position(at(100), HOUR)), (100, secs(100)));
+        pacing.command(Command::Seek(secs(7)), at(200), HOUR);
+        assert_eq!(pacing.next(at(200), HOUR, MOST_WAITING + 1), Next::Wait(HELD), "it waits for a slow listener, too");
+        assert_eq!(pacing.next(at(300), HOUR, 0), Next::Move(secs(7)));
+    }
+
+    #[test]
+    fn a_pause_stands_and_play_goes_on_without_a_word_lost_or_said_twice() {
+        let mut pacing = playing(0, HOUR);
+        assert_eq!(all(&mut pacing, 400, HOUR), [Next::Send(Ticks::from_millis(1400))]);
+        pacing.command(Command::Pause, at(500), HOUR);
+        assert_eq!(all(&mut pacing, 500, HOUR), [Next::Tell]);
+        assert_eq!((pacing.state(), pacing.next(at(60_000), HOUR, 0)), (Replaying::Paused, Next::Nothing));
+        assert_eq!(pacing.position(at(60_000), HOUR), Ticks::from_millis(500));
+        pacing.command(Command::Play, at(70_000), HOUR);
+        assert_eq!(all(&mut pacing, 70_000, HOUR), [Next::Tell], "it is 900 ms ahead still");
+        assert_eq!(all(&mut pacing, 70_140, HOUR), [Next::Send(Ticks::from_millis(1640))]);
+    }
+
+    #[test]
+    fn a_seek_while_paused_shows_the_place_and_stays_paused() {
+        let mut pacing = playing(0, HOUR);
+        pacing.command(Command::Pause, at(500), HOUR);
+        pacing.command(Command::Seek(secs(50)), at(500), HOUR);
+        assert_eq!(all(&mut pacing, 500, HOUR), [Next::Move(secs(50))], "one word is enough for both");
+        assert_eq!((pacing.state(), pacing.position(at(900), HOUR)), (Replaying::Paused, secs(50)));
+        pacing.command(Command::Play, at(1000), HOUR);
+        assert_eq!(all(&mut pacing, 1000, HOUR), [Next::Tell, Next::Send(secs(51))]);
+    }
+
+    #[test]
+    fn it_is_over_when_the_last_sound_was_heard_and_play_begins_again() {
+        let mut pacing = Pacing::new(secs(3599));
+        assert_eq!(all(&mut pacing, 0, HOUR), [Next::Move(secs(3599)), Next::Send(secs(3600))]);
+        assert!(matches!(pacing.next(at(500), HOUR, 0), Next::Wait(wait) if wait > Duration::from_millis(499)));
+        assert_eq!(all(&mut pacing, 1000, HOUR), [Next::End]);
+        assert_eq!((pacing.state(), pacing.position(at(9000), HOUR)), (Replaying::Ended, secs(3600)));
+        pacing.command(Command::Play, at(9000), HOUR);
+        assert_eq!(all(&mut pacing, 9000, HOUR), [Next::Move(Ticks::ZERO), Next::Send(secs(1))]);
+        assert_eq!((pacing.state(), pacing.seeks()), (Replaying::Playing, 0));
+    }
+
+    #[test]
+    fn past_the_end_is_the_end_at_once_and_a_seek_back_plays() {
+        for from in [3600, 9999] {
+            let mut pacing = Pacing::new(secs(from));
+            assert_eq!(all(&mut pacing, 0, HOUR), [Next::Move(secs(3600))]);
+            assert_eq!(pacing.state(), Replaying::Ended);
+            pacing.command(Command::Seek(secs(10)), at(1), HOUR);
+            assert_eq!(all(&mut pacing, 1, HOUR), [Next::Move(secs(10)), Next::Send(secs(11))]);
+        }
+        let mut pacing = playing(0, HOUR);
+        pacing.command(Command::Pause, at(10), HOUR);
+        pacing.command(Command::Seek(secs(4000)), at(10), HOUR);
+        all(&mut pacing, 10, HOUR);
+        assert_eq!((pacing.state(), pacing.position(at(10), HOUR)), (Replaying::Paused, secs(3600)));
+        pacing.command(Command::Play, at(20), HOUR);
+        assert_eq!(all(&mut pacing, 20, HOUR)[0], Next::Move(Ticks::ZERO));
+    }
+
+    #[test]
+    fn it_goes_on_with_a_recording_that_grows_and_ends_with_it() {
+        let mut pacing = playing(60, Extent::SoFar(secs(10)));
+        assert_eq!((pacing.state(), pacing.position(at(0), Extent::SoFar(secs(10)))), (Replaying::Playing, secs(10)));
+        assert_eq!(pacing.next(at(5000), Extent::SoFar(secs(10)), 0), Next::Look(EDGE));
+        let grown = Extent::SoFar(Ticks::from_millis(10_500));
+        assert_eq!(all(&mut pacing, 5000, grown), [Next::Send(grown.length())]);
+        assert_eq!(pacing.position(at(5100), grown), Ticks::from_millis(10_100));
+        assert_eq!(pacing.next(at(9000), grown, 0), Next::Look(EDGE), "it does not run away from the edge");
+        let ended = Extent::Final(grown.length());
+        assert_eq!(all(&mut pacing, 9000, ended), [Next::End]);
+    }
+
+    #[test]
+    fn an_empty_recording_is_over_at_once() {
+        let mut pacing = Pacing::new(Ticks::ZERO);
+        let empty = Extent::Final(Ticks::ZERO);
+        assert_eq!(all(&mut pacing, 0, empty), [Next::Move(Ticks::ZERO)]);
+        pacing.command(Command::Play, at(0), empty);
+        assert_eq!(all(&mut pacing, 0, empty), [Next::Move(Ticks::ZERO)]);
+        assert_eq!(pacing.state(), Replaying::Ended);
+    }
+}

@@ -19,9 +19,14 @@ pub enum Unreadable {
     /// Its file is gone, or the disk fails.
     #[error("its file cannot be read: {0}")]
     File(#[from] io::Error),
-    /// The file holds something else than was written.
-    #[error("its file is damaged: {0}")]
-    Damaged(#[from] ogg::Error),
+    /// The file holds something else than was written. It is read on behind that.
+    #[error("its file is damaged from byte {begin} on: {error}")]
+    Damaged {
+        /// Where the demuxer began.
+        begin: u64,
+        /// What is wrong.
+        error: ogg::Error,
+    },
     /// The file ends before what was durable in it.
     #[error("its file is cut off")]
     CutOff,
@@ -44,8 +49,10 @@ pub struct TrackReader {
 enum State {
     /// The part is to be searched for this place, in ticks of the part.
     Find { at: Ticks, discontinuity: bool },
+    /// It is damaged at this byte, and goes on somewhere behind it; what ends before `from` is left out.
+    Damaged { at: u64, from: Ticks },
     /// It is read.
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// It cannot be. The track's next part may.
     Failed,
 }
@@ -53,6 +60,8 @@ enum State {
 #[derive(Debug)]
 struct Reading {
     file: Arc<PartFile>,
+    /// Where the demuxer began.
+    begin: u64,
     /// The next byte.
     offset: u64,
     demuxer: Demuxer,
@@ -112,6 +121,7 @@ impl TrackReader {
                     return wanted(None, ReadFrom::Ticks(*at));
                 }
                 State::Find { .. } => return None,
+                State::Damaged { at, .. } => return wanted(None, ReadFrom::Behind(*at)),
                 State::Reading(reading) if reading.offset < part.bytes => {
                     return wanted(Some(Arc::clone(&reading.file)), ReadFrom::Byte(reading.offset));
                 }
@@ -130,21 +140,32 @@ impl TrackReader {
     /// Where the part cannot be read from here on; what was read before is still there.
     pub fn take(&mut self, recording: &OpenRecording, piece: io::Result<Piece>) -> Result<(), Unreadable> {
         let taken = piece.map_err(Unreadable::File).and_then(|piece| self.read(recording, piece));
-        if taken.is_err() {
-            self.state = State::Failed;
+        match &taken {
+            Ok(()) => {}
+            Err(Unreadable::Damaged { begin, error }) => {
+                let from = if let State::Reading(reading) = &self.state { reading.from } else { Ticks::ZERO };
+                self.state = State::Damaged { at: begin + error.offset(), from };
+            }
+            Err(Unreadable::File(_) | Unreadable::CutOff) => self.state = State::Failed,
         }
         taken
     }
 
     fn read(&mut self, recording: &OpenRecording, piece: Piece) -> Result<(), Unreadable> {
         let Piece { file, place, bytes } = piece;
-        if let State::Find { at, discontinuity } = self.state {
+        let found = match self.state {
+            State::Find { at, discontinuity } => Some((at, discontinuity)),
+            State::Damaged { from, .. } => Some((from, true)),
+            State::Reading(_) | State::Failed => None,
+        };
+        if let Some((from, discontinuity)) = found {
             let (demuxer, sequence) = match place.offset {
                 0 => (Demuxer::new(), recording.part(self.track, self.part).map(|part| part.first)),
                 _ => (Demuxer::resume(place.granule), None),
             };
             let offset = place.offset;
-            self.state = State::Reading(Reading { file, offset, demuxer, from: at, sequence, discontinuity });
+            let reading = Reading { file, begin: offset, offset, demuxer, from, sequence, discontinuity };
+            self.state = State::Reading(Box::new(reading));
         }
         let State::Reading(reading) = &mut self.state else { return Ok(()) };
         let Some(part) = recording.part(self.track, self.part) else { return Ok(()) };
@@ -154,7 +175,8 @@ impl TrackReader {
         reading.offset += bytes.len() as u64;
         reading.demuxer.push(&bytes);
         drop(bytes);
-        while let Some(event) = reading.demuxer.pull()? {
+        let begin = reading.begin;
+        while let Some(event) = reading.demuxer.pull().map_err(|error| Unreadable::Damaged { begin, error })? {
             let Event::Packet(SourcePacket { time, duration, data }) = event else { continue };
             let sequence = reading.sequence.unwrap_or_else(|| number(part, time, duration));
             reading.sequence = Some(sequence.next());
