@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { ago, clock, count } from './format.js';
 import { find, make, reconcile, say, write } from './page.js';
+import { endWord } from './sentences.js';
 import { RecordingsList } from './recordings-list.js';
 
 /** How many are fetched at a time. */
@@ -219,18 +220,4 @@ function updateRecording(element, { title, room, started, state, end_reason, dur
   say(part('.length'), live ? '' : clock(duration));
   const others = people.length - MOST_NAMED;
   say(part('.people'), `${people.slice(0, MOST_NAMED).join(', ')}${others > 0 ? ` and ${others} more` : ''}`);
-}
-
-/** Why it ended, where that is not the usual. @param {string | null} reason */
-function endWord(reason) {
-  switch (reason) {
-    case 'crashed':
-      return 'Ended by a crash';
-    case 'disk_full':
-      return 'Ended: disk full';
-    case 'io_error':
-      return 'Ended: disk error';
-    default:
-      return '';
-  }
 }

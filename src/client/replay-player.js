@@ -8,15 +8,11 @@
 
 import { Emitter } from './emitter.js';
 import { TICKS_PER_SECOND } from './opus.js';
+import { NEAR, Place } from './replay-place.js';
 import { Seeks } from './seeks.js';
 
-/** A connection that begins this near to the place that is wanted is at it, in seconds. */
-const NEAR = 0.05;
 /** How long after the hub's end notice the last sound may still be waiting when nothing more is heard, in seconds. */
 const PATIENCE = 1.5;
-/** So long after a seek the ear may still tell of the place before it, in ms; and it cannot have got further than this, in seconds. */
-const SETTLING = 300;
-const FURTHEST = 1;
 /** How often is looked whether the end has been heard, in ms. */
 const LOOK_EVERY = 50;
 
@@ -65,10 +61,7 @@ export class ReplayPlayer extends Emitter {
   #state = { kind: 'idle' };
   /** Whether it is to play. */
   #wanted = false;
-  /** The place that was heard or asked for last, and when, in ms. */
-  #place = { at: 0, since: 0 };
-  /** Where the last seek led, and when the ear will surely tell of it, in ms. */
-  #landed = { at: 0, settled: -Infinity };
+  #place;
   #duration = 0;
   /** The seeks of this connection. @type {Seeks | null} */
   #seeks = null;
@@ -92,7 +85,7 @@ export class ReplayPlayer extends Emitter {
     this.#ear = ear ?? DEAF;
     this.#now = now;
     this.#duration = duration;
-    this.#place = { at: this.#within(at), since: now() };
+    this.#place = new Place(this.#within(at), now);
   }
 
   /** @returns {State} */
@@ -118,14 +111,7 @@ export class ReplayPlayer extends Emitter {
   /** The place that is heard, or asked for, in seconds from the session's start. */
   position() {
     if (this.#state.kind !== 'playing' || this.#seeking) return this.#place.at;
-    const now = this.#now();
-    const told = this.#ear.position();
-    const { at, settled } = this.#landed;
-    const stale = told !== null && now < settled && (told < at - NEAR || told > at + FURTHEST);
-    const heard = stale ? null : told;
-    // Where nothing sounds, in a gap of all tracks, time goes on by itself.
-    const silent = this.tracks.size === 0 ? this.#place.at + (now - this.#place.since) / 1000 : this.#place.at;
-    this.#place = { at: this.#within(heard ?? silent), since: now };
+    this.#place.stay(this.#within(this.#place.hear(this.#ear.position(), this.tracks.size === 0)));
     return this.#place.at;
   }
 
@@ -142,7 +128,7 @@ export class ReplayPlayer extends Emitter {
   /** Is silent at once, and stays at its place. */
   pause() {
     if (!this.#client || !this.#wanted) return;
-    this.#stay(this.position());
+    this.#place.stay(this.position());
     this.#wanted = false;
     this.#ear.pause();
     this.#reconcile();
@@ -162,7 +148,7 @@ export class ReplayPlayer extends Emitter {
    * @param {number} at seconds, kept within the recording
    */
   seek(at) {
-    this.#stay(this.#within(at));
+    this.#place.stay(this.#within(at));
     this.#over = false;
     clearTimeout(this.#endTimer);
     if (this.#seeks) {
@@ -221,8 +207,7 @@ export class ReplayPlayer extends Emitter {
     if (fresh && Math.abs(notice.at - place) > NEAR && place < notice.duration) return this.seek(place);
     if (this.#seeking) return;
     if (moved) {
-      this.#stay(notice.at);
-      this.#landed = { at: notice.at, settled: this.#now() + SETTLING };
+      this.#place.land(notice.at);
       this.#ear.resetTo(ticks(notice.at));
       if (this.#wanted) this.#ear.resume();
       else this.#ear.pause();
@@ -259,7 +244,7 @@ export class ReplayPlayer extends Emitter {
     const heard = this.position() >= end - NEAR || (this.#wanted && this.#now() >= last);
     if (heard) {
       this.#over = true;
-      this.#stay(end);
+      this.#place.stay(end);
       this.#tell();
       return;
     }
@@ -269,7 +254,7 @@ export class ReplayPlayer extends Emitter {
 
   /** The connection is gone, for a while or for good: silence, and the place stays. */
   #lose() {
-    this.#stay(this.position());
+    this.#place.stay(this.position());
     this.#forget();
     this.#ear.pause();
   }
@@ -281,11 +266,6 @@ export class ReplayPlayer extends Emitter {
     this.#seeks = null;
     this.#hub = null;
     this.#over = false;
-  }
-
-  /** @param {number} at */
-  #stay(at) {
-    this.#place = { at, since: this.#now() };
   }
 
   /** @param {number} at seconds */
