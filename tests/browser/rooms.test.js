@@ -121,7 +121,7 @@ test('what was said is in the lobby, downloads, and plays', async () => {
   await hears(ben, 'Ben');
   const lobby = await chromium.page();
   await lobby.open(hub.address);
-  await lobby.shows('#rooms', /keep[^]*recording[^]*Ann, Ben/i);
+  await lobby.shows('#rooms', /keep[^]*recording[^]*Ann[^]*Ben/i);
   await ann.click('#leave');
   await ann.until('Ann has left', () => document.querySelector('#stage')?.hasAttribute('hidden'));
   await part(ann, ben);
