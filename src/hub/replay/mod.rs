@@ -358,6 +358,9 @@ impl Replay {
                     reader.recent.clear();
                 }
                 packets.drain(..heard).for_each(|packet| reader.recent.push(packet));
+                if packets.is_empty() {
+                    continue;
+                }
                 let placed = Placed { packets, discontinuity };
                 let format = &track.parts[part].format;
                 for frame in rendition.push(track.number, format, &reader.recent, &placed, now) {
