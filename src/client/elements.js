@@ -106,7 +106,7 @@ export class Elements {
 
   position() {
     const places = [...this.#voices.values()].flatMap((voice) => voice.position() ?? []);
-    return places.length > 0 ? Math.max(...places) : this.#from && this.#from / TICKS_PER_SECOND;
+    return places.length > 0 ? Math.max(...places) : null;
   }
 
   close() {

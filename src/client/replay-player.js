@@ -8,9 +8,10 @@
 
 import { Emitter } from './emitter.js';
 import { TICKS_PER_SECOND } from './opus.js';
-import { NEAR, Place } from './replay-place.js';
 import { Seeks } from './seeks.js';
 
+/** So near to each other two places are one, in seconds. */
+const NEAR = 0.05;
 /** How long after the hub's end notice the last sound may still be waiting when nothing more is heard, in seconds. */
 const PATIENCE = 1.5;
 /** How often is looked whether the end has been heard, in ms. */
@@ -19,7 +20,6 @@ const LOOK_EVERY = 50;
 /**
  * @typedef {import('./connection.js').RoomClient} RoomClient
  * @typedef {import('./connection.js').Track} Track
- * @typedef {import('./connection.js').Participant} Participant
  *
  * @typedef {object} Ear what is heard; a `Listener` is one
  * @property {(tracks: ReadonlyMap<number, Track>) => void} follow
@@ -27,7 +27,7 @@ const LOOK_EVERY = 50;
  * @property {(ticks: number) => void} resetTo drops what waits, and plays nothing before that time of the session
  * @property {() => void} pause
  * @property {() => void} resume
- * @property {() => number | null} position seconds of the session that are heard now
+ * @property {() => number | null} position seconds of the session that are heard now; `null` from `resetTo` until it is known
  *
  * @typedef {{ kind: 'idle' }
  *   | { kind: 'connecting' }
@@ -45,7 +45,7 @@ const LOOK_EVERY = 50;
  * @property {import('./connection.js').Notice} notice
  */
 
-/** @type {Ear} */
+/** None. @type {Ear} */
 const DEAF = { follow() {}, take() {}, resetTo() {}, pause() {}, resume() {}, position: () => null };
 
 /** @extends {Emitter<Events & { [name: string]: unknown }>} */
@@ -61,7 +61,8 @@ export class ReplayPlayer extends Emitter {
   #state = { kind: 'idle' };
   /** Whether it is to play. */
   #wanted = false;
-  #place;
+  /** The place that was heard or asked for last, in seconds, and when, in ms. */
+  #place = { at: 0, since: 0 };
   #duration = 0;
   /** The seeks of this connection. @type {Seeks | null} */
   #seeks = null;
@@ -85,7 +86,7 @@ export class ReplayPlayer extends Emitter {
     this.#ear = ear ?? DEAF;
     this.#now = now;
     this.#duration = duration;
-    this.#place = new Place(this.#within(at), now);
+    this.#stay(this.#within(at));
   }
 
   /** @returns {State} */
@@ -111,7 +112,10 @@ export class ReplayPlayer extends Emitter {
   /** The place that is heard, or asked for, in seconds from the session's start. */
   position() {
     if (this.#state.kind !== 'playing' || this.#seeking) return this.#place.at;
-    this.#place.stay(this.#within(this.#place.hear(this.#ear.position(), this.tracks.size === 0)));
+    const { at, since } = this.#place;
+    // Where nothing is there to be heard, in a gap of all tracks, time goes on by itself.
+    const unheard = this.tracks.size === 0 ? at + (this.#now() - since) / 1000 : at;
+    this.#stay(this.#within(this.#ear.position() ?? unheard));
     return this.#place.at;
   }
 
@@ -128,7 +132,7 @@ export class ReplayPlayer extends Emitter {
   /** Is silent at once, and stays at its place. */
   pause() {
     if (!this.#client || !this.#wanted) return;
-    this.#place.stay(this.position());
+    this.#stay(this.position());
     this.#wanted = false;
     this.#ear.pause();
     this.#reconcile();
@@ -148,7 +152,7 @@ export class ReplayPlayer extends Emitter {
    * @param {number} at seconds, kept within the recording
    */
   seek(at) {
-    this.#place.stay(this.#within(at));
+    this.#stay(this.#within(at));
     this.#over = false;
     clearTimeout(this.#endTimer);
     if (this.#seeks) {
@@ -178,10 +182,15 @@ export class ReplayPlayer extends Emitter {
     this.#client = client;
     this.#forget();
     client.on('state', (state) => {
-      // It connects again by itself; then it begins where it was.
-      if (state.kind === 'connecting' || state.kind === 'reconnecting' || state.kind === 'closed') this.#lose();
+      if (state.kind === 'reconnecting' || state.kind === 'closed') {
+        // It connects again by itself, and begins where it was; until then it is silent.
+        this.#stay(this.position());
+        this.#forget();
+        this.#ear.pause();
+      }
       this.#tell();
     });
+    // It restates the tracks after each notice.
     client.on('replay', (notice) => this.#hear(notice));
     client.on('tracks', (tracks) => {
       if (this.#seeking) return;
@@ -207,15 +216,12 @@ export class ReplayPlayer extends Emitter {
     if (fresh && Math.abs(notice.at - place) > NEAR && place < notice.duration) return this.seek(place);
     if (this.#seeking) return;
     if (moved) {
-      this.#place.land(notice.at);
+      this.#stay(notice.at);
       this.#ear.resetTo(ticks(notice.at));
       if (this.#wanted) this.#ear.resume();
       else this.#ear.pause();
+      this.emit('place', notice.at);
     }
-    const tracks = this.tracks;
-    this.#ear.follow(tracks);
-    this.emit('tracks', tracks);
-    if (moved) this.emit('place', notice.at);
     clearTimeout(this.#endTimer);
     if (notice.state === 'ended') this.#awaitEnd(notice.at);
     else this.#reconcile();
@@ -244,7 +250,7 @@ export class ReplayPlayer extends Emitter {
     const heard = this.position() >= end - NEAR || (this.#wanted && this.#now() >= last);
     if (heard) {
       this.#over = true;
-      this.#place.stay(end);
+      this.#stay(end);
       this.#tell();
       return;
     }
@@ -252,20 +258,18 @@ export class ReplayPlayer extends Emitter {
     this.#endTimer = setTimeout(() => this.#awaitEnd(end, later), LOOK_EVERY);
   }
 
-  /** The connection is gone, for a while or for good: silence, and the place stays. */
-  #lose() {
-    this.#place.stay(this.position());
-    this.#forget();
-    this.#ear.pause();
-  }
-
-  /** What is known of a connection. */
+  /** Forgets what is known of a connection. */
   #forget() {
     clearTimeout(this.#endTimer);
     this.#seeks?.close();
     this.#seeks = null;
     this.#hub = null;
     this.#over = false;
+  }
+
+  /** @param {number} at seconds */
+  #stay(at) {
+    this.#place = { at, since: this.#now() };
   }
 
   /** @param {number} at seconds */
