@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`app`], [`cli`] | composition: the only place that sees every layer |
 //! | [`edge`] | HTTP, WebSocket, pages: thin, one file a protocol |
-//! | [`hub`] | actors: hub, room, connection, fan-out, recorder; and the decisions they are shells around |
+//! | [`hub`] | actors: hub, room, connection, fan-out, recorder; replays; and the decisions they are shells around |
 //! | [`archive`] | the SQLite index and the files, and the promises about both |
 //! | [`container`] | WebM and Ogg: push bytes, pull packets; packets to bytes. No IO, no clock |
 //! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
@@ -26,6 +26,8 @@
 //! | packet | one encoded unit (an Opus packet) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
 //! | session | a room from its first packet to its end |
 //! | recording | what of a session is on disk |
+//! | replay | a recording that is played to one listener, at its own pace: a room whose publisher is the archive |
+//! | piece | what is read of a part at a time |
 //! | rendition | a room's packets muxed into one format for its readers: made once, shared by all of them |
 //! | pre-roll | packets before the first that is to be heard, which a decoder needs to settle; hidden by the pre-skip |
 //! | pre-skip | sound that a decoder throws away at the start (RFC 7845 §4.2) |

@@ -124,7 +124,7 @@ macro_rules! list {
     };
 }
 
-/// The same for what is searched: [`MOST_WORDS`] words, each to be found. A walk, which reads only the index of what it
+/// The same for what is searched: [`super::search::MOST_WORDS`] words, each to be found. A walk, which reads only the index of what it
 /// passes by; to seek first what a room or a state leaves would read each row.
 macro_rules! search {
     ($condition:literal) => {

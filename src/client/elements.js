@@ -33,6 +33,8 @@ const MOST_WAITING = 500;
 export class Elements {
   /** @type {Map<number, Voice>} */
   #voices = new Map();
+  /** Those that play out what has come. @type {Voice[]} */
+  #ending = [];
   /** Where a replay began; none while the room is live. @type {number | null} */
   #from = null;
   #paused = false;
@@ -66,8 +68,11 @@ export class Elements {
 
   /** @param {number} id */
   end(id) {
-    this.#voices.get(id)?.end();
+    const voice = this.#voices.get(id);
     this.#voices.delete(id);
+    if (!voice) return;
+    voice.end();
+    this.#ending = [...this.#ending.filter(({ closed }) => !closed), voice];
   }
 
   /** @param {number} id @param {Packets} message */
@@ -83,6 +88,7 @@ export class Elements {
   /** @param {number} from */
   restart(from) {
     this.#from = from;
+    for (const voice of this.#ending.splice(0)) voice.close();
     for (const voice of this.#voices.values()) voice.restart(from);
     this.#run();
   }
@@ -100,12 +106,12 @@ export class Elements {
 
   position() {
     const places = [...this.#voices.values()].flatMap((voice) => voice.position() ?? []);
-    return places.length > 0 ? Math.max(...places) : this.#from && this.#from / TICKS_PER_SECOND;
+    return places.length > 0 ? Math.max(...places) : null;
   }
 
   close() {
     this.context.removeEventListener('statechange', this.#run);
-    for (const voice of this.#voices.values()) voice.close();
+    for (const voice of [...this.#ending.splice(0), ...this.#voices.values()]) voice.close();
     this.#voices.clear();
   }
 }
@@ -125,6 +131,7 @@ class Voice {
   #places = [];
   #runs = false;
   #ended = false;
+  closed = false;
   #gain;
 
   /**
@@ -214,6 +221,7 @@ class Voice {
   }
 
   close() {
+    this.closed = true;
     this.#audio.pause();
     URL.revokeObjectURL(this.#audio.src);
     this.#audio.removeAttribute('src');

@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { ago, clock, count } from './format.js';
 import { find, make, reconcile, say, write } from './page.js';
+import { endWord } from './sentences.js';
 import { RecordingsList } from './recordings-list.js';
 
 /** How many are fetched at a time. */
@@ -11,21 +12,31 @@ const PAGE = 20;
 const MOST = 200;
 /** How long one who types is waited for, in ms. */
 const PAUSE = 200;
+/** How long an answer may take before it is told that it is awaited, in ms. */
+const PATIENCE = 400;
 /** How long to wait before what failed is asked again, in ms. */
 const AGAIN = 5_000;
 /** The most people that are named; the others are counted. */
 const MOST_NAMED = 6;
+/** What is said while an answer is under way. */
+const LOOKING = 'Looking …';
 
 /** @typedef {import('./api.js').Recording} Recording */
 
 export class Recordings {
   #list = new RecordingsList();
-  /** What is searched for: what the list shows, or will once it has come. */
+  /** What is searched for: the list will show it once it has come. */
   #search = '';
-  /** Counts what was asked for: an answer that was overtaken is thrown away. */
+  /** What the list shows; `null` before anything has come. @type {string | null} */
+  #shown = null;
+  /** Counts what was asked for: an answer that was overtaken by another search is thrown away. */
   #asked = 0;
+  /** Whether an answer is under way, and whether it may be out of date when it comes. @type {'no' | 'yes' | 'stale'} */
+  #fetching = 'no';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #later;
+  #typing;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refreshing;
   #field = find('search', HTMLInputElement);
   #older = find('older', HTMLButtonElement);
 
@@ -36,8 +47,8 @@ export class Recordings {
       this.#type();
     });
     this.#field.addEventListener('input', () => {
-      clearTimeout(this.#later);
-      this.#later = setTimeout(() => this.#type(), PAUSE);
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#type(), PAUSE);
     });
     find('show-all', HTMLButtonElement).addEventListener('click', () => {
       this.#field.value = '';
@@ -49,16 +60,18 @@ export class Recordings {
     this.#arrive();
   }
 
-  /** Fetches again all that is shown: changes may have gone unseen. */
+  /** Fetches again all that is shown: changes may have gone unseen. What is under way is shown first. */
   refresh() {
-    void this.#fetch(this.#list.items.length);
+    clearTimeout(this.#refreshing);
+    if (this.#fetching === 'no') void this.#fetch(this.#list.items.length);
+    else this.#fetching = 'stale';
   }
 
   /** It is new, or something of it has changed. @param {Recording} recording */
   changed(recording) {
     const shown = this.#list.changed(recording);
     // Whether a search finds it only the hub knows.
-    if (!shown && this.#search) this.#soon(PAUSE);
+    if (!shown && this.#search) this.#refreshIn(PAUSE);
     this.#show();
   }
 
@@ -70,7 +83,7 @@ export class Recordings {
 
   /** Shows what the page's address says, which is how one comes here, and back. */
   #arrive() {
-    clearTimeout(this.#later);
+    clearTimeout(this.#typing);
     this.#search = new URLSearchParams(location.search).get('search')?.trim() ?? '';
     this.#field.value = this.#search;
     void this.#fetch(0);
@@ -78,7 +91,7 @@ export class Recordings {
 
   /** Searches for what was typed. The address says so, too; while one types it is one step back. */
   #type() {
-    clearTimeout(this.#later);
+    clearTimeout(this.#typing);
     const search = this.#field.value.trim();
     if (search === this.#search) return;
     const address = new URL(location.href);
@@ -91,16 +104,18 @@ export class Recordings {
   }
 
   /** @param {number} millis */
-  #soon(millis) {
-    clearTimeout(this.#later);
-    this.#later = setTimeout(() => (this.#field.value.trim() === this.#search ? this.refresh() : this.#type()), millis);
+  #refreshIn(millis) {
+    clearTimeout(this.#refreshing);
+    this.#refreshing = setTimeout(() => this.refresh(), millis);
   }
 
   /** Fetches as many as are shown, and a page at least. @param {number} shown */
   async #fetch(shown) {
     const [asked, search] = [++this.#asked, this.#search];
+    clearTimeout(this.#refreshing);
+    this.#fetching = 'yes';
     const mark = this.#list.mark();
-    const busy = setTimeout(() => this.#busy(true), PAUSE);
+    const busy = setTimeout(() => this.#busy(true), PATIENCE);
     try {
       /** @type {Recording[]} */
       const recordings = [];
@@ -114,14 +129,16 @@ export class Recordings {
         next = page.next;
       } while (next && recordings.length < shown);
       this.#list.replace(mark, { recordings, next, searched: search !== '' });
+      this.#shown = search;
       say(find('recordings-trouble', HTMLElement), '');
-      this.#show(true);
+      this.#show();
+      this.#tell();
     } catch (error) {
       if (asked === this.#asked) this.#failed(error);
     } finally {
       this.#list.forget(mark);
       clearTimeout(busy);
-      if (asked === this.#asked) this.#busy(false);
+      if (asked === this.#asked) this.#fetched();
     }
   }
 
@@ -133,7 +150,7 @@ export class Recordings {
     const first = this.#list.items.length;
     // Not `disabled`, which would take the focus away.
     this.#older.ariaDisabled = 'true';
-    write(this.#older, 'Looking …');
+    write(this.#older, LOOKING);
     try {
       const page = await api.recordings({ search: this.#search, cursor: next, limit: PAGE });
       if (asked !== this.#asked) return;
@@ -150,34 +167,46 @@ export class Recordings {
     }
   }
 
+  /** The newest answer has come, or will not. */
+  #fetched() {
+    this.#busy(false);
+    const stale = this.#fetching === 'stale';
+    this.#fetching = 'no';
+    if (stale) this.refresh();
+  }
+
   /** Says what is wrong, and tries again. @param {unknown} error */
   #failed(error) {
     if (!(error instanceof api.ApiError)) throw error;
-    if (this.#list.items.length === 0) say(find('no-recordings', HTMLElement), '');
+    say(find('no-recordings', HTMLElement), '');
     say(find('recordings-trouble', HTMLElement), `The recordings cannot be shown. ${error.message}`);
     // A search that cannot be will not be later.
-    if (error.status !== 400) this.#soon(AGAIN);
+    if (error.status !== 400) this.#refreshIn(AGAIN);
   }
 
-  /** @param {boolean} busy */
+  /** Says that an answer takes its time. @param {boolean} busy */
   #busy(busy) {
     find('recordings', HTMLElement).ariaBusy = busy ? 'true' : null;
+    const found = find('found', HTMLElement);
+    if (busy) write(found, LOOKING);
+    else if (found.textContent === LOOKING) write(found, '');
   }
 
-  /** @param {boolean} [found] whether to say what was found */
-  #show(found = false) {
-    const { items, next, searched } = this.#list;
+  #show() {
+    const { items, next } = this.#list;
+    if (this.#shown === null) return;
     reconcile(find('recordings', HTMLElement), items, ({ id }) => id, makeRecording, updateRecording);
     this.#older.hidden = next === null;
-    if (!found) {
-      if (items.length > 0) say(find('no-recordings', HTMLElement), '');
-      return;
-    }
-    const none = searched ? `Nothing was found for “${this.#search}”.` : 'Nothing was recorded yet. What is said in a room is recorded by itself.';
+    const none = this.#shown ? `Nothing was found for “${this.#shown}”.` : 'Nothing was recorded yet. What is said in a room is recorded by itself.';
     say(find('no-recordings', HTMLElement), items.length > 0 ? '' : none);
-    find('show-all', HTMLButtonElement).hidden = !searched;
-    const many = next === null ? count(items.length, 'recording') : `More than ${count(items.length, 'recording')}`;
-    write(find('found', HTMLElement), searched ? `${items.length === 0 ? 'Nothing' : many} found` : '');
+    find('show-all', HTMLButtonElement).hidden = !this.#shown;
+  }
+
+  /** Says what was found. */
+  #tell() {
+    const { items, next } = this.#list;
+    const many = items.length === 0 ? 'Nothing' : count(items.length, 'recording');
+    write(find('found', HTMLElement), this.#shown ? `${next === null ? many : `More than ${many}`} found` : '');
   }
 }
 
@@ -219,18 +248,4 @@ function updateRecording(element, { title, room, started, state, end_reason, dur
   say(part('.length'), live ? '' : clock(duration));
   const others = people.length - MOST_NAMED;
   say(part('.people'), `${people.slice(0, MOST_NAMED).join(', ')}${others > 0 ? ` and ${others} more` : ''}`);
-}
-
-/** Why it ended, where that is not the usual. @param {string | null} reason */
-function endWord(reason) {
-  switch (reason) {
-    case 'crashed':
-      return 'Ended by a crash';
-    case 'disk_full':
-      return 'Ended: disk full';
-    case 'io_error':
-      return 'Ended: disk error';
-    default:
-      return '';
-  }
 }

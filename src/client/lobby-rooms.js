@@ -90,7 +90,10 @@ export class LiveRooms {
       setTimeout(() => {
         const told = [...this.#news].map(([name, live]) => `${name} is ${live ? 'live' : 'empty'} now.`);
         this.#news.clear();
-        write(find('news', HTMLElement), told.join(' '));
+        const news = find('news', HTMLElement);
+        write(news, told.join(' '));
+        // The same may happen again, and is news then.
+        setTimeout(() => this.#news.size > 0 || write(news, ''), 10 * TOLD_AFTER);
       }, TOLD_AFTER);
     }
     this.#news.set(name, live);

@@ -67,7 +67,8 @@ function show(recording) {
     duration: recording.duration,
   });
   const transport = new Transport(player);
-  const timeline = new Timeline({ lanes: find('lanes', HTMLElement), ruler: find('ruler', HTMLElement), desk }, {
+  const parts = { lanes: find('lanes', HTMLElement), ruler: find('ruler', HTMLElement), pointed: find('pointed', HTMLElement) };
+  const timeline = new Timeline({ ...parts, desk }, {
     point: (at, done) => transport.point(at, done),
     desk: () => sound?.mix(recording.tracks),
   });

@@ -10,20 +10,16 @@ import { Emitter } from './emitter.js';
 import { TICKS_PER_SECOND } from './opus.js';
 import { Seeks } from './seeks.js';
 
-/** A connection that begins this near to the place that is wanted is at it, in seconds. */
+/** So near to each other two places are one, in seconds. */
 const NEAR = 0.05;
 /** How long after the hub's end notice the last sound may still be waiting when nothing more is heard, in seconds. */
 const PATIENCE = 1.5;
-/** So long after a seek the ear may still tell of the place before it, in ms; and it cannot have got further than this, in seconds. */
-const SETTLING = 300;
-const FURTHEST = 1;
 /** How often is looked whether the end has been heard, in ms. */
 const LOOK_EVERY = 50;
 
 /**
  * @typedef {import('./connection.js').RoomClient} RoomClient
  * @typedef {import('./connection.js').Track} Track
- * @typedef {import('./connection.js').Participant} Participant
  *
  * @typedef {object} Ear what is heard; a `Listener` is one
  * @property {(tracks: ReadonlyMap<number, Track>) => void} follow
@@ -31,7 +27,7 @@ const LOOK_EVERY = 50;
  * @property {(ticks: number) => void} resetTo drops what waits, and plays nothing before that time of the session
  * @property {() => void} pause
  * @property {() => void} resume
- * @property {() => number | null} position seconds of the session that are heard now
+ * @property {() => number | null} position seconds of the session that are heard now; `null` from `resetTo` until it is known
  *
  * @typedef {{ kind: 'idle' }
  *   | { kind: 'connecting' }
@@ -49,7 +45,7 @@ const LOOK_EVERY = 50;
  * @property {import('./connection.js').Notice} notice
  */
 
-/** @type {Ear} */
+/** None. @type {Ear} */
 const DEAF = { follow() {}, take() {}, resetTo() {}, pause() {}, resume() {}, position: () => null };
 
 /** @extends {Emitter<Events & { [name: string]: unknown }>} */
@@ -65,10 +61,8 @@ export class ReplayPlayer extends Emitter {
   #state = { kind: 'idle' };
   /** Whether it is to play. */
   #wanted = false;
-  /** The place that was heard or asked for last, and when, in ms. */
+  /** The place that was heard or asked for last, in seconds, and when, in ms. */
   #place = { at: 0, since: 0 };
-  /** Where the last seek led, and when the ear will surely tell of it, in ms. */
-  #landed = { at: 0, settled: -Infinity };
   #duration = 0;
   /** The seeks of this connection. @type {Seeks | null} */
   #seeks = null;
@@ -92,7 +86,7 @@ export class ReplayPlayer extends Emitter {
     this.#ear = ear ?? DEAF;
     this.#now = now;
     this.#duration = duration;
-    this.#place = { at: this.#within(at), since: now() };
+    this.#stay(this.#within(at));
   }
 
   /** @returns {State} */
@@ -118,14 +112,10 @@ export class ReplayPlayer extends Emitter {
   /** The place that is heard, or asked for, in seconds from the session's start. */
   position() {
     if (this.#state.kind !== 'playing' || this.#seeking) return this.#place.at;
-    const now = this.#now();
-    const told = this.#ear.position();
-    const { at, settled } = this.#landed;
-    const stale = told !== null && now < settled && (told < at - NEAR || told > at + FURTHEST);
-    const heard = stale ? null : told;
-    // Where nothing sounds, in a gap of all tracks, time goes on by itself.
-    const silent = this.tracks.size === 0 ? this.#place.at + (now - this.#place.since) / 1000 : this.#place.at;
-    this.#place = { at: this.#within(heard ?? silent), since: now };
+    const { at, since } = this.#place;
+    // Where nothing is there to be heard, in a gap of all tracks, time goes on by itself.
+    const unheard = this.tracks.size === 0 ? at + (this.#now() - since) / 1000 : at;
+    this.#stay(this.#within(this.#ear.position() ?? unheard));
     return this.#place.at;
   }
 
@@ -192,10 +182,15 @@ export class ReplayPlayer extends Emitter {
     this.#client = client;
     this.#forget();
     client.on('state', (state) => {
-      // It connects again by itself; then it begins where it was.
-      if (state.kind === 'connecting' || state.kind === 'reconnecting' || state.kind === 'closed') this.#lose();
+      if (state.kind === 'reconnecting' || state.kind === 'closed') {
+        // It connects again by itself, and begins where it was; until then it is silent.
+        this.#stay(this.position());
+        this.#forget();
+        this.#ear.pause();
+      }
       this.#tell();
     });
+    // It restates the tracks after each notice.
     client.on('replay', (notice) => this.#hear(notice));
     client.on('tracks', (tracks) => {
       if (this.#seeking) return;
@@ -222,15 +217,11 @@ export class ReplayPlayer extends Emitter {
     if (this.#seeking) return;
     if (moved) {
       this.#stay(notice.at);
-      this.#landed = { at: notice.at, settled: this.#now() + SETTLING };
       this.#ear.resetTo(ticks(notice.at));
       if (this.#wanted) this.#ear.resume();
       else this.#ear.pause();
+      this.emit('place', notice.at);
     }
-    const tracks = this.tracks;
-    this.#ear.follow(tracks);
-    this.emit('tracks', tracks);
-    if (moved) this.emit('place', notice.at);
     clearTimeout(this.#endTimer);
     if (notice.state === 'ended') this.#awaitEnd(notice.at);
     else this.#reconcile();
@@ -267,14 +258,7 @@ export class ReplayPlayer extends Emitter {
     this.#endTimer = setTimeout(() => this.#awaitEnd(end, later), LOOK_EVERY);
   }
 
-  /** The connection is gone, for a while or for good: silence, and the place stays. */
-  #lose() {
-    this.#stay(this.position());
-    this.#forget();
-    this.#ear.pause();
-  }
-
-  /** What is known of a connection. */
+  /** Forgets what is known of a connection. */
   #forget() {
     clearTimeout(this.#endTimer);
     this.#seeks?.close();
@@ -283,7 +267,7 @@ export class ReplayPlayer extends Emitter {
     this.#over = false;
   }
 
-  /** @param {number} at */
+  /** @param {number} at seconds */
   #stay(at) {
     this.#place = { at, since: this.#now() };
   }

@@ -54,6 +54,7 @@ export class Timeline {
   #duration = 0;
   #lanes;
   #ruler;
+  #pointed;
   #desk;
   #events;
 
@@ -61,14 +62,17 @@ export class Timeline {
    * @param {object} parts
    * @param {HTMLElement} parts.lanes
    * @param {HTMLElement} parts.ruler
+   * @param {HTMLElement} parts.pointed says where the mouse is
    * @param {import('./desk.js').Desk} parts.desk
    * @param {object} events
-   * @param {(at: number, done: boolean) => void} events.point one points at a moment, in seconds; `done` when one lets go
+   * @param {(at: number | null, done: boolean) => void} events.point one points at a moment, in seconds, or at none after
+   *   all; `done` when one lets go
    * @param {() => void} events.desk something was muted, or made solo, or not any more
    */
-  constructor({ lanes, ruler, desk }, events) {
+  constructor({ lanes, ruler, pointed, desk }, events) {
     this.#lanes = lanes;
     this.#ruler = ruler;
+    this.#pointed = pointed;
     this.#desk = desk;
     this.#events = events;
     new ResizeObserver(() => this.#redraw()).observe(lanes);
@@ -173,22 +177,32 @@ export class Timeline {
 
   /** Follows a finger or a mouse on a waveform. @param {HTMLElement} wave */
   #follow(wave) {
-    const tell = (/** @type {PointerEvent} */ event, /** @type {boolean} */ done) => {
+    const placeOf = (/** @type {PointerEvent} */ event) => {
       const { left, width } = wave.getBoundingClientRect();
-      const share = width > 0 ? Math.min(1, Math.max(0, (event.clientX - left) / width)) : 0;
-      this.#events.point(share * this.#duration, done);
+      return width > 0 ? Math.min(1, Math.max(0, (event.clientX - left) / width)) * this.#duration : 0;
     };
     wave.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
       wave.setPointerCapture(event.pointerId);
-      tell(event, false);
+      this.#events.point(placeOf(event), false);
     });
     wave.addEventListener('pointermove', (event) => {
-      if (wave.hasPointerCapture(event.pointerId)) tell(event, false);
+      if (event.pointerType === 'mouse') this.#point(placeOf(event));
+      if (wave.hasPointerCapture(event.pointerId)) this.#events.point(placeOf(event), false);
     });
     wave.addEventListener('pointerup', (event) => {
-      if (wave.hasPointerCapture(event.pointerId)) tell(event, true);
+      if (wave.hasPointerCapture(event.pointerId)) this.#events.point(placeOf(event), true);
     });
+    // A finger that scrolls the page after all goes nowhere.
+    wave.addEventListener('pointercancel', () => this.#events.point(null, true));
+    wave.addEventListener('pointerleave', () => void (this.#pointed.hidden = true));
+  }
+
+  /** Says which moment a click would go to. @param {number} at seconds */
+  #point(at) {
+    write(this.#pointed, clock(at));
+    this.#pointed.style.setProperty('--share', String(this.#duration > 0 ? at / this.#duration : 0));
+    this.#pointed.hidden = false;
   }
 
   #followScreen() {

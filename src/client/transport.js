@@ -51,12 +51,12 @@ export class Transport {
   /**
    * Shows a place while one drags, and goes there when one lets go.
    *
-   * @param {number} at seconds
+   * @param {number | null} at seconds; none where one points nowhere after all
    * @param {boolean} done
    */
   point(at, done) {
     this.#pointed = done ? null : at;
-    if (done) this.#player.seek(at);
+    if (done && at !== null) this.#player.seek(at);
     this.show();
   }
 

@@ -304,9 +304,12 @@ mod tests {
         let says = |text: &str| Inbound { said: Said::Text(text.to_owned()), arrived: clock.now() };
         assert_eq!(fallen.send(says("Hello?")).await.unwrap(), Err(Refusal::Fallen));
         assert_eq!(stays.send(says("Hello!")).await.unwrap(), Ok(Vec::new()));
-        while !fallen_ear.failed.get() {
-            tokio::task::yield_now().await;
-        }
+        let told = async {
+            while !fallen_ear.failed.get() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), told).await.expect("the members are told");
         assert!(!stays_ear.failed.get());
         // Who comes now gets a room that stands, and the thread that the other fell on still runs.
         let (again, _) = join("falls").await;

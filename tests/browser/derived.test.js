@@ -57,9 +57,8 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       const context = new AudioContext();
       const analyser = new AnalyserNode(context, { fftSize: 8192 });
       context.createMediaElementSource(audio).connect(analyser).connect(context.destination);
-      await context.resume();
       const event = (/** @type {string} */ name) => new Promise((resolve) => audio.addEventListener(name, resolve, { once: true }));
-      await event('canplay');
+      await Promise.all([event('canplay'), context.resume()]);
       const heard = [];
       const bins = new Float32Array(analyser.frequencyBinCount);
       const loudest = () => {

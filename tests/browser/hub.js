@@ -14,6 +14,7 @@ const PATIENCE = 20_000;
 /**
  * @typedef {object} Hub
  * @property {string} address without a slash at its end
+ * @property {string} recordings the folder of its recordings
  * @property {() => Promise<void>} stop as SIGTERM does
  * @property {() => Promise<void>} kill as a crash does
  */
@@ -53,5 +54,5 @@ export async function startHub({ grace = 10, port = 0, folder } = {}) {
     clearTimeout(timer);
     if (!folder) await rm(recordings, { recursive: true, force: true });
   };
-  return { address, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  return { address, recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }

@@ -269,10 +269,12 @@ test('a hub that is gone is told calmly, and when it is back the page is up to d
   const top = () => page.run((it) => document.querySelector(it)?.getBoundingClientRect().top, row);
   const place = await top();
   await first.stop();
+  await page.until('it is told', () => !document.getElementById('trouble')?.hidden);
   await page.shows('#trouble', /cannot be reached[^]*trying/i);
   assert.equal(await top(), place, 'nothing has moved');
+  await page.until('the rooms are grey', () => getComputedStyle(/** @type {any} */ (document.getElementById('live'))).filter === 'grayscale(1)');
   await assertAccessible(page, 'the lobby without its hub');
-  await page.shoot(`${ARTEFACTS}lobby-lost-1280-light.png`);
+  await /** @type {import('playwright-core').Page} */ (page.driver).screenshot({ path: `${ARTEFACTS}lobby-lost-1280-light.png` });
 
   const second = await startHub({ grace: 0, folder, port });
   context.after(() => second.stop());
@@ -334,6 +336,7 @@ test('in Firefox, too, rooms and recordings come and go by themselves', async (c
   const [{ id }] = await found('fox');
   await change(id, 'DELETE');
   await gone(page, row);
+  await page.shows('#no-recordings', /Nothing was found for “fox”/);
   await done(page);
 });
 

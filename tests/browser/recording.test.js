@@ -1,13 +1,13 @@
 // The page of a recording beside its sound: its title, its files, its end, its keys, and how it looks.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { assertAccessible } from './axe.js';
 import { startChromium } from './browsers.js';
-import { hears, hearsNothing } from './ear.js';
+import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { newest, record, speak, SWEEP, tone } from './recorded.js';
 
@@ -228,6 +228,33 @@ test('a recording that is still being made plays what there is, and grows', asyn
   await page.until('it has ended', () => document.getElementById('sign')?.hidden);
   await page.shows('#downloads', /WebM\s+[\d.]+ kB/);
   assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a track whose file is gone is told, and the others play on', async () => {
+  const damaged = await record(hub, 'damaged', { name: 'Ann', sound: tone(600), seconds: 4 }, { name: 'Ben', sound: tone(900), seconds: 4 });
+  const [folder = ''] = await readdir(`${hub.recordings}/damaged`);
+  const file = (await readdir(`${hub.recordings}/damaged/${folder}`)).find((name) => /-ann\.ogg$/.test(name));
+  await rm(`${hub.recordings}/damaged/${folder}/${file}`);
+  const page = await chromium.page();
+  await page.open(`${hub.address}/recordings/${damaged.id}`);
+  await page.shows('#trouble', /track \d \(Ann\) cannot be read/);
+  await hearsOnce(page, 'the page', 900);
+  assert.ok(!(await hasHeardTone(page, 600)), 'Ann is not heard');
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('the mouse is told which moment it points at', async () => {
+  const page = await open();
+  const { x, y } = await page.run(() => {
+    const { left, top, width, height } = /** @type {Element} */ (document.querySelector('.wave')).getBoundingClientRect();
+    return { x: left + width / 2, y: top + height / 2 };
+  });
+  await page.driver.mouse.move(x, y);
+  await page.shows('#pointed', /^0:04$/);
+  await page.driver.mouse.move(10, 10);
+  await page.until('it is gone', () => document.getElementById('pointed')?.hidden);
   await page.close();
 });
 

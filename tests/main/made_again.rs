@@ -192,9 +192,10 @@ async fn what_someone_removed_or_damaged_is_made_again_at_the_next_start_or_when
     fs::remove_file(recording.join("03-ann.ogg")).unwrap();
     fs::remove_dir_all(&derived).unwrap();
     let hub = Hub::start_in(folder, &[]);
+    // The index knows the files of before until the maker has looked.
+    hub.until(&address, |told| told["tracks"][1]["damaged"] == true && told["tracks"][2]["damaged"] == true).await;
     let told = made(&hub, &address).await;
-    let damaged: Vec<_> = told["tracks"].as_array().unwrap().iter().map(|track| track["damaged"] == true).collect();
-    assert_eq!(damaged, [false, true, true]);
+    assert_eq!(told["tracks"][0]["damaged"], false);
     let now = all(&derived);
     assert!(now[1] == whole[1] && now[4] == whole[4], "of the first track nothing is missing");
     assert!(now[2].len() > whole[2].len() - 20_000 && now[2].len() < whole[2].len());

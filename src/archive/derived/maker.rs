@@ -247,7 +247,7 @@ impl Maker {
                         Ok(()) | Err(Stopped::Told) => {}
                         Err(stopped) => {
                             tracing::warn!(recording = %id, "what is derived from it was not made: {stopped}");
-                            self.orders.failed(id, stopped.to_string());
+                            self.orders.failed(id, stopped.reason());
                         }
                     }
                     self.orders.at.send_replace(At::Idle);

@@ -67,6 +67,14 @@ pub(in crate::archive) enum Stopped {
 }
 
 impl Stopped {
+    /// The reason for whoever asks from outside, whom paths are none of the business.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Trouble(_) => "the disk or the index failed, and the log says how".to_owned(),
+            Self::Told | Self::Full { .. } => self.to_string(),
+        }
+    }
+
     pub fn file(path: &Path, source: io::Error) -> Self {
         Self::Trouble(Trouble::file(path, source))
     }

@@ -83,11 +83,8 @@ impl<'a> Reader<'a> {
         self.waiting.pop_front()
     }
 
-    /// Reads on until the next packet, or the end, is known; says whether there was anything to read for that.
-    pub fn read(&mut self, store: &mut dyn Store, work: &Work) -> Result<bool, Stopped> {
-        if !self.waiting.is_empty() {
-            return Ok(false);
-        }
+    /// Reads on until the next packet, or the end, is known.
+    pub fn read(&mut self, store: &mut dyn Store, work: &Work) -> Result<(), Stopped> {
         while self.waiting.is_empty() {
             let Some(part) = self.track.parts.get(self.index) else { break };
             let got = match &mut self.open {
@@ -109,7 +106,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Puts what was read on the session's clock.

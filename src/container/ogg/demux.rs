@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::page::{Page, PageReader, Piece, Torn};
+use super::page::{Page, PageReader, Torn};
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
@@ -139,7 +139,7 @@ impl Demuxer {
             }
             let read = match self.pages.pull() {
                 Ok(None) => return Ok(None),
-                Ok(Some(page)) => self.read(&page),
+                Ok(Some(page)) => self.read(page),
                 Err(torn) => Err(torn.into()),
             };
             if let Err(error) = read {
@@ -160,7 +160,7 @@ impl Demuxer {
         }
     }
 
-    fn read(&mut self, page: &Page) -> Result<(), Error> {
+    fn read(&mut self, mut page: Page) -> Result<(), Error> {
         let expected = self.next.unwrap_or((page.serial, page.sequence));
         let begins = self.state == State::Head && self.open.is_none();
         if self.state == State::Ended || expected != (page.serial, page.sequence) || page.first != begins {
@@ -171,14 +171,24 @@ impl Demuxer {
         if page.continued != self.open.is_some() && !page.lacing.is_empty() {
             return Err(Error::Continuation(page.offset));
         }
-        for Piece { data, ends } in page.pieces() {
-            let mut packet = self.open.take().unwrap_or_default();
+        // Packets that lie whole on the page share its body.
+        let body = Bytes::from(std::mem::take(&mut page.body));
+        for (range, ends) in page.runs() {
+            let data = body.slice(range);
+            let Some(mut packet) = self.open.take() else {
+                if ends {
+                    self.read_packet(data, page.offset)?;
+                } else {
+                    self.open = Some(data.to_vec());
+                }
+                continue;
+            };
             if packet.len() + data.len() > PACKET_LIMIT {
                 return Err(Error::Long(page.offset));
             }
-            packet.extend_from_slice(data);
+            packet.extend_from_slice(&data);
             if ends {
-                self.read_packet(packet, page.offset)?;
+                self.read_packet(Bytes::from(packet), page.offset)?;
             } else {
                 self.open = Some(packet);
             }
@@ -190,7 +200,7 @@ impl Demuxer {
         Ok(())
     }
 
-    fn read_packet(&mut self, packet: Vec<u8>, offset: u64) -> Result<(), Error> {
+    fn read_packet(&mut self, packet: Bytes, offset: u64) -> Result<(), Error> {
         let event = match self.state {
             State::Head => {
                 self.state = State::Tags;
@@ -204,7 +214,7 @@ impl Demuxer {
                 let duration = opus::duration(&packet).map_err(|error| Error::Packet { offset, error })?;
                 let time = self.time;
                 self.time = time.saturating_add(duration);
-                Event::Packet(SourcePacket { time, duration, data: Bytes::from(packet) })
+                Event::Packet(SourcePacket { time, duration, data: packet })
             }
         };
         self.events.push_back(event);

@@ -3,8 +3,8 @@
 //! What belongs here: pages, one stream of Opus packets to them and back, and where a file that was cut off stops being
 //! good; where in a file a time is. What does not: files, syncs, and which tags a part has.
 //!
-//! Reading leans on the `ogg` crate for a page's checksum. Writing is our own: a part ends with a page of no lacing values,
-//! which the crate cannot write, and a part that a crash left open is ended from the number of its last page.
+//! Pages are our own work. The `ogg` crate, which the tests hold them against, cannot write the page of no lacing values that a
+//! part ends with, nor end a part that a crash left open from the number of its last page; and its checksum goes byte by byte.
 
 mod demux;
 mod mux;

@@ -1,12 +1,17 @@
 //! Pages, to and from bytes (RFC 3533 §6).
 
-use ogg::reading::PageParser;
+use std::ops::Range;
+
+use crc::{Algorithm, Crc, Table};
 
 /// The longest page: a header of 27 bytes, 255 lacing values, and as many times 255 bytes.
 pub const LONGEST_PAGE: usize = HEADER + 255 + 255 * 255;
 
 /// Bytes of a page before its lacing values.
 const HEADER: usize = 27;
+
+/// Where its checksum stands.
+const CHECKSUM: Range<usize> = 22..26;
 
 /// What every page begins with.
 pub(super) const CAPTURE: &[u8; 4] = b"OggS";
@@ -73,15 +78,19 @@ impl Page {
 
     /// The packets on the page, the first being the rest of one where the page is `continued`.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let mut lacing = self.lacing.as_slice();
-        let mut body = self.body.as_slice();
+        self.runs().map(|(range, ends)| Piece { data: &self.body[range], ends })
+    }
+
+    /// Where in the body the packets are, and whether each ends there.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
+        let (mut lacing, mut from) = (self.lacing.as_slice(), 0);
         std::iter::from_fn(move || {
             let whole = lacing.iter().position(|&value| value < 255);
             let (values, rest) = lacing.split_at(whole.map_or(lacing.len(), |last| last + 1));
             lacing = rest;
-            let (data, rest) = body.split_at(values.iter().map(|&value| usize::from(value)).sum());
-            body = rest;
-            (!values.is_empty()).then_some(Piece { data, ends: whole.is_some() })
+            let begin = from;
+            from += values.iter().map(|&value| usize::from(value)).sum::<usize>();
+            (!values.is_empty()).then_some((begin..from, whole.is_some()))
         })
     }
 
@@ -100,7 +109,7 @@ impl Page {
         to.extend_from_slice(&self.lacing);
         to.extend_from_slice(&self.body);
         let checksum = checksum(&to[from..]).to_le_bytes();
-        to[from + 22..from + 26].copy_from_slice(&checksum);
+        to[from..][CHECKSUM].copy_from_slice(&checksum);
     }
 
     /// Reads the page at the start of `bytes`; `None` where it is not whole.
@@ -110,14 +119,18 @@ impl Page {
             return Err(Damage::NoCapture);
         }
         let Some(header) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
-        let (mut parser, count) = PageParser::new(*header).map_err(|_| Damage::Version(header[4]))?;
+        if header[4] != 0 {
+            return Err(Damage::Version(header[4]));
+        }
+        let count = usize::from(header[26]);
         let Some(lacing) = bytes[HEADER..].get(..count) else { return Ok(None) };
-        let size = parser.parse_segments(lacing.to_vec());
+        let size: usize = lacing.iter().map(|&value| usize::from(value)).sum();
         let Some(body) = bytes[HEADER + count..].get(..size) else { return Ok(None) };
-        parser.parse_packet_data(body.to_vec()).map_err(|_| Damage::Checksum)?;
-
         let number =
             |from: usize| u32::from_le_bytes([header[from], header[from + 1], header[from + 2], header[from + 3]]);
+        if checksum(&bytes[..HEADER + count + size]) != number(CHECKSUM.start) {
+            return Err(Damage::Checksum);
+        }
         let granule = u64::from(number(10)) << 32 | u64::from(number(6));
         Ok(Some(Self {
             offset,
@@ -134,26 +147,26 @@ impl Page {
 }
 
 /// The CRC of RFC 3533 §6: polynomial 0x04C11DB7, unreflected, from 0, of a page whose checksum field is 0.
-fn checksum(page: &[u8]) -> u32 {
-    page.iter().fold(0, |crc, &byte| crc << 8 ^ CRC[usize::from((crc >> 24).to_le_bytes()[0] ^ byte)])
-}
+static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&Algorithm {
+    width: 32,
+    poly: 0x04C1_1DB7,
+    init: 0,
+    refin: false,
+    refout: false,
+    xorout: 0,
+    check: 0x89A1_897F,
+    residue: 0,
+});
 
-/// The CRC of each byte.
-const CRC: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte: u32 = 0;
-    while byte < 256 {
-        let mut crc = byte << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 << 31 == 0 { crc << 1 } else { crc << 1 ^ 0x04C1_1DB7 };
-            bit += 1;
-        }
-        table[byte as usize] = crc;
-        byte += 1;
-    }
-    table
-};
+/// The checksum of a whole page, whatever stands in its field.
+fn checksum(page: &[u8]) -> u32 {
+    let (before, after) = page.split_at(CHECKSUM.start);
+    let mut digest = CRC.digest();
+    digest.update(before);
+    digest.update(&[0; 4]);
+    digest.update(&after[4..]);
+    digest.finalize()
+}
 
 /// Where a file stops being whole pages, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -220,6 +233,8 @@ impl PageReader {
         } else {
             self.buffer.drain(..self.from);
             self.from = 0;
+            // A reader may wait for long: it holds no more than it has to.
+            self.buffer.shrink_to_fit();
         }
         Ok(page)
     }

@@ -241,12 +241,18 @@ impl Replay {
     fn read(&mut self, until: Ticks) -> bool {
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut whose = Vec::new();
-        for (index, reader) in self.readers.iter_mut().enumerate() {
-            if wanted.len() < MOST_PIECES
-                && let Some(piece) = reader.wants(&self.recording, until)
+        for index in 0..self.readers.len() {
+            while wanted.len() < MOST_PIECES
+                && let Some(piece) = self.readers[index].wants(&self.recording, until)
             {
-                whose.push(index);
-                wanted.push(piece);
+                match self.recording.read_ready(&piece) {
+                    Some(piece) => self.take_piece(index, Ok(piece)),
+                    None => {
+                        whose.push(index);
+                        wanted.push(piece);
+                        break;
+                    }
+                }
             }
         }
         if wanted.is_empty() {
@@ -260,13 +266,7 @@ impl Replay {
     fn take(&mut self, done: Done) {
         match done {
             Done::Read(whose, pieces) => {
-                for (index, piece) in whose.into_iter().zip(pieces) {
-                    let Some(reader) = self.readers.get_mut(index) else { continue };
-                    if let Err(error) = reader.take(&self.recording, piece) {
-                        let track = reader.track;
-                        self.unreadable(track, &error);
-                    }
-                }
+                whose.into_iter().zip(pieces).for_each(|(index, piece)| self.take_piece(index, piece));
             }
             Done::Looked(Ok(recording)) => {
                 let news = recording.timeline.news(&self.recording.timeline, self.told);
@@ -278,6 +278,14 @@ impl Replay {
             Done::Looked(Err(error)) => {
                 tracing::warn!("a recording that is played cannot be looked up: {error}");
             }
+        }
+    }
+
+    fn take_piece(&mut self, index: usize, piece: io::Result<Piece>) {
+        let reader = &mut self.readers[index];
+        if let Err(error) = reader.take(&self.recording, piece) {
+            let track = reader.track;
+            self.unreadable(track, &error);
         }
     }
 
@@ -358,6 +366,9 @@ impl Replay {
                     reader.recent.clear();
                 }
                 packets.drain(..heard).for_each(|packet| reader.recent.push(packet));
+                if packets.is_empty() {
+                    continue;
+                }
                 let placed = Placed { packets, discontinuity };
                 let format = &track.parts[part].format;
                 for frame in rendition.push(track.number, format, &reader.recent, &placed, now) {

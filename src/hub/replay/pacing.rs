@@ -15,8 +15,8 @@ use crate::wire::v1::Replaying;
 
 /// How far ahead of real time sound is sent.
 pub const LEAD: Ticks = Ticks::from_secs(1);
-/// How much is sent at a time: a plain message. Each send costs about the same, however much is in it.
-pub const TURN: Ticks = MESSAGE;
+/// How much is sent at a time: two plain messages. A send costs about the same, however much is in it.
+pub const TURN: Ticks = MESSAGE.saturating_add(MESSAGE);
 /// With more bytes than these waiting for its socket a listener is sent no more.
 pub const MOST_WAITING: usize = 16 * 1024;
 /// How often such a listener is looked at.
@@ -269,16 +269,16 @@ mod tests {
             }
         }
         assert!(secs(71).saturating_sub(sent) <= TURN, "{sent}");
-        assert_eq!(sends, 10_000 / 240);
+        assert_eq!(sends, 10_000 / 480);
     }
 
     #[test]
     fn it_wakes_when_a_turn_is_due_and_not_before() {
         let mut pacing = playing(0, HOUR);
         let Next::Wait(wait) = pacing.next(at(0), HOUR, 0) else { panic!("a wait") };
-        assert_eq!(wait, Duration::from_millis(241));
-        assert!(matches!(pacing.next(at(239), HOUR, 0), Next::Wait(_)));
-        assert!(matches!(pacing.next(at(241), HOUR, 0), Next::Send(_)));
+        assert_eq!(wait, Duration::from_millis(481));
+        assert!(matches!(pacing.next(at(479), HOUR, 0), Next::Wait(_)));
+        assert!(matches!(pacing.next(at(481), HOUR, 0), Next::Send(_)));
     }
 
     #[test]
@@ -309,14 +309,14 @@ mod tests {
     #[test]
     fn a_pause_stands_and_play_goes_on_without_a_word_lost_or_said_twice() {
         let mut pacing = playing(0, HOUR);
-        assert_eq!(all(&mut pacing, 400, HOUR), [Next::Send(Ticks::from_millis(1400))]);
-        pacing.command(Command::Pause, at(500), HOUR);
-        assert_eq!(all(&mut pacing, 500, HOUR), [Next::Tell]);
+        assert_eq!(all(&mut pacing, 500, HOUR), [Next::Send(Ticks::from_millis(1500))]);
+        pacing.command(Command::Pause, at(600), HOUR);
+        assert_eq!(all(&mut pacing, 600, HOUR), [Next::Tell]);
         assert_eq!((pacing.state(), pacing.next(at(60_000), HOUR, 0)), (Replaying::Paused, Next::Nothing));
-        assert_eq!(pacing.position(at(60_000), HOUR), Ticks::from_millis(500));
+        assert_eq!(pacing.position(at(60_000), HOUR), Ticks::from_millis(600));
         pacing.command(Command::Play, at(70_000), HOUR);
         assert_eq!(all(&mut pacing, 70_000, HOUR), [Next::Tell], "it is 900 ms ahead still");
-        assert_eq!(all(&mut pacing, 70_140, HOUR), [Next::Send(Ticks::from_millis(1640))]);
+        assert_eq!(all(&mut pacing, 70_380, HOUR), [Next::Send(Ticks::from_millis(1980))]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a replay reads of a track, from a recording on disk.
 
+use std::cell::{Cell, RefCell};
+
 use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -7,12 +9,13 @@ use uuid::Uuid;
 
 use super::track::{TrackReader, Unreadable};
 use super::*;
-use crate::archive::model::{Anchor, EndReason, RecordingId};
+use crate::archive::model::{Anchor, Attendance, EndReason, RecordingId};
 use crate::archive::{Event, NewPart, NewRecording, Options};
 use crate::media::opus::Head;
 use crate::media::packet::{Packet, Sequence};
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
+use crate::wire::packets::{self, Message};
 
 const STARTED: UnixMillis = UnixMillis::new(1_795_339_680_000);
 const TRACK: TrackNumber = TrackNumber::new(1);
@@ -35,6 +38,10 @@ impl Rig {
         let (send, mut events) = mpsc::unbounded_channel();
         let new = NewRecording { id, room: "talk".parse().unwrap(), started: STARTED };
         let writer = archive.begin(new, Box::new(move |event| drop(send.send(event))));
+        for (participant, millis) in [(1, 0), (2, 500)] {
+            let (participant, name) = (Uuid::from_u128(participant), "Ann".parse().unwrap());
+            writer.joined(Attendance { participant, name, joined: Ticks::from_millis(millis), left: None });
+        }
         for (number, second, first, count, channels) in [(1, 0, 0, 500, 1), (2, 70, 500, 250, 2)] {
             writer.begin_part(NewPart {
                 track: TRACK,
@@ -87,6 +94,103 @@ impl Rig {
         }
         (placed, wrong)
     }
+}
+
+/// A listener's socket that takes nothing, or all.
+#[derive(Default)]
+struct Ear {
+    frames: RefCell<Vec<Bytes>>,
+    waiting: Cell<usize>,
+}
+
+impl Outbox for Ear {
+    fn push(&self, frame: &Frame, _: Moment) {
+        assert!(matches!(frame.cargo, Cargo::Kept | Cargo::Text), "nothing of a replay may be skipped");
+        self.frames.borrow_mut().push(frame.bytes.clone());
+    }
+
+    fn flush(&self, _: Moment) {}
+
+    fn waiting(&self) -> usize {
+        self.waiting.get()
+    }
+
+    fn fail(&self) {}
+}
+
+impl Ear {
+    /// The numbers of the packets that came.
+    fn packets(&self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for frame in self.frames.borrow().iter().filter(|frame| frame[0] == 0x82) {
+            let header = if frame[1] == 126 { 4 } else { 2 };
+            let Ok(Message::Packets { first, packets, .. }) = packets::read(&frame.slice(header..)) else { panic!() };
+            numbers.extend((first.get()..).take(packets.len()));
+        }
+        numbers
+    }
+
+    /// The last notice.
+    fn notice(&self) -> Notice {
+        let frames = self.frames.borrow();
+        let frame = frames.iter().rfind(|frame| frame[0] == 0x81).unwrap();
+        let begin = frame.iter().position(|byte| *byte == b'{').unwrap();
+        serde_json::from_slice(&frame[begin..]).unwrap()
+    }
+}
+
+impl Rig {
+    async fn replay(&self) -> (Replay, Rc<Ear>) {
+        let ear = Rc::<Ear>::default();
+        let opening = Opening {
+            recording: self.recording.recording.summary.id,
+            from: From::Start(Ticks::ZERO),
+            participant: Participant { id: Uuid::from_u128(9), name: "Zoe".parse().unwrap() },
+            reads: Reads::V1,
+            outbox: Rc::clone(&ear) as Rc<dyn Outbox>,
+        };
+        (Replay::open(self.archive.clone(), Clock::start(), opening).await.unwrap(), ear)
+    }
+}
+
+#[tokio::test]
+async fn a_listener_who_takes_nothing_is_sent_nothing_and_misses_nothing() {
+    let rig = Rig::new().await;
+    let (mut replay, ear) = rig.replay().await;
+    while ear.packets().len() < 50 {
+        replay.turn().await;
+    }
+    ear.waiting.set(MOST_WAITING + 1);
+    replay.command(Command::Pause);
+    let before = ear.frames.borrow().len();
+    for _ in 0..5 {
+        replay.turn().await;
+    }
+    assert_eq!(ear.frames.borrow().len(), before, "not even an answer");
+    ear.waiting.set(0);
+    replay.turn().await;
+    assert!(matches!(ear.notice(), Notice::Replay { state: v1::Replaying::Paused, .. }));
+    replay.command(Command::Play);
+    while ear.packets().len() < 100 {
+        replay.turn().await;
+    }
+    let heard = ear.packets();
+    assert_eq!(heard, (0..heard.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_a_pause_restates_is_what_was_told() {
+    let rig = Rig::new().await;
+    let (mut replay, ear) = rig.replay().await;
+    while ear.packets().len() < 50 {
+        replay.turn().await;
+    }
+    assert!(matches!(ear.notice(), Notice::Joined { participant } if participant.id.as_u128() == 2));
+    replay.command(Command::Pause);
+    replay.turn().await;
+    let Notice::Replay { present: Some(present), .. } = ear.notice() else { panic!("{:?}", ear.notice()) };
+    let here: Vec<_> = present.participants.iter().map(|one| one.id.as_u128()).collect();
+    assert_eq!((here, present.tracks.len()), (vec![1, 2], 1));
 }
 
 fn packet(number: u64) -> Packet {
