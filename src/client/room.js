@@ -175,6 +175,7 @@ function showConnection(state) {
 function showRoom() {
   entrance.show(false);
   stage.hidden = false;
+  scrollTo(0, 0);
   microphone.moveTo(find('microphone-inside', HTMLElement), true);
   dock.show(visit?.voice ? 'talk' : 'listen');
   dock.focus();
