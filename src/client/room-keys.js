@@ -1,6 +1,25 @@
 // Hears the keys of a room: M, and Space while it is held. What they mean is decided in `keys.js`.
 
 import { placeOf, pressed, released } from './keys.js';
+import { find } from './page.js';
+import { remember, remembered } from './remembered.js';
+
+/**
+ * The switch that turns the keys off, for those whose own keys they would be.
+ *
+ * @param {(on: boolean) => void} changed called at once too
+ * @returns {() => boolean} whether they are on
+ */
+export function keySwitch(changed) {
+  const input = find('keys', HTMLInputElement);
+  input.checked = remembered('keys') !== 'off';
+  input.addEventListener('change', () => {
+    remember('keys', input.checked ? 'on' : 'off');
+    changed(input.checked);
+  });
+  changed(input.checked);
+  return () => input.checked;
+}
 
 /**
  * @param {object} options

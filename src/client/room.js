@@ -5,12 +5,11 @@ import { CONTEXT, Listener } from './listener.js';
 import { roomNameProblem } from './names.js';
 import { find, write } from './page.js';
 import { Publisher } from './publisher.js';
-import { remember, remembered } from './remembered.js';
 import { stayAwake } from './room-awake.js';
 import { ChatPart } from './room-chat.js';
 import { DockPart } from './room-dock.js';
 import { EntrancePart } from './room-entrance.js';
-import { hearKeys } from './room-keys.js';
+import { hearKeys, keySwitch } from './room-keys.js';
 import { offerLink } from './room-link.js';
 import { MicrophonePart } from './room-microphone.js';
 import { PeoplePart } from './room-people.js';
@@ -42,7 +41,6 @@ const room = decodeURIComponent(location.pathname.split('/')[2] ?? '');
 const news = find('news', HTMLElement);
 const stage = find('stage', HTMLElement);
 const settings = find('settings', HTMLDialogElement);
-const keysOn = find('keys', HTMLInputElement);
 /** @type {Visit | null} */
 let visit = null;
 /** When levels were last shown, in ms. */
@@ -81,17 +79,12 @@ function begin() {
   entrance.focus('name');
   trouble.say('browser', browserSentence({ listen: Listener.supported, secure: isSecureContext }));
   for (const id of ['copy', 'copy-before']) offerLink(find(id, HTMLButtonElement), `${location.origin}/rooms/${room}`, tell, refuse);
-  keysOn.checked = remembered('keys') !== 'off';
-  keysOn.addEventListener('change', () => {
-    remember('keys', keysOn.checked ? 'on' : 'off');
-    dock.tip(keysOn.checked);
-  });
-  dock.tip(keysOn.checked);
+  const keysOn = keySwitch((on) => dock.tip(on));
   find('settings-close', HTMLButtonElement).addEventListener('click', () => settings.close());
   settings.addEventListener('close', () => microphone.endTrial());
   hearKeys({
     voice: dock.voiceButtons,
-    on: () => keysOn.checked && visit?.voice != null && !stage.hidden,
+    on: () => keysOn() && visit?.voice != null && !stage.hidden,
     mute: () => {
       visit?.voice?.toggleMute();
       tellMute();
@@ -182,6 +175,7 @@ function showConnection(state) {
 function showRoom() {
   entrance.show(false);
   stage.hidden = false;
+  scrollTo(0, 0);
   microphone.moveTo(find('microphone-inside', HTMLElement), true);
   dock.show(visit?.voice ? 'talk' : 'listen');
   dock.focus();

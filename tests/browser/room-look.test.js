@@ -164,3 +164,39 @@ test('everything is done by keyboard alone, and what one chose is remembered', a
   assert.deepEqual(kept, ['Ann', false, false, true, false]);
   await part(page);
 });
+
+test('a line that one does not see is hinted at, and one gets there', async () => {
+  const [ann] = await gather(chromium, hub.address, 'hint', { Ann: null });
+  const page = await chromium.page({ width: 390, height: 500 });
+  assert.ok(ann);
+  await join(page, hub.address, 'hint', 'Ben');
+  await page.until('the chat is below the screen', () => /** @type {HTMLElement} */ (document.querySelector('#say')).getBoundingClientRect().top > innerHeight);
+  await ann.write('#text', 'Are you there?');
+  await ann.press('Enter');
+  await page.shows('#unread', /^1 new message$/);
+  await page.until('the title has the number', () => /^\(1\) hint/.test(document.title));
+  await page.click('#unread');
+  await page.until('one can answer', () => document.activeElement?.id === 'text');
+  await page.until('nothing is unread', () => document.querySelector('#unread')?.hasAttribute('hidden'));
+  await part(ann, page);
+});
+
+test('the screen is kept awake while one talks, and no longer', async () => {
+  const page = await chromium.page({
+    before: () => {
+      /** @type {any} */ (window).locks = 0;
+      const request = async () => {
+        /** @type {any} */ (window).locks += 1;
+        return { released: false, release: async () => void (/** @type {any} */ (window).locks -= 1) };
+      };
+      Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+    },
+  });
+  await join(page, hub.address, 'awake', 'Ann');
+  assert.equal(await page.run(() => /** @type {any} */ (window).locks), 0);
+  await talk(page);
+  await page.until('the screen is kept awake', () => /** @type {any} */ (window).locks === 1);
+  await page.click('#talk');
+  await page.until('the screen may sleep', () => /** @type {any} */ (window).locks === 0);
+  await part(page);
+});
