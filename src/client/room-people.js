@@ -39,11 +39,11 @@ export class PeoplePart {
     const now = performance.now();
     for (const person of this.#people) {
       const bar = person.live && !person.muted ? barOf(rmsOf(person)) : 0;
-      this.#speaking.hear(person.id, bar, now);
+      const shown = this.#speaking.hear(person.id, bar, now);
       const element = [...this.#list.children].find((it) => /** @type {HTMLElement} */ (it).dataset.key === person.id);
       if (!(element instanceof HTMLElement)) continue;
       this.#update(element, person);
-      element.style.setProperty('--level', bar.toFixed(2));
+      element.style.setProperty('--level', shown.toFixed(2));
     }
     write(this.#speakers, speakersSentence(this.#people.filter((person) => this.#speaking.speaks(person, now))));
   }

@@ -6,20 +6,29 @@ import { count } from './format.js';
 const LOUD = 0.25;
 /** How long one counts as speaking after the last loud moment, in ms: the pauses between words. */
 const HOLD = 600;
+/** How quickly a bar falls, in bars a second: it rises at once, and what is shown is calmer than what is measured. */
+const FALL = 2;
 
 /** @typedef {{ id: string, name: string, own: boolean, live: boolean, muted: boolean }} Person */
 
 export class Speaking {
   /** When each was last loud, in ms. @type {Map<string, number>} */
   #loud = new Map();
+  /** What each one's bar shows, and since when, in ms. @type {Map<string, { bar: number, at: number }>} */
+  #shown = new Map();
 
   /**
    * @param {string} id
    * @param {number} bar how loud one is, as a share of the bar
    * @param {number} now ms
+   * @returns {number} what the bar shows
    */
   hear(id, bar, now) {
     if (bar > LOUD) this.#loud.set(id, now);
+    const before = this.#shown.get(id) ?? { bar: 0, at: now };
+    const shown = Math.max(bar, before.bar - ((now - before.at) / 1000) * FALL);
+    this.#shown.set(id, { bar: shown, at: now });
+    return shown;
   }
 
   /** @param {Pick<Person, 'id' | 'live' | 'muted'>} person @param {number} now ms @returns {boolean} */

@@ -19,6 +19,18 @@ await mkdir(folder, { recursive: true });
 const speech = (pitch, pace) =>
   `0.5*pow(abs(sin(PI*t*${pace})),3)*(0.4+0.6*pow(sin(PI*t*0.31),2))*(sin(2*PI*${pitch}*t)+0.5*sin(2*PI*${2 * pitch}*t)+0.3*sin(2*PI*${3 * pitch}*t))/1.8`;
 
+/** Gives a page a microphone whose level stands still, as a picture does. @param {number} gain */
+function speakSteadily(gain) {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const context = new AudioContext();
+    const oscillator = new OscillatorNode(context, { frequency: 220 });
+    const out = context.createMediaStreamDestination();
+    oscillator.connect(new GainNode(context, { gain })).connect(out);
+    oscillator.start();
+    return out.stream;
+  };
+}
+
 const hub = await startHub({ grace: 1 });
 const chromium = await startChromium();
 try {
@@ -51,7 +63,10 @@ try {
   const keep = async (/** @type {string} */ name) => void (await page.driver.screenshot({ path: /** @type {`${string}.png`} */ (path(folder, `${name}.png`)) }));
 
   await join(page, hub.address, 'studio', 'Cem');
-  for (const one of [ann, ben, page]) await talk(one);
+  for (const [one, gain] of /** @type {const} */ ([[ann, 0.1], [ben, 0.02], [page, 0.1]])) {
+    await one.run(speakSteadily, gain);
+    await talk(one);
+  }
   await page.click('#mute');
   await say(ann, 'Good morning! Shall we begin?');
   await say(ben, 'In a minute. Is it recording already?');

@@ -18,6 +18,15 @@ test('who was loud speaks on through the pauses between words, and no longer', (
   assert.equal(speaking.word(person, 2_000), 'microphone on');
 });
 
+test('a bar rises at once, and falls in its own time to nothing', () => {
+  const speaking = new Speaking();
+  assert.equal(speaking.hear('ann', 0.8, 0), 0.8);
+  const falls = speaking.hear('ann', 0, 100);
+  assert.ok(falls > 0.5 && falls < 0.8, `${falls}`);
+  assert.equal(speaking.hear('ann', 0.9, 200), 0.9);
+  assert.equal(speaking.hear('ann', 0, 2_000), 0);
+});
+
 test('a murmur is no speech, and who is muted or has no track does not speak', () => {
   const speaking = new Speaking();
   speaking.hear('ann', 0.2, 0);

@@ -20,6 +20,8 @@ impl Raw {
     /// Joins by the plain protocol.
     pub async fn join(hub: &Hub, path: &str) -> Self {
         let mut stream = TcpStream::connect(&hub.address).await.unwrap();
+        // What was sent is on its way then: what the client's own system held back, an RST would take with it.
+        stream.set_nodelay(true).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
