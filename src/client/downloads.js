@@ -104,7 +104,7 @@ function makeFile(name, file, ended) {
     case 'ready':
       return makeLink(name, file);
     case 'later':
-      return make('span', { class: 'file quiet' }, `${file.kind} when the recording has ended`);
+      return make('span', { class: 'file quiet' }, `${file.kind} after the end`);
     case 'absent': {
       const place = make('span', { class: 'file' });
       const button = make('button', { type: 'button' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));

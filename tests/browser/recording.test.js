@@ -219,7 +219,7 @@ test('a recording that is still being made plays what there is, and grows', asyn
   await page.open(`${hub.address}/recordings/${live.id}`);
   await page.shows('#sign', /recording/);
   await hears(page, 'the page');
-  await page.shows('#downloads', /WebM when the recording has ended/);
+  await page.shows('#downloads', /WebM after the end/);
   assert.equal(await page.run(() => /** @type {HTMLButtonElement} */ (document.getElementById('delete')).disabled), true);
   const length = () => page.run(() => Number(/** @type {HTMLInputElement} */ (document.getElementById('seek')).max));
   const before = await length();
