@@ -27,8 +27,8 @@ const READERS: usize = 4;
 const FRESH: Duration = Duration::from_millis(400);
 /// How many files of a recording stay open that nobody reads any more: who plays it may come back to them.
 const MOST_FILES: usize = 64;
-/// A piece is about this much sound of its part.
-const PIECE: Ticks = Ticks::from_secs(1);
+/// A piece is about this much sound of its part: as much as a replay sends in a turn.
+const PIECE: Ticks = Ticks::from_millis(500);
 /// And at least and at most so many bytes.
 const SHORTEST_PIECE: u64 = 2 * 1024;
 const LONGEST_PIECE: u64 = 16 * 1024;

@@ -27,7 +27,7 @@
 //! | room to fan-out | [`fanout::MAILBOX`] messages | the message is skipped for that worker's listeners, counted, told |
 //! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
 //! | replay to its listener's outbox | [`replay::MOST_WAITING`] and a turn | the replay waits, and goes on where it stopped |
-//! | archive to replay | one piece of each track, of a second or 16 KiB | nothing more is read |
+//! | archive to replay | one piece of each track, of half a second or 16 KiB | nothing more is read |
 //! | room to recorder | [`recorder::LONGEST_WAIT`] for each track, or [`recorder::MOST_BYTES`] for all of them | the packets are not acknowledged and become a gap with its cause; the room is told, and plays on |
 //!
 //! `do_send` passes a mailbox's bound by in actix 0.13. Media never travels by it: it is sent with an await or with
