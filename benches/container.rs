@@ -2,6 +2,9 @@
 //!
 //! The input is what two browsers sent (`tests/captures`): Chromium's packets are 60 ms, Firefox's 20 ms.
 
+#[path = "../tests/captures/read.rs"]
+mod captures;
+
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use roomtone::container::{ogg, webm};
@@ -14,20 +17,6 @@ const CAPTURES: [&str; 3] = ["chromium-webm-opus", "firefox-webm-opus", "chromiu
 
 fn main() {
     divan::main();
-}
-
-/// The messages of a capture.
-fn messages(capture: &str) -> Vec<Vec<u8>> {
-    let path = format!("{}/tests/captures/{capture}/chunks.bin", env!("CARGO_MANIFEST_DIR"));
-    let bytes = std::fs::read(path).expect("the capture");
-    let mut rest = bytes.as_slice();
-    let mut messages = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
-        messages.push(message.to_vec());
-        rest = after;
-    }
-    messages
 }
 
 /// Demuxes messages as they came; gives the head and the packets, one after another.
@@ -54,7 +43,7 @@ fn demux(messages: &[Vec<u8>]) -> (Option<opus::Head>, Vec<Packet>) {
 }
 
 fn packets(capture: &str) -> (opus::Head, Vec<Packet>) {
-    let (head, packets) = demux(&messages(capture));
+    let (head, packets) = demux(&captures::messages(capture));
     (head.expect("a head"), packets)
 }
 
@@ -78,7 +67,7 @@ fn part(head: opus::Head, packets: &[Packet]) -> Vec<u8> {
 
 #[divan::bench(args = CAPTURES)]
 fn webm_demux(bencher: Bencher, capture: &str) {
-    let messages = messages(capture);
+    let messages = captures::messages(capture);
     let bytes = messages.iter().map(Vec::len).sum::<usize>();
     let count = demux(&messages).1.len();
     bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(count)).bench(|| demux(black_box(&messages)));

@@ -13,7 +13,7 @@
 //! | [`archive`] | the SQLite index and the files, and the promises about both |
 //! | [`container`] | WebM and Ogg: push bytes, pull packets; packets to bytes. No IO, no clock |
 //! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
-//! | [`media`] | time, packet, track, opus |
+//! | [`media`] | time, packet, track, opus, codec |
 //!
 //! The words, which mean the same everywhere in code, documents and messages:
 //!
@@ -40,6 +40,7 @@
 //! | tick | 1/48000 s, the Opus clock; the session's ticks count from its start |
 //! | anchor | a place of a track pinned to the session's clock: (track tick, session tick) |
 //! | spool | a file beside a part, for what comes while it is not known where it belongs |
+//! | recipe | how a file is derived from a recording, by version; what an older one made is made again |
 //! | round | one turn of syncing: the files, then one transaction of the index, then the acknowledgements |
 //!
 //! Times, ticks, byte counts and wall-clock times are types of their own ([`media::time`]), or carry their unit in their

@@ -7,7 +7,7 @@ use std::time::Duration;
 use roomtone::container::webm;
 use roomtone::wire::packets::HEADER;
 
-use crate::Result;
+use crate::{Result, captures};
 
 /// What is sent, and how it is listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,7 @@ pub fn messages(mode: Mode, length: Duration) -> Result<Vec<Published>> {
     if mode == Mode::Relay {
         return Ok((0..count).map(|number| relayed(number as u64)).collect());
     }
-    let mut bytes = Vec::new();
-    for message in recorded()? {
-        bytes.extend(message);
-    }
+    let mut bytes = captures::messages("chromium-webm-opus").concat();
     let mut ends = packet_ends(&bytes)?;
     let round = bytes.len();
     let once = ends.clone();
@@ -120,18 +117,6 @@ fn relayed(number: u64) -> Published {
     .take(4000)
     .collect();
     Published { packets: vec![payload.clone()], payload }
-}
-
-fn recorded() -> Result<Vec<Vec<u8>>> {
-    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/chromium-webm-opus/chunks.bin"))?;
-    let mut rest = bytes.as_slice();
-    let mut messages = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
-        messages.push(message.to_vec());
-        rest = after;
-    }
-    Ok(messages)
 }
 
 /// Where in the stream each packet ends, and its bytes.

@@ -8,6 +8,7 @@ use mio::{Events, Poll, Token};
 use crate::Result;
 use crate::capture::{Mode, Published};
 use crate::check;
+use crate::frame::{self, LAST};
 use crate::peer::{self, Frame, Peer};
 use crate::process::Server;
 
@@ -74,10 +75,10 @@ pub fn hub(server: &Server, mode: Mode, listeners: usize, published: &[Published
     load.publisher = Some(listeners);
     load.wait_for("the hub does not let the publisher in", |peers| peers.last().is_some_and(welcomed))?;
     if mode == Mode::V1 {
-        load.publish(&peer::masked(TEXT, br#"{"type":"publish","track":1,"source":"container"}"#))?;
+        load.publish(&frame::frame(LAST | TEXT, br#"{"type":"publish","track":1,"source":"container"}"#))?;
     }
     load.run_until(Instant::now() + SETTLE)?;
-    let frames: Vec<_> = published.iter().map(|message| peer::masked(BINARY, &message.payload)).collect();
+    let frames: Vec<_> = published.iter().map(|message| frame::frame(LAST | BINARY, &message.payload)).collect();
     let active = load.speak(server, &frames, mode.pace())?;
     load.check_all(listeners)?;
     let payloads: Vec<_> = load.heard.iter().map(|heard| heard.payload.clone()).collect();
@@ -182,7 +183,7 @@ impl Load {
                     peer.texts += 1;
                     Ok(())
                 }
-                PING => peer.send(&peer::masked(PONG, frame.payload)),
+                PING => peer.send(&frame::frame(LAST | PONG, frame.payload)),
                 CLOSE => Err(format!("closed: {}", String::from_utf8_lossy(frame.payload)).into()),
                 opcode => Err(format!("a frame with opcode {opcode}").into()),
             })?;

@@ -17,8 +17,12 @@
 #![forbid(unsafe_code)]
 
 mod capture;
+#[path = "../../tests/captures/read.rs"]
+mod captures;
 mod check;
 mod floor;
+#[path = "../../tests/main/helpers/frame.rs"]
+mod frame;
 mod load;
 mod peer;
 mod process;

@@ -123,22 +123,3 @@ fn header(bytes: &[u8]) -> Option<(usize, usize)> {
         _ => None,
     }
 }
-
-/// A whole masked frame. The mask is zero, which costs the server the same.
-pub fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(short @ 0..=125), _) => frame.push(0x80 | short),
-        (_, Ok(medium)) => {
-            frame.push(0x80 | 126);
-            frame.extend(medium.to_be_bytes());
-        }
-        _ => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend_from_slice(payload);
-    frame
-}

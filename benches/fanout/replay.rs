@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::capture::{Mode, Published};
+use crate::frame::{self, LAST};
 use crate::load::{self, SETTLE};
 use crate::peer::{self, Peer};
 use crate::process::Server;
@@ -176,7 +177,7 @@ fn turn(
                 Ok(())
             }
             load::TEXT => Ok(()),
-            load::PING => peer.send(&peer::masked(load::PONG, frame.payload)),
+            load::PING => peer.send(&frame::frame(LAST | load::PONG, frame.payload)),
             opcode => Err(format!("a frame with opcode {opcode}").into()),
         })?;
     }

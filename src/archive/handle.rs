@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::derived::{self, Found, Orders};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
-use super::model::{Recording, RecordingId, Summary};
+use super::model::{Derived, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, NewRecording, RecordingWriter};
@@ -27,6 +28,14 @@ struct Shared {
     readers: SqlitePool,
     commands: mpsc::UnboundedSender<Command>,
     opened: Opened,
+    orders: Arc<Orders>,
+    changed: broadcast::Sender<Changed>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.orders.stop();
+    }
 }
 
 /// What someone changes of a recording; `None` leaves a thing as it is.
@@ -39,13 +48,26 @@ pub struct Change {
     pub keep: Option<bool>,
 }
 
+/// What has become of a recording, as those who watch the list are told. In the order of the index's transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It began, ended, was renamed, or someone new speaks in it: this is what lists show of it now. That it grows is not
+    /// told.
+    Recording(Arc<Summary>),
+    /// It is gone from the lists.
+    Deleted(RecordingId),
+}
+
+/// How many changes may wait for one who watches; one who is further behind misses the oldest, and is told so.
+pub(super) const CHANGES: usize = 256;
+
 /// Why the archive cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No recording, or no track of it, has that ID or number.
     #[error("there is no such recording")]
     NotFound,
-    /// It has not ended, and only what has ended can be deleted.
+    /// It has not ended, and only what has ended can be deleted, or has anything derived from it.
     #[error("the recording has not ended")]
     Live,
     /// The index cannot be read or written.
@@ -59,15 +81,24 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
+    #[error("it could not be made: {0}")]
+    NotMade(String),
     /// The writer's thread is gone: the hub stops.
     #[error("the archive is closed")]
     Closed,
 }
 
 impl Archive {
-    pub(super) fn new(folder: PathBuf, readers: SqlitePool, commands: mpsc::UnboundedSender<Command>) -> Self {
+    pub(super) fn new(
+        folder: PathBuf,
+        readers: SqlitePool,
+        commands: mpsc::UnboundedSender<Command>,
+        orders: Arc<Orders>,
+        changed: broadcast::Sender<Changed>,
+    ) -> Self {
         let opened = Opened::default();
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened }) }
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, changed }) }
     }
 
     /// The folder of all recordings.
@@ -83,6 +114,12 @@ impl Archive {
     /// The recordings that are played.
     pub(super) fn opened(&self) -> &Opened {
         &self.shared.opened
+    }
+
+    /// What becomes of recordings from now on. Ask for it before the list, and nothing is missed.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Changed> {
+        self.shared.changed.subscribe()
     }
 
     /// A page of the list of recordings, newest first. Those that are being deleted are not in it.
@@ -120,6 +157,20 @@ impl Archive {
         }
     }
 
+    /// Something that is derived from a recording; where it is not there, it is made next.
+    ///
+    /// # Errors
+    /// [`Error::Live`] where the recording has not ended; where there is no such recording or track, or making it failed
+    /// since it was last asked for.
+    pub async fn derived(&self, id: RecordingId, what: Derived) -> Result<Found, Error> {
+        let mut connection = self.shared.readers.acquire().await?;
+        let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
+        match found.open()? {
+            Some(download) => Ok(Found::Made(Box::new(download))),
+            None => self.shared.orders.want(id).map(Found::Making).map_err(Error::NotMade),
+        }
+    }
+
     /// Changes a recording's title or whether it is kept, and gives what it is then.
     ///
     /// # Errors
@@ -133,6 +184,7 @@ impl Archive {
     /// # Errors
     /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed.
     pub async fn delete(&self, id: RecordingId) -> Result<(), Error> {
+        let _kept_off = self.shared.orders.keep_off(id).await;
         self.ask(|reply| Command::Delete { id, reply }).await?;
         self.shared.opened.forget(id);
         Ok(())
@@ -158,8 +210,11 @@ impl Archive {
     /// Writes what is there, syncs it, and ends the writer's thread; the lock is free when this returns. Recordings that
     /// have not ended stay open in the index, for the next start to end.
     pub async fn close(&self) {
+        // What is being made is thrown away, and made at the next start. The writer does not wait for that.
+        self.shared.orders.stop();
         // An error means that the thread is gone already.
         let _ = self.ask(|reply| Command::Close { reply }).await;
+        self.shared.orders.stopped().await;
         self.shared.readers.close().await;
     }
 

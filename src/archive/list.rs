@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::index::read::{summary_columns, summary_of};
 use super::model::{RecordingId, StateKind, Summary};
+use super::search::Search;
 use crate::media::room::RoomName;
 use crate::media::time::UnixMillis;
 
@@ -24,6 +25,8 @@ pub struct ListQuery {
     pub to: Option<UnixMillis>,
     /// Only those in this state.
     pub state: Option<StateKind>,
+    /// Only those in which this is found.
+    pub search: Option<Search>,
     /// How many at most.
     pub limit: Limit,
     /// Where the page before this one ended.
@@ -107,33 +110,53 @@ pub struct BadCursor;
 /// A list with a condition of its own, and the index whose first columns that is about: the row value is the upper end
 /// of a range of what follows. The index is named since SQLite guesses, and guessed wrong for a room and a state.
 macro_rules! list {
-    ($index:literal, $condition:literal) => {
+    ($index:literal, $($condition:literal),+) => {
         concat!(
             "SELECT ",
             summary_columns!(),
             " FROM recordings INDEXED BY ",
             $index,
             " WHERE ",
-            $condition,
+            $($condition,)+
             "(started_unix_millis, id) < (?, ?) AND started_unix_millis >= ? AND deleting = 0 \
              ORDER BY started_unix_millis DESC, id DESC LIMIT ?"
         )
     };
 }
 
-/// The statement for a query with or without a room and a state.
-pub(super) const fn statement(room: bool, state: bool) -> &'static str {
-    match (room, state) {
-        (false, false) => list!("recordings_newest_first", ""),
-        (true, false) => list!("recordings_of_room_newest_first", "room = ? AND "),
-        (false, true) => list!("recordings_in_state_newest_first", "state = ? AND "),
-        (true, true) => list!("recordings_of_room_in_state_newest_first", "room = ? AND state = ? AND "),
+/// The same for what is searched: [`super::search::MOST_WORDS`] words, each to be found. A walk, which reads only the index of what it
+/// passes by; to seek first what a room or a state leaves would read each row.
+macro_rules! search {
+    ($condition:literal) => {
+        list!(
+            "recordings_searched_newest_first",
+            "instr(search, ?) > 0 AND instr(search, ?) > 0 AND instr(search, ?) > 0 AND instr(search, ?) > 0 AND \
+             instr(search, ?) > 0 AND instr(search, ?) > 0 AND instr(search, ?) > 0 AND instr(search, ?) > 0 AND ",
+            $condition
+        )
+    };
+}
+
+/// The statement for a query with or without words to search, a room and a state.
+pub(super) const fn statement(search: bool, room: bool, state: bool) -> &'static str {
+    match (search, room, state) {
+        (false, false, false) => list!("recordings_newest_first", ""),
+        (false, true, false) => list!("recordings_of_room_newest_first", "room = ? AND "),
+        (false, false, true) => list!("recordings_in_state_newest_first", "state = ? AND "),
+        (false, true, true) => list!("recordings_of_room_in_state_newest_first", "room = ? AND state = ? AND "),
+        (true, false, false) => search!(""),
+        (true, true, false) => search!("room = ? AND "),
+        (true, false, true) => search!("state = ? AND "),
+        (true, true, true) => search!("room = ? AND state = ? AND "),
     }
 }
 
 /// Reads a page.
 pub(super) async fn page(connection: &mut SqliteConnection, query: &ListQuery) -> Result<Page, sqlx::Error> {
-    let mut select = sqlx::query(statement(query.room.is_some(), query.state.is_some()));
+    let mut select = sqlx::query(statement(query.search.is_some(), query.room.is_some(), query.state.is_some()));
+    for word in query.search.iter().flat_map(Search::padded) {
+        select = select.bind(word);
+    }
     if let Some(room) = &query.room {
         select = select.bind(room.as_str());
     }

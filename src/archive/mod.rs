@@ -17,8 +17,11 @@
 //! 5. A sync that failed is not tried again: the recording ends.
 //! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.
-//! 7. What is in `recordings/` and not named by the index is left alone.
+//! 7. What is derived from a recording (`derived`) is written under another name and renamed when it is whole and durable;
+//!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
+//! 8. What is in `recordings/` and not named by the index is left alone.
 
+mod derived;
 mod handle;
 mod index;
 mod list;
@@ -28,6 +31,7 @@ mod names;
 mod open;
 mod reading;
 mod recovery;
+mod search;
 pub mod session_file;
 mod sound;
 mod store;
@@ -37,10 +41,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Archive, Change, Error};
+pub use derived::{Download, Found};
+pub use handle::{Archive, Change, Changed, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
 pub use reading::{OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
+pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};
 pub use writer::{Event, Events, NewPart, NewRecording, RecordingWriter};

@@ -385,6 +385,30 @@ pub struct Summary {
     pub tracks: u32,
 }
 
+/// What is made out of a recording's parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Derived {
+    /// All tracks in one WebM file, on the session's timeline.
+    Session,
+    /// One track as WebM, from its own start on.
+    Track(TrackNumber),
+    /// The peaks of one track, on the session's timeline.
+    Waveform(TrackNumber),
+}
+
+/// A derived file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedFile {
+    /// What it is.
+    pub what: Derived,
+    /// The version of the recipe that made it; 0 where it is to be made again.
+    pub recipe: u32,
+    /// How long it is.
+    pub bytes: u64,
+    /// Whether some of the sound could not be read when it was made.
+    pub damaged: bool,
+}
+
 /// A recording with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
@@ -396,4 +420,6 @@ pub struct Recording {
     pub chat: Vec<Chat>,
     /// Who was there and might speak, in the order in which they came.
     pub attendance: Vec<Attendance>,
+    /// What was made out of it, so far.
+    pub derived: Vec<DerivedFile>,
 }

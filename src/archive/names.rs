@@ -4,7 +4,7 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
-use super::model::RecordingId;
+use super::model::{Derived, RecordingId};
 
 /// The index, in the folder of all recordings.
 pub(super) const INDEX: &str = "index.sqlite3";
@@ -14,6 +14,9 @@ pub(super) const SESSION: &str = "session.json";
 pub(super) const SESSION_NEXT: &str = "session.json.next";
 /// The folder for what is derived, in a recording's folder.
 pub(super) const DERIVED: &str = "derived";
+
+/// What the name of a derived file ends with until it takes the place of the one before.
+pub(super) const NEXT: &str = ".next";
 
 /// The longest slug, in characters.
 const LONGEST_SLUG: usize = 32;
@@ -33,6 +36,15 @@ pub(super) fn part(track: TrackNumber, name: &ParticipantName, part: u32) -> Str
 pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32) -> String {
     let stem = stem(track, name);
     if nth == 1 { format!("{stem}.late") } else { format!("{stem}.late.{nth}") }
+}
+
+/// A derived file, in its folder.
+pub(super) fn derived(what: Derived) -> String {
+    match what {
+        Derived::Session => "session.webm".to_owned(),
+        Derived::Track(track) => format!("track-{track}.webm"),
+        Derived::Waveform(track) => format!("waveform-{track}.json"),
+    }
 }
 
 fn stem(track: TrackNumber, name: &ParticipantName) -> String {

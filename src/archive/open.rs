@@ -2,14 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::handle::Archive;
+use super::derived::Orders;
+use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
@@ -96,13 +98,16 @@ impl Archive {
         let folder = options.folder.clone();
         let (commands, inbox) = mpsc::unbounded_channel();
         let (opened, opening) = oneshot::channel();
+        let orders = Arc::new(Orders::default());
+        let changed = broadcast::Sender::new(CHANGES);
+        let (channel, making, told) = ((commands.downgrade(), inbox), Arc::clone(&orders), changed.clone());
         let thread = std::thread::Builder::new().name("archive".to_owned());
-        let spawned = thread.spawn(move || shell(options, now, inbox, opened));
+        let spawned = thread.spawn(move || shell(options, now, channel, making, told, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands), recovered))
+        Ok((Self::new(folder, readers, commands, orders, changed), recovered))
     }
 }
 
@@ -111,6 +116,8 @@ pub(super) async fn open(
     options: &Options,
     now: UnixMillis,
     mut store: Box<dyn Store>,
+    orders: Arc<Orders>,
+    changed: broadcast::Sender<Changed>,
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let pid = std::process::id();
@@ -125,10 +132,11 @@ pub(super) async fn open(
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
-    let run = index::write::run(&mut connection, now, pid).await.map_err(unusable)?;
+    let run = index::write::run(&mut connection, now, pid).await.map_err(&unusable)?;
+    index::search::fill(&mut connection).await.map_err(unusable)?;
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, store, connection), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

@@ -10,6 +10,7 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::handle::Error;
+use super::index::derived;
 use super::index::read::{self, OpenPart};
 use super::index::write::{self, SpoolRow};
 use super::model::{EndReason, Gap, Recording, RecordingId, Track};
@@ -120,6 +121,8 @@ async fn recording(
     let summary = recording.summary;
     write::end(&mut transaction, place.row, EndReason::Crashed, ended(summary.started, length)).await?;
     write::session_file_stale(&mut transaction, place.row, true).await?;
+    // Its parts may be longer than they were when something was last made out of them.
+    derived::outdated(&mut transaction, place.row).await?;
     transaction.commit().await?;
     store.committed();
     Ok(Some(RecoveredRecording { id, room: summary.room, length, cut, trouble }))

@@ -154,7 +154,8 @@ impl SessionFile {
     /// What a recording's file says.
     #[must_use]
     pub fn of(recording: &model::Recording) -> Self {
-        let model::Recording { summary, tracks, chat, attendance } = recording;
+        // What is derived can be made again: it is not said here.
+        let model::Recording { summary, tracks, chat, attendance, derived: _ } = recording;
         let reason = summary.state.end_reason();
         let line = |chat: &model::Chat| {
             let model::Chat { at, participant, name, text } = chat.clone();

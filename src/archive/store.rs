@@ -39,6 +39,8 @@ pub(super) trait Store: Send {
     fn list(&mut self, path: &Path) -> io::Result<Vec<String>>;
     /// Opens a file to be read from byte `from` on, with its length in bytes.
     fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)>;
+    /// Bytes that are free to us on the disk that a folder is on.
+    fn free(&mut self, path: &Path) -> io::Result<u64>;
     /// Told after each transaction of the index. The disk has nothing to do for it.
     fn committed(&mut self) {}
 }
@@ -99,5 +101,10 @@ impl Store for Disk {
         file.seek(SeekFrom::Start(from))?;
         let bytes = file.metadata()?.len();
         Ok((Box::new(file), bytes))
+    }
+
+    fn free(&mut self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }

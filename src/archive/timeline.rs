@@ -179,6 +179,7 @@ mod tests {
             tracks,
             chat: chat.iter().map(line).collect(),
             attendance: stays.iter().map(stay).collect(),
+            derived: Vec::new(),
         }
     }
 

@@ -23,15 +23,27 @@
  * @property {string[]} people names
  * @property {number} tracks how many
  *
+ * @typedef {{ recordings: Recording[], next: string | null }} RecordingsPage `next` is where older ones begin
+ *
  * @typedef {object} RecordedTrack
  * @property {number} number
+ * @property {string} participant whose it is
  * @property {string} name
  * @property {number} start seconds
  * @property {number} duration seconds
  * @property {number} bytes
- * @property {{ ogg: string }} files addresses
+ * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
+ * @property {{ ogg: string, webm: string, waveform: string }} files addresses
+ * @property {{ ogg: number, webm: number | null }} sizes bytes; `null` is not made yet
+ * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
- * @typedef {Omit<Recording, 'tracks'> & { tracks: RecordedTrack[] }} RecordingInFull
+ * @typedef {object} InFull what only one recording by itself says
+ * @property {RecordedTrack[]} tracks
+ * @property {{ at: number, participant: string, name: string, text: string }[]} chat
+ * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
+ * @property {{ session: { href: string, bytes: number | null } }} files
+ *
+ * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
  */
 
 /** An answer that is none: the hub's problem (RFC 9457), or no hub. */
@@ -55,11 +67,14 @@ export async function liveRooms() {
 /**
  * A page of recordings, newest first.
  *
- * @param {string | null} [cursor] what the page before gave as `next`
- * @returns {Promise<{ recordings: Recording[], next: string | null }>}
+ * @param {{ limit: number, search?: string, cursor?: string | null }} what `cursor` is what the page before gave as `next`
+ * @returns {Promise<RecordingsPage>}
  */
-export async function recordings(cursor) {
-  return get(`/api/v1/recordings?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+export async function recordings({ limit, search, cursor }) {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (search) query.set('search', search);
+  if (cursor) query.set('cursor', cursor);
+  return get(`/api/v1/recordings?${query}`);
 }
 
 /**
@@ -73,19 +88,52 @@ export async function recording(id) {
 }
 
 /**
+ * Gives a recording a title, or none.
+ *
+ * @param {string} id
+ * @param {string | null} title
+ * @returns {Promise<RecordingInFull>} as it is then
+ */
+export async function entitle(id, title) {
+  return ask(`/api/v1/recordings/${encodeURIComponent(id)}`, {
+    method: 'PATCH',
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body: JSON.stringify({ title }),
+  });
+}
+
+/**
+ * Deletes a recording for good.
+ *
+ * @param {string} id
+ */
+export async function remove(id) {
+  await ask(`/api/v1/recordings/${encodeURIComponent(id)}`, { method: 'DELETE' });
+}
+
+/**
  * @param {string} path
  * @returns {Promise<any>}
  */
 async function get(path) {
+  return ask(path, { headers: { accept: 'application/json' } });
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} request
+ * @returns {Promise<any>} nothing where there is no content
+ */
+async function ask(path, request) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(path, { headers: { accept: 'application/json' } });
+    response = await fetch(path, request);
   } catch {
     throw new ApiError(0, 'The hub cannot be reached.');
   }
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(response.status, body?.detail ?? body?.title ?? `The hub answered ${response.status}.`);
-  if (body === null) throw new ApiError(response.status, 'The hub’s answer cannot be read.');
+  if (body === null && response.status !== 204) throw new ApiError(response.status, 'The hub’s answer cannot be read.');
   return body;
 }

@@ -1,17 +1,21 @@
-// One connection to a room over `roomtone.v1`: what is said on it, and who and what is in the room.
+// A place in a room, or in the replay of a recording, over `roomtone.v1`: what is said on it, and who and what is there.
 //
-// What belongs here: the socket, the protocol's messages, the room as they describe it. What does not: pages, sound,
-// microphones. It runs in a page and in Node alike; the WebSocket class and the clock are passed in.
+// What belongs here: the socket and the next one after it is lost, the protocol's messages, the room as they describe it.
+// What does not: pages, sound, microphones; when a lost connection is tried again is decided in `reconnect.js`. It runs in
+// a page and in Node alike; the WebSocket class, the clock and the timers are passed in.
 
 import { Emitter } from './emitter.js';
 import { decode, encode, encodeContainer, PacketsError } from './packets.js';
+import { backoff, mayReturn, UNREADABLE } from './reconnect.js';
+
+export { recordingAddress, roomAddress } from './address.js';
 
 /** The subprotocol's name. */
 export const PROTOCOL = 'roomtone.v1';
 
 /** How often the hub is asked for a sign of life, in ms. */
 const PING_EVERY = 5_000;
-/** How long it may take to answer before the connection counts as lost, in ms. */
+/** How long it may take to answer, or to welcome, before the connection counts as lost, in ms. */
 const PING_PATIENCE = 15_000;
 
 /**
@@ -19,11 +23,7 @@ const PING_PATIENCE = 15_000;
  * @property {string} id
  * @property {string} name
  *
- * @typedef {object} Format how a track's packets are encoded
- * @property {'opus'} codec
- * @property {number} channels 1 or 2
- * @property {number} [pre_skip] ticks to throw away at the start of the track
- * @property {number} [input_rate] Hz before encoding; 0 is unknown
+ * @typedef {import('./opus.js').Format} Format
  *
  * @typedef {object} Track a live track
  * @property {number} track its number in the room
@@ -37,6 +37,14 @@ const PING_PATIENCE = 15_000;
  *
  * @typedef {{ source: 'container' } | { source: 'packets', format: Format }} Source what a publisher sends
  *
+ * @typedef {object} Replay where a replay is, restated whole
+ * @property {'playing' | 'paused' | 'ended'} state
+ * @property {number} at seconds from the session's start; the packets that follow belong there
+ * @property {number} duration seconds
+ * @property {Participant[]} participants who is there at that moment
+ * @property {Track[]} tracks which are live at that moment
+ * @property {number} seek how many seeks the hub has taken
+ *
  * @typedef {object} Refusal what the hub says that the client did wrong
  * @property {string} code a stable word
  * @property {string} message a sentence
@@ -44,7 +52,9 @@ const PING_PATIENCE = 15_000;
  * @typedef {{ kind: 'idle' }
  *   | { kind: 'connecting' }
  *   | { kind: 'joined', self: Participant, room: string }
+ *   | { kind: 'reconnecting', attempt: number, retryAt: number }
  *   | { kind: 'closed', cause: Cause, code: number, reason: string, error: Refusal | null }} State
+ *   `attempt` counts the tries from 1; `retryAt` is when it is tried, in ms of this client's clock, and past while it is
  *
  * @typedef {'left' | 'unreachable' | 'lost' | 'hub'} Cause why a connection is closed: we left; it never opened; it
  *   broke; the hub closed it, and `reason` says why
@@ -63,28 +73,13 @@ const PING_PATIENCE = 15_000;
  * @property {import('./packets.js').Packets} packets
  * @property {{ participant: Participant, text: string }} chat
  * @property {Session | null} session
+ * @property {Replay} replay
  * @property {Notice} notice
  * @property {{ track: number, number: number }} published our own track, and the number that the room gave it
  * @property {{ track: number, next: number }} received the hub has all packets of our own track below `next`
  * @property {{ track: number, next: number }} durable they survive a power cut
  * @property {{ roundTrip: number, sessionTicks: number | null }} pong ms there and back; the session's clock
  */
-
-/**
- * The address of a room's socket.
- *
- * @param {string} base the page's or the hub's address, http or https
- * @param {string} room
- * @param {{ name: string, publish?: boolean }} who `publish: false` is one who only listens
- * @returns {string}
- */
-export function roomAddress(base, room, { name, publish = true }) {
-  const address = new URL(`/rooms/${encodeURIComponent(room)}/ws`, base);
-  address.protocol = address.protocol.replace('http', 'ws');
-  address.searchParams.set('name', name);
-  if (!publish) address.searchParams.set('publish', 'false');
-  return address.href;
-}
 
 /** @extends {Emitter<Events & { [name: string]: unknown }>} */
 export class RoomClient extends Emitter {
@@ -103,22 +98,45 @@ export class RoomClient extends Emitter {
   #error = null;
   /** Our own tracks, by our own numbers. @type {Set<number>} */
   #published = new Set();
-  /** When the oldest unanswered ping was sent, in ms. @type {number | null} */
+  /** When the oldest question that is not answered was asked, in ms: a ping, or to be let in. @type {number | null} */
   #asked = null;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #timer;
+  /** Runs while there is a socket. @type {ReturnType<typeof setInterval> | undefined} */
+  #watching;
+  /** Tries since a connection last held for a while. */
+  #attempts = 0;
+  /** Runs until the next try. @type {ReturnType<typeof setTimeout> | undefined} */
+  #waiting;
+  #online = () => this.retry();
 
   /**
    * @param {object} options
-   * @param {string} options.address as `roomAddress` gives it
+   * @param {string | (() => string)} options.address as `roomAddress` or `recordingAddress` gives it; a function is asked
+   *   at each try, so that a replay can go on where it was
+   * @param {boolean} [options.reconnect] whether a connection that was lost after the welcome is tried again
+   * @param {(attempt: number) => number} [options.backoff] how long before a try, in ms
    * @param {typeof globalThis.WebSocket} [options.WebSocket] for where there is none, as in Node 20
    * @param {() => number} [options.now] a monotonic clock, in ms
+   * @param {Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'setInterval' | 'clearInterval'>} [options.timers]
+   * @param {Pick<EventTarget, 'addEventListener' | 'removeEventListener'> | null} [options.network] tells by `online` that
+   *   it is worth a try now
    */
-  constructor({ address, WebSocket = globalThis.WebSocket, now = () => performance.now() }) {
+  constructor({
+    address,
+    reconnect = false,
+    backoff: wait = (attempt) => backoff(attempt, Math.random()),
+    WebSocket = globalThis.WebSocket,
+    now = () => performance.now(),
+    timers = globalThis,
+    network = 'addEventListener' in globalThis ? globalThis : null,
+  }) {
     super();
     this.address = address;
+    this.reconnect = reconnect;
+    this.backoff = wait;
     this.WebSocket = WebSocket;
     this.now = now;
+    this.timers = timers;
+    this.network = network;
   }
 
   /** @returns {State} */
@@ -151,24 +169,28 @@ export class RoomClient extends Emitter {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
-  /** Opens the connection. A client connects once; for another try make another client. */
+  /** Opens the connection. A client connects once; when it is closed make another. */
   connect() {
     if (this.#state.kind !== 'idle') throw new Error('a RoomClient connects once');
+    if (this.reconnect) this.network?.addEventListener('online', this.#online);
     this.#become({ kind: 'connecting' });
-    const socket = new this.WebSocket(this.address, PROTOCOL);
-    socket.binaryType = 'arraybuffer';
-    socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = ({ code, reason }) => this.#ended(code, reason);
-    this.#socket = socket;
+    this.#open();
   }
 
-  /** Closes the connection; the state says so at once. */
+  /** Where a lost connection waits to be tried again, tries it now. */
+  retry() {
+    if (this.#state.kind === 'reconnecting' && !this.#socket) this.#open();
+  }
+
+  /** Closes the connection for good; the state says so at once. */
   leave() {
-    this.#close('left', 1000, '');
+    if (this.#state.kind === 'closed') return;
+    this.#letGo(1000);
+    this.#become({ kind: 'closed', cause: 'left', code: 1000, reason: '', error: null });
   }
 
   /**
-   * Announces a track, before its first bytes.
+   * Announces a track, before its first bytes. A connection that was lost and is joined again has none announced.
    *
    * @param {Source} source
    * @returns {number} our own number for it
@@ -199,6 +221,21 @@ export class RoomClient extends Emitter {
   /** Says a line to everyone in the room. @param {string} text */
   chat(text) {
     this.#say({ type: 'chat', text });
+  }
+
+  /** Asks a replay to go on at another place; of several asked for at once the hub goes to the last. @param {number} at seconds */
+  seek(at) {
+    this.#say({ type: 'seek', at });
+  }
+
+  /** Asks a replay to stop where it is. */
+  pause() {
+    this.#say({ type: 'pause' });
+  }
+
+  /** Asks a replay to go on; at its end, to begin again. */
+  play() {
+    this.#say({ type: 'play' });
   }
 
   /** Asks for a `pong`. */
@@ -240,8 +277,7 @@ export class RoomClient extends Emitter {
       else this.#hear(JSON.parse(String(data)));
     } catch (error) {
       if (!(error instanceof PacketsError || error instanceof SyntaxError)) throw error;
-      // 4000 to 4999 are an application's own codes (RFC 6455 §7.4.2); a page may not say 1007.
-      this.#close('lost', 4007, `The hub sent a message that cannot be read: ${error.message}`);
+      this.#lose(UNREADABLE, `The hub sent a message that cannot be read: ${error.message}`);
     }
   }
 
@@ -249,17 +285,24 @@ export class RoomClient extends Emitter {
   #hear(message) {
     switch (message?.type) {
       case 'welcome':
-        this.#participants = new Map(message.participants.map((/** @type {Participant} */ it) => [it.id, it]));
-        this.#tracks = new Map(message.tracks.map((/** @type {Track} */ it) => [it.track, trackOf(it)]));
+        this.#restate(message);
         this.#listeners = message.listeners;
         this.#session = this.#sessionOf(message.session);
-        this.#timer = setInterval(() => this.#watch(), PING_EVERY);
         this.#become({ kind: 'joined', self: message.participant, room: message.room });
         this.emit('participants', this.#participants);
         this.emit('listeners', this.#listeners);
         this.emit('tracks', this.#tracks);
         this.emit('session', this.#session);
         break;
+      case 'replay': {
+        this.#restate(message);
+        const { state, at, duration, seek } = message;
+        const [participants, tracks] = [[...this.#participants.values()], [...this.#tracks.values()]];
+        this.emit('replay', { state, at, duration, participants, tracks, seek });
+        this.emit('participants', this.#participants);
+        this.emit('tracks', this.#tracks);
+        break;
+      }
       case 'joined':
         this.#participants.set(message.participant.id, message.participant);
         this.emit('participants', this.#participants);
@@ -328,48 +371,90 @@ export class RoomClient extends Emitter {
     return session ? { recording: session.recording, began: this.now() - session.elapsed * 1000 } : null;
   }
 
+  /**
+   * Who and what is there, from a message that restates it.
+   *
+   * @param {{ participants: Participant[], tracks: Track[] }} message
+   */
+  #restate({ participants, tracks }) {
+    this.#participants = new Map(participants.map((it) => [it.id, it]));
+    this.#tracks = new Map(tracks.map((it) => [it.track, trackOf(it)]));
+  }
+
+  #open() {
+    this.timers.clearTimeout(this.#waiting);
+    const address = typeof this.address === 'string' ? this.address : this.address();
+    const socket = new this.WebSocket(address, PROTOCOL);
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code, reason }) => this.#ended(code, reason);
+    this.#socket = socket;
+    this.#asked = this.now();
+    this.#watching = this.timers.setInterval(() => this.#watch(), PING_EVERY);
+  }
+
   /** A connection can break without a word; the socket alone would not tell for minutes. */
   #watch() {
     if (this.#asked !== null && this.now() - this.#asked > PING_PATIENCE) {
-      this.#close('lost', 4008, 'The hub does not answer.');
-    } else {
+      this.#lose(4008, 'The hub does not answer.');
+    } else if (this.#state.kind === 'joined') {
+      this.#attempts = 0;
       this.ping();
     }
   }
 
   /**
+   * We give the connection up.
+   *
    * @param {number} code
    * @param {string} reason
    */
-  #ended(code, reason) {
-    const opened = this.#state.kind === 'joined';
-    const said = reason !== '' || this.#error !== null || (code !== 1006 && code !== 1005);
-    const cause = said ? 'hub' : opened ? 'lost' : 'unreachable';
-    this.#become({ kind: 'closed', cause, code, reason: reason || (this.#error?.message ?? ''), error: this.#error });
+  #lose(code, reason) {
+    this.#letGo(code);
+    this.#ended(code, reason, 'lost');
   }
 
   /**
-   * Closes from our side.
+   * The connection has ended, and not because we left: it is tried again, or that was it.
    *
-   * @param {Cause} cause
    * @param {number} code
    * @param {string} reason
+   * @param {Cause} [cause] where it is known already
    */
-  #close(cause, code, reason) {
-    if (this.#state.kind === 'closed') return;
-    const socket = this.#socket;
-    if (socket) {
-      socket.onmessage = null;
-      socket.onclose = null;
-      socket.close(code);
+  #ended(code, reason, cause) {
+    const welcomed = this.#state.kind !== 'connecting';
+    const error = this.#error;
+    this.#letGo();
+    if (this.reconnect && welcomed && mayReturn(code, error !== null)) {
+      this.#attempts += 1;
+      const wait = this.backoff(this.#attempts);
+      this.#waiting = this.timers.setTimeout(() => this.#open(), wait);
+      return this.#become({ kind: 'reconnecting', attempt: this.#attempts, retryAt: this.now() + wait });
     }
-    this.#become({ kind: 'closed', cause, code, reason, error: null });
+    const said = reason !== '' || error !== null || (code !== 1006 && code !== 1005);
+    cause ??= said ? 'hub' : welcomed ? 'lost' : 'unreachable';
+    this.#become({ kind: 'closed', cause, code, reason: reason || (error?.message ?? ''), error });
+  }
+
+  /** Lets the socket go, closed with a code where it is still open, and all that belonged to it. @param {number} [code] */
+  #letGo(code) {
+    this.timers.clearInterval(this.#watching);
+    this.timers.clearTimeout(this.#waiting);
+    this.#published.clear();
+    this.#error = null;
+    this.#asked = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onmessage = null;
+    socket.onclose = null;
+    if (code !== undefined) socket.close(code);
   }
 
   /** @param {State} state */
   #become(state) {
     this.#state = state;
-    if (state.kind === 'closed') clearInterval(this.#timer);
+    if (state.kind === 'closed') this.network?.removeEventListener('online', this.#online);
     this.emit('state', state);
   }
 }

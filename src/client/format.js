@@ -37,7 +37,7 @@ export function size(bytes) {
  * @returns {string}
  */
 export function when(then, now, locale) {
-  const time = then.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+  const time = timeOfDay(then, locale);
   const midnight = (/** @type {Date} */ date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
   const days = Math.round((midnight(now) - midnight(then)) / 86_400_000);
   if (days === 0) return `Today, ${time}`;
@@ -46,6 +46,32 @@ export function when(then, now, locale) {
   const options = { day: 'numeric', month: 'short' };
   if (then.getFullYear() !== now.getFullYear()) options.year = 'numeric';
   return `${then.toLocaleDateString(locale, options)}, ${time}`;
+}
+
+/**
+ * The same, and what is less than an hour old by its age: `12 min ago`.
+ *
+ * @param {Date} then
+ * @param {Date} now
+ * @param {string | undefined} [locale] the browser's own if absent
+ * @returns {string}
+ */
+export function ago(then, now, locale) {
+  const minutes = Math.floor((now.getTime() - then.getTime()) / 60_000);
+  // The hub's clock may be a little ahead of ours.
+  if (minutes >= 60 || minutes < -1) return when(then, now, locale);
+  return minutes < 1 ? 'Just now' : `${minutes} min ago`;
+}
+
+/**
+ * A time of the day: `14:05`.
+ *
+ * @param {Date} then
+ * @param {string | undefined} [locale] the browser's own if absent
+ * @returns {string}
+ */
+export function timeOfDay(then, locale) {
+  return then.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
 }
 
 /**

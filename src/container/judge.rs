@@ -6,6 +6,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+#[path = "../../tests/captures/read.rs"]
+pub mod captures;
+
 /// A capture in `tests/captures`.
 pub struct Capture {
     name: String,
@@ -30,15 +33,7 @@ impl Probed {
 
 impl Capture {
     pub fn read(name: &str) -> Self {
-        let bytes = std::fs::read(path(name, "chunks.bin")).unwrap_or_else(|error| panic!("capture {name}: {error}"));
-        let mut rest = bytes.as_slice();
-        let mut messages = Vec::new();
-        while let Some((length, after)) = rest.split_first_chunk() {
-            let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
-            messages.push(message.to_vec());
-            rest = after;
-        }
-        Self { name: name.to_owned(), messages }
+        Self { name: name.to_owned(), messages: captures::messages(name) }
     }
 
     /// The messages as they arrived.
@@ -53,17 +48,14 @@ impl Capture {
 
     /// What ffprobe found when the capture was taken.
     pub fn packets(&self) -> Vec<Probed> {
-        let text = std::fs::read_to_string(path(&self.name, "packets.csv")).expect("the golden packets");
+        let path = [env!("CARGO_MANIFEST_DIR"), "tests", "captures", &self.name, "packets.csv"];
+        let text = std::fs::read_to_string(path.iter().collect::<PathBuf>()).expect("the golden packets");
         let line = |line: &str| {
             let [pts, size, hash] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
             Probed::new(pts, size, hash)
         };
         text.lines().map(line).collect()
     }
-}
-
-fn path(capture: &str, file: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "captures", capture, file].iter().collect()
 }
 
 /// The packets that ffprobe finds in a file.

@@ -9,4 +9,4 @@ pub mod sniff;
 pub mod webm;
 
 #[cfg(test)]
-mod judge;
+pub(crate) mod judge;

@@ -46,6 +46,7 @@ impl From<Refusal> for Close {
             Refusal::Packet(_) => Self::broken("broken_packet", reason),
             Refusal::Room(_) | Refusal::NoTrack(_) | Refusal::OtherSource => Self::rule(reason),
             Refusal::Stopping => Self { code: 1001, word: "stopping", reason },
+            Refusal::Fallen => Self { code: 1011, word: "internal", reason },
         }
     }
 }

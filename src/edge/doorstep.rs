@@ -2,67 +2,51 @@
 //!
 //! A client joins before it is answered: once its connection is open it misses nothing, whoever speaks next.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
 
 use super::socket::Socket;
 use crate::hub::outbox::{Frame, Outbox};
 use crate::media::time::Moment;
 
-/// Frames that wait for a client's socket.
+/// Frames that wait for a client's socket. It takes milliseconds; a client that does not take its answer will not take
+/// more than this either.
 const MOST_WAITING: usize = 1024;
 
-/// The outbox of a client that has no socket yet, and then has one.
+/// The outbox of a client that has no socket yet.
 #[derive(Default)]
 pub struct Doorstep {
-    place: RefCell<Place>,
-}
-
-enum Place {
-    /// The handshake is not answered: what comes waits, up to [`MOST_WAITING`] frames. It takes milliseconds.
-    Waiting(Vec<Frame>),
-    Open(Rc<Socket>),
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self::Waiting(Vec::new())
-    }
+    waiting: RefCell<Vec<Frame>>,
+    failed: Cell<bool>,
 }
 
 impl Doorstep {
-    /// The socket is there: what waited goes first.
-    pub fn open(&self, socket: &Rc<Socket>, now: Moment) {
-        let place = self.place.replace(Place::Open(Rc::clone(socket)));
-        if let Place::Waiting(frames) = place {
-            for frame in &frames {
-                socket.push(frame, now);
-            }
-            socket.flush(now);
+    /// The socket is there: what waited goes first. From here on it stands in the doorstep's place.
+    pub fn leave(&self, socket: &Socket, now: Moment) {
+        for frame in self.waiting.take() {
+            socket.push(&frame, now);
+        }
+        socket.flush(now);
+        if self.failed.get() {
+            socket.fail();
         }
     }
 }
 
 impl Outbox for Doorstep {
-    fn push(&self, frame: &Frame, now: Moment) {
-        match &mut *self.place.borrow_mut() {
-            Place::Waiting(frames) if frames.len() < MOST_WAITING => frames.push(frame.clone()),
-            // A client that does not take its answer will not take this either.
-            Place::Waiting(_) => {}
-            Place::Open(socket) => socket.push(frame, now),
+    fn push(&self, frame: &Frame, _now: Moment) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() < MOST_WAITING {
+            waiting.push(frame.clone());
         }
     }
 
-    fn flush(&self, now: Moment) {
-        if let Place::Open(socket) = &*self.place.borrow() {
-            socket.flush(now);
-        }
+    fn flush(&self, _now: Moment) {}
+
+    fn fail(&self) {
+        self.failed.set(true);
     }
 
     fn waiting(&self) -> usize {
-        match &*self.place.borrow() {
-            Place::Waiting(frames) => frames.iter().map(|frame| frame.bytes.len()).sum(),
-            Place::Open(socket) => socket.waiting(),
-        }
+        self.waiting.borrow().iter().map(|frame| frame.bytes.len()).sum()
     }
 }

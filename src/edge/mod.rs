@@ -5,9 +5,11 @@
 
 pub mod close;
 pub mod doorstep;
+pub mod events;
 pub mod pages;
 pub mod plain;
 pub mod problem;
+pub mod query;
 pub mod replay_socket;
 pub mod rest;
 pub mod room_socket;

@@ -1,4 +1,5 @@
-//! The browser's side: `/`, `/rooms/{room}` and what they load from `/client/`, served from the binary.
+//! The browser's side: `/`, `/rooms/{room}`, `/recordings/{id}` and what they load from `/client/`, served from the
+//! binary.
 //!
 //! What belongs here: which address is which file, its media type, its caching, the rules that a page lives under. What
 //! does not: anything that is not the same for everyone. A page asks the API for the rest.
@@ -11,6 +12,7 @@ use actix_web::http::header::{self, EntityTag, Header, HeaderMap, IfNoneMatch};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::archive::model::RecordingId;
 use crate::media::room::RoomName;
 
 #[derive(rust_embed::RustEmbed)]
@@ -18,9 +20,10 @@ use crate::media::room::RoomName;
 struct Client;
 
 /// What a page may do: load and connect to its own origin only, run no code but our files, be framed by nobody
-/// (Content Security Policy Level 3). `'self'` covers WebSockets of the same host.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// (Content Security Policy Level 3). `'self'` covers WebSockets of the same host; a `MediaSource` is played as a `blob:`.
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; \
+                      media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
 
 /// Where a file of the client lies.
 const ASSETS: &str = "/client/";
@@ -38,22 +41,35 @@ struct Page {
 }
 
 /// Which file an address (as it came, percent-encoded) is. `html` says that the client would rather read a page than a
-/// problem in JSON; then a wrong room name is one too, which says what a name is.
+/// problem in JSON; then a wrong name of a room or recording is one too, which says what to do.
 fn page(path: &str, html: bool) -> Option<Page> {
     let (file, status) = if path == "/" {
         ("index.html", StatusCode::OK)
-    } else if let Some(name) = path.strip_prefix("/rooms/").filter(|name| !name.contains('/')) {
-        match name.parse::<RoomName>() {
-            Ok(_) => ("room.html", StatusCode::OK),
-            Err(_) if html => ("room.html", StatusCode::NOT_FOUND),
-            Err(_) => return None,
-        }
+    } else if let Some(name) = below(path, "/rooms/") {
+        ("room.html", named(name.parse::<RoomName>().is_ok(), html)?)
+    } else if let Some(id) = below(path, "/recordings/") {
+        // Whether there is such a recording the page asks the API.
+        ("recording.html", named(id.parse::<RecordingId>().is_ok(), html)?)
     } else {
         let file = path.strip_prefix(ASSETS)?;
         let asset = [".js", ".css", ".svg"].iter().any(|ending| file.ends_with(ending));
         (Some(file).filter(|file| asset && !file.contains('/'))?, StatusCode::OK)
     };
     Client::get(file).map(|_| Page { file: file.to_owned(), status })
+}
+
+/// What stands directly below a folder in an address.
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    path.strip_prefix(folder).filter(|name| !name.contains('/'))
+}
+
+/// The status of a page whose name can or cannot be one; none, where a problem says it better.
+fn named(can_be: bool, html: bool) -> Option<StatusCode> {
+    match (can_be, html) {
+        (true, _) => Some(StatusCode::OK),
+        (false, true) => Some(StatusCode::NOT_FOUND),
+        (false, false) => None,
+    }
 }
 
 /// Whether a request is ours.
@@ -135,6 +151,7 @@ mod tests {
         for (path, kind) in [
             ("/", "text/html; charset=utf-8"),
             ("/rooms/studio-1", "text/html; charset=utf-8"),
+            ("/recordings/01936f2e-5d2c-7cc1-9a3e-2f1b4c5d6e7f", "text/html; charset=utf-8"),
             ("/client/room.js", "text/javascript; charset=utf-8"),
             ("/client/style.css", "text/css; charset=utf-8"),
             ("/client/icon.svg", "image/svg+xml; charset=utf-8"),
@@ -177,9 +194,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_wrong_room_name_is_a_page_for_browsers_and_left_to_the_app_for_others() {
+    async fn a_wrong_room_or_recording_is_a_page_for_browsers_and_left_to_the_app_for_others() {
         let html = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
-        for path in ["/rooms/a%20b", "/rooms/-a", "/rooms/%C3%A4", "/rooms/"] {
+        let rooms = ["/rooms/a%20b", "/rooms/-a", "/rooms/%C3%A4", "/rooms/"];
+        let recordings = ["/recordings/1", "/recordings/6ba7b810-9dad-11d1-80b4-00c04fd430c8", "/recordings/"];
+        for path in rooms.into_iter().chain(recordings) {
             let response = ask(TestRequest::get().uri(path).insert_header(html.clone())).await;
             assert_eq!(response.status(), 404, "{path}");
             assert_eq!(value(&response, header::CONTENT_TYPE), "text/html; charset=utf-8");
@@ -198,6 +217,7 @@ mod tests {
             "/client/../Cargo.toml",
             "/client/%2e%2e/lib.rs",
             "/rooms/a/ws",
+            "/recordings/01936f2e-5d2c-7cc1-9a3e-2f1b4c5d6e7f/ws",
             "//",
         ] {
             assert_eq!(ask(TestRequest::get().uri(path)).await.status(), 418, "{path}");

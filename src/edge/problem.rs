@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::socket;
 use crate::archive::model::NotAnId;
-use crate::archive::{self, BadCursor, BadLimit};
+use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
@@ -44,6 +44,8 @@ pub enum Kind {
     InvalidHandshake,
     /// The recording has not ended.
     RecordingLive,
+    /// Something that is derived from a recording could not be made.
+    NotMade,
     /// A range that begins behind the end.
     RangeNotSatisfiable,
     /// Too many connections.
@@ -71,6 +73,7 @@ impl Kind {
             Self::NotSupported => (StatusCode::BAD_REQUEST, "not_supported", "Not supported"),
             Self::InvalidHandshake => (StatusCode::BAD_REQUEST, "invalid_handshake", "Not a WebSocket handshake"),
             Self::RecordingLive => (StatusCode::CONFLICT, "recording_live", "The recording has not ended"),
+            Self::NotMade => (StatusCode::SERVICE_UNAVAILABLE, "not_made", "It could not be made"),
             Self::RangeNotSatisfiable => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range begins behind the end")
             }
@@ -113,6 +116,18 @@ impl Problem {
     }
 }
 
+/// An error's words as a sentence: they are made to stand behind others.
+fn sentence(error: &impl fmt::Display) -> String {
+    let mut words = error.to_string();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !words.ends_with(['.', '!', '?']) {
+        words.push('.');
+    }
+    words
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
@@ -145,7 +160,11 @@ impl From<archive::Error> for Problem {
                 Self::new(Kind::RecordingNotFound, "There is no such recording, or no such track of it.")
             }
             archive::Error::Live => {
-                Self::new(Kind::RecordingLive, "The recording is still being made. Delete it when it has ended.")
+                Self::new(Kind::RecordingLive, "The recording is still being made. Ask again when it has ended.")
+            }
+            archive::Error::NotMade(why) => {
+                let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
+                Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
             }
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
             error => Self::internal(&error),
@@ -155,31 +174,43 @@ impl From<archive::Error> for Problem {
 
 impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
-        Self::new(Kind::InvalidName, error.to_string())
+        Self::new(Kind::InvalidName, sentence(&error))
     }
 }
 
 impl From<NotAnId> for Problem {
     fn from(error: NotAnId) -> Self {
-        Self::new(Kind::InvalidId, error.to_string())
+        Self::new(Kind::InvalidId, sentence(&error))
     }
 }
 
 impl From<NotATime> for Problem {
     fn from(error: NotATime) -> Self {
-        Self::new(Kind::InvalidQuery, error.to_string())
+        Self::new(Kind::InvalidQuery, sentence(&error))
     }
 }
 
 impl From<BadCursor> for Problem {
     fn from(error: BadCursor) -> Self {
+        Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<BadSearch> for Problem {
+    fn from(error: BadSearch) -> Self {
         Self::new(Kind::InvalidQuery, error.to_string())
     }
 }
 
 impl From<BadLimit> for Problem {
     fn from(error: BadLimit) -> Self {
-        Self::new(Kind::InvalidQuery, error.to_string())
+        Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<&QueryPayloadError> for Problem {
+    fn from(error: &QueryPayloadError) -> Self {
+        Self::new(Kind::InvalidQuery, sentence(error))
     }
 }
 
@@ -191,7 +222,7 @@ impl From<actix::MailboxError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(Kind::Stopping, refusal.to_string())
+        Self::new(Kind::Stopping, sentence(&refusal))
     }
 }
 
@@ -201,23 +232,23 @@ impl From<socket::Refused> for Problem {
             socket::Refused::Handshake(_) | socket::Refused::NoSocket => Kind::InvalidHandshake,
             socket::Refused::Full => Kind::TooManyConnections,
         };
-        Self::new(kind, refused.to_string())
+        Self::new(kind, sentence(&refused))
     }
 }
 
 /// A query that cannot be read.
 pub fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    Problem::new(Kind::InvalidQuery, error.to_string()).into()
+    Problem::from(&error).into()
 }
 
 /// A body that cannot be read.
 pub fn body(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
-    Problem::new(Kind::InvalidBody, error.to_string()).into()
+    Problem::new(Kind::InvalidBody, sentence(&error)).into()
 }
 
 /// A path that cannot be read.
 pub fn path(error: PathError, _: &HttpRequest) -> actix_web::Error {
-    Problem::new(Kind::NotFound, error.to_string()).into()
+    Problem::new(Kind::NotFound, sentence(&error)).into()
 }
 
 /// What is at no address of ours.
@@ -230,4 +261,28 @@ pub async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
 pub fn not_allowed(request: &HttpRequest, allowed: &str) -> Problem {
     let detail = format!("{} is not for {}; it knows {allowed}.", request.path(), request.method());
     Problem::new(Kind::MethodNotAllowed, detail).with(header::ALLOW, allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_parser_says_is_told_in_a_whole_sentence() {
+        let problems: [(Problem, &str); 4] = [
+            (NotAnId.into(), "A recording's ID is a UUID of version 7."),
+            (socket::Refused::Full.into(), "The hub has too many connections."),
+            (
+                crate::media::time::UnixMillis::from_rfc3339("soon").unwrap_err().into(),
+                "\"soon\" is not an RFC 3339 time.",
+            ),
+            (
+                "-".parse::<crate::media::room::RoomName>().unwrap_err().into(),
+                "A room's name is 1 to 64 letters, digits, hyphens and underscores, and begins with a letter or digit.",
+            ),
+        ];
+        for (problem, told) in problems {
+            assert_eq!(problem.to_string(), told);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Here;
 use super::close::Close;
 use super::problem::{Kind, Problem};
+use super::query;
 use super::room_socket::{self, Arrival, cannot_be};
 use super::socket::{Incoming, Socket};
 use super::v1;
@@ -60,13 +61,13 @@ async fn replay(
     request: HttpRequest,
     edge: Here,
     id: web::Path<String>,
-    place: web::Query<Query>,
-    query: web::Query<room_socket::Query>,
+    place: query::Query<Query>,
+    query: query::Query<room_socket::Query>,
 ) -> Result<HttpResponse, Problem> {
     let recording: RecordingId = id.parse()?;
     room_socket::must_upgrade(&request, "This address is a WebSocket; the recording's page is the same without /ws.")?;
-    let from = place.into_inner().place()?;
-    let mut query = query.into_inner();
+    let from = place.0.place()?;
+    let mut query = query.0;
     query.from = None;
     let publishes = query.publish.is_some();
     let wish = query.wish()?;
@@ -80,7 +81,9 @@ async fn replay(
     Ok(handshake.accept(
         |_| None,
         move |socket| async move {
-            doorstep.open(&socket, edge.clock.now());
+            doorstep.leave(&socket, edge.clock.now());
+            drop(doorstep);
+            replay.speak_to(Rc::clone(&socket) as Rc<_>);
             if let Err(close) = play(&socket, &mut replay, v1).await {
                 if v1 {
                     replay.tell(&Notice::Error { code: close.word.to_owned(), message: close.reason.clone() });

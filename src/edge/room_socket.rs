@@ -16,6 +16,7 @@ use super::close::Close;
 use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
+use super::query;
 use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
@@ -100,19 +101,19 @@ pub(super) fn cannot_be(name: &str, value: &str, known: &str) -> Problem {
     Problem::new(Kind::InvalidQuery, format!("{name}={value:?} is not known, only {known}."))
 }
 
-async fn lobby(request: HttpRequest, edge: Here, query: web::Query<Query>) -> Result<HttpResponse, Problem> {
-    accept(&request, edge, RoomName::lobby(), query.into_inner()).await
+async fn lobby(request: HttpRequest, edge: Here, query: query::Query<Query>) -> Result<HttpResponse, Problem> {
+    accept(&request, edge, RoomName::lobby(), query.0).await
 }
 
 async fn room(
     request: HttpRequest,
     edge: Here,
     name: web::Path<String>,
-    query: web::Query<Query>,
+    query: query::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
     let name = name.parse()?;
     must_upgrade(&request, "This address is a WebSocket; the room's page is the same without /ws.")?;
-    accept(&request, edge, name, query.into_inner()).await
+    accept(&request, edge, name, query.0).await
 }
 
 /// Whoever asks for a page here is told so.
@@ -148,11 +149,14 @@ async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query)
     let role = wish.role;
     let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
+    let (name, member) = (room.clone(), participant.id);
     let opening = Opening { room, participant, role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
-        doorstep.open(&socket, edge.clock.now());
+        doorstep.leave(&socket, edge.clock.now());
+        drop(doorstep);
+        edge.worker.replace(&name, member, Rc::clone(&socket) as Rc<dyn Outbox>);
         let client = Client { edge: &edge, socket: &socket, v1 };
         let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
         if let Err(close) = end {

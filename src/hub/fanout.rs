@@ -108,6 +108,11 @@ pub struct Deliver(pub Arc<[Delivery]>);
 #[rtype(result = "()")]
 pub struct Missed(pub Skipped);
 
+/// The room has fallen: nothing more will come, and its members are told.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fallen;
+
 /// The fan-outs of one worker thread.
 pub struct Worker {
     clock: Clock,
@@ -132,8 +137,6 @@ struct Member {
     outbox: Rc<dyn Outbox>,
     /// Whether the room knows it yet.
     entered: Cell<bool>,
-    /// Whether it was given something in this turn.
-    pushed: Cell<bool>,
 }
 
 impl Member {
@@ -176,14 +179,18 @@ impl Worker {
             let members = Rc::new(Members { clock: self.clock, list: RefCell::default(), waiting: RefCell::default() });
             Rc::new(Local { address: Fanout { members: Rc::clone(&members) }.start(), members })
         });
-        local.members.list.borrow_mut().push(Member {
-            id,
-            reads,
-            outbox,
-            entered: Cell::new(false),
-            pushed: Cell::new(false),
-        });
+        local.members.list.borrow_mut().push(Member { id, reads, outbox, entered: Cell::new(false) });
         Place { worker: Rc::clone(self), room: room.clone(), id, fanout: local.address.clone() }
+    }
+
+    /// Puts another outbox in the place of a member's. What comes from here on goes there.
+    pub fn replace(&self, room: &RoomName, id: MemberId, outbox: Rc<dyn Outbox>) {
+        let rooms = self.rooms.borrow();
+        let Some(local) = rooms.get(room) else { return };
+        // From the end, where the newest are.
+        if let Some(member) = local.members.list.borrow_mut().iter_mut().rev().find(|member| member.id == id) {
+            member.outbox = outbox;
+        }
     }
 }
 
@@ -243,26 +250,29 @@ impl Handler<Missed> for Fanout {
     }
 }
 
+impl Handler<Fallen> for Fanout {
+    type Result = ();
+
+    fn handle(&mut self, Fallen: Fallen, _: &mut Self::Context) {
+        for member in self.members.list.borrow().iter() {
+            member.outbox.fail();
+        }
+    }
+}
+
 impl Members {
     /// Hands over everything that waits, with one write for each member.
     fn turn(&self) {
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
         let now = self.clock.now();
         let list = self.list.borrow();
-        // First everyone is given theirs, then each is written to: a call to the kernel drives from the processor's cache
-        // what the next member's frames are found by.
+        let mut frames = Vec::new();
         for member in list.iter() {
-            let mut pushed = false;
-            for delivery in waiting.iter().flat_map(|deliveries| deliveries.iter()) {
-                if let Some(frame) = member.takes(delivery) {
-                    member.outbox.push(frame, now);
-                    pushed = true;
-                }
+            frames.clear();
+            frames.extend(waiting.iter().flat_map(|deliveries| deliveries.iter()).filter_map(|one| member.takes(one)));
+            if !frames.is_empty() {
+                member.outbox.give(&frames, now);
             }
-            member.pushed.set(pushed);
-        }
-        for member in list.iter().filter(|member| member.pushed.get()) {
-            member.outbox.flush(now);
         }
     }
 }
@@ -292,6 +302,8 @@ mod tests {
         fn waiting(&self) -> usize {
             0
         }
+
+        fn fail(&self) {}
     }
 
     fn delivery(to: To, bytes: &'static [u8]) -> Delivery {

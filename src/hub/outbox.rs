@@ -20,6 +20,15 @@ pub trait Outbox {
     fn flush(&self, now: Moment);
     /// How many bytes wait that the socket has not taken.
     fn waiting(&self) -> usize;
+    /// The room has fallen by the hub's fault: ends the connection, and says so.
+    fn fail(&self);
+    /// Takes these frames, in order, and writes. Who can write without queueing first may do better than this.
+    fn give(&self, frames: &[&Frame], now: Moment) {
+        for frame in frames {
+            self.push(frame, now);
+        }
+        self.flush(now);
+    }
 }
 
 /// One message, framed for the wire once and shared by all who get it.

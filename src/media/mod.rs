@@ -1,10 +1,12 @@
-//! Time, packets, tracks and Opus: the words that every other layer speaks.
+//! Time, packets, tracks, Opus and its decoding: the words that every other layer speaks.
 //!
 //! What belongs here: values and plain functions on them. What does not: containers, protocols, sockets, files, actors,
 //! the system clock.
 
+pub mod codec;
 pub mod opus;
 pub mod packet;
+pub mod peaks;
 pub mod room;
 pub mod time;
 pub mod track;

@@ -10,10 +10,12 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
-import { installEar } from './ear.js';
+import { installEar, installMouth } from './ear.js';
 
 /** How long a browser may take for anything, in ms. Only a failure ever takes that long. */
 const PATIENCE = 30_000;
+
+/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm'} Key */
 
 /** A page of either browser, as far as the tests drive it. */
 export class Page {
@@ -53,9 +55,19 @@ export class Page {
     await this.driver.keyboard.type(text);
   }
 
-  /** @param {'Tab' | 'Enter' | 'Space'} key */
+  /** @param {Key} key */
   async press(key) {
-    await this.driver.keyboard.press(key);
+    await this.driver.keyboard.press(driven(key));
+  }
+
+  /** Presses a key and keeps it down, until `letGo`. @param {Key} key */
+  async hold(key) {
+    await this.driver.keyboard.down(driven(key));
+  }
+
+  /** @param {Key} key */
+  async letGo(key) {
+    await this.driver.keyboard.up(driven(key));
   }
 
   /**
@@ -109,29 +121,39 @@ export class Page {
   }
 }
 
+/** A key under the one name of Space that both drivers know. @param {Key} key */
+function driven(key) {
+  return key === 'Space' ? ' ' : key;
+}
+
 /**
  * @typedef {object} Browser
- * @property {(options?: { width?: number, height?: number, dark?: boolean, before?: () => void }) => Promise<Page>} page
- *   a page with a profile of its own; `before` runs in it before its own code
+ * @property {(options?: { width?: number, height?: number, dark?: boolean, tone?: number, before?: () => void }) => Promise<Page>} page
+ *   a page with a profile of its own, whose microphone may be a tone, in Hz; `before` runs in it before its own code
+ * @property {() => Promise<void>} closePages those that a failed test has left open, so that the next one has quiet
  * @property {() => Promise<void>} close
  */
 
 /**
- * @param {{ microphone?: 'fake' | 'denied' | 'none' }} [options]
+ * @param {{ microphone?: 'fake' | 'denied' | 'none', host?: string, autoplay?: boolean }} [options] `host` is a name under
+ *   which this machine is found too; without `autoplay` a page sounds only after a click, as in most people's browsers
  * @returns {Promise<Browser>}
  */
-export async function startChromium({ microphone = 'fake' } = {}) {
+export async function startChromium({ microphone = 'fake', host, autoplay = true } = {}) {
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update'];
-  args.push('--disable-sync', '--autoplay-policy=no-user-gesture-required');
+  args.push('--disable-sync', `--autoplay-policy=${autoplay ? 'no-user-gesture-required' : 'document-user-activation-required'}`);
+  if (host) args.push(`--host-resolver-rules=MAP ${host} 127.0.0.1`);
   if (microphone !== 'none') args.push('--use-fake-device-for-media-stream');
   args.push(`--use-fake-ui-for-media-stream${microphone === 'denied' ? '=deny' : ''}`);
   const browser = await chromium.launch({ executablePath: program('chromium'), args, timeout: PATIENCE });
   return {
-    page: async ({ width = 1280, height = 800, dark = false, before } = {}) => {
+    closePages: async () => void (await Promise.all(browser.contexts().map((context) => context.close()))),
+    page: async ({ width = 1280, height = 800, dark = false, tone, before } = {}) => {
       const viewport = { width, height };
       const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB' });
       const page = await context.newPage();
       await page.addInitScript(installEar);
+      if (tone) await page.addInitScript(installMouth, tone);
       if (before) await page.addInitScript(before);
       return new Page(page, () => context.close());
     },
@@ -155,11 +177,17 @@ export async function startFirefox() {
       'media.autoplay.blocking_policy': 0,
     },
   });
+  const first = browser.defaultBrowserContext();
   return {
-    page: async ({ before } = {}) => {
+    closePages: async () => {
+      const others = browser.browserContexts().filter((context) => context !== first);
+      await Promise.all(others.map((context) => context.close()));
+    },
+    page: async ({ tone, before } = {}) => {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
       await page.evaluateOnNewDocument(installEar);
+      if (tone) await page.evaluateOnNewDocument(installMouth, tone);
       if (before) await page.evaluateOnNewDocument(before);
       return new Page(page, () => context.close());
     },

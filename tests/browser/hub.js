@@ -14,16 +14,22 @@ const PATIENCE = 20_000;
 /**
  * @typedef {object} Hub
  * @property {string} address without a slash at its end
+ * @property {string} recordings the folder of its recordings
  * @property {() => Promise<void>} stop as SIGTERM does
  * @property {() => Promise<void>} kill as a crash does
  */
 
-/** @returns {Promise<Hub>} */
-export async function startHub() {
-  const recordings = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  const hub = spawn(BINARY, ['serve', '--listen', '127.0.0.1:0', '--recordings', recordings], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+/**
+ * @param {object} [options]
+ * @param {number} [options.grace] how long a session waits for another track, in seconds
+ * @param {number} [options.port] 0 takes a free one
+ * @param {string} [options.folder] of recordings; who gives one removes it
+ * @returns {Promise<Hub>}
+ */
+export async function startHub({ grace = 10, port = 0, folder } = {}) {
+  const recordings = folder ?? (await mkdtemp(join(tmpdir(), 'roomtone-')));
+  const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
+  const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(hub, 'exit');
   let output = '';
   const address = await new Promise((resolve, reject) => {
@@ -46,7 +52,7 @@ export async function startHub() {
     const timer = setTimeout(() => hub.kill('SIGKILL'), PATIENCE);
     await ended;
     clearTimeout(timer);
-    await rm(recordings, { recursive: true, force: true });
+    if (!folder) await rm(recordings, { recursive: true, force: true });
   };
-  return { address, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  return { address, recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }

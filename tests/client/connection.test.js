@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import { RoomClient, roomAddress } from '../../src/client/connection.js';
+import { recordingAddress, RoomClient, roomAddress } from '../../src/client/connection.js';
 import { encode } from '../../src/client/packets.js';
+import { backoff, mayReturn } from '../../src/client/reconnect.js';
 
 const ANN = { id: 'a', name: 'Ann' };
 const BEN = { id: 'b', name: 'Ben' };
@@ -26,11 +27,15 @@ class FakeSocket {
   /** @type {((event: { code: number, reason: string }) => void) | null} */
   onclose = null;
 
+  /** How many were opened. */
+  static opened = 0;
+
   /** @param {string} address @param {string} protocol */
   constructor(address, protocol) {
     this.address = address;
     this.protocol = protocol;
     FakeSocket.last = this;
+    FakeSocket.opened += 1;
   }
 
   /** @param {string | Uint8Array} data */
@@ -56,14 +61,18 @@ class FakeSocket {
 /** @type {FakeSocket} */
 FakeSocket.last = /** @type {any} */ (null);
 
-/** A client, the hub's end of its socket, and everything that the client emits. */
-function connect() {
+/**
+ * A client, the hub's end of its socket, and everything that the client emits.
+ *
+ * @param {Partial<ConstructorParameters<typeof RoomClient>[0]>} [options]
+ */
+function connect(options = {}) {
   let now = 1000;
   const address = roomAddress('http://hub:1/', 'studio', { name: 'Ann' });
-  const client = new RoomClient({ address, WebSocket: /** @type {any} */ (FakeSocket), now: () => now });
+  const client = new RoomClient({ address, WebSocket: /** @type {any} */ (FakeSocket), now: () => now, ...options });
   /** @type {[string, any][]} */
   const events = [];
-  const names = ['state', 'participants', 'listeners', 'tracks', 'trackEnded', 'packets', 'chat', 'session', 'notice', 'published', 'received', 'durable', 'pong'];
+  const names = ['state', 'participants', 'listeners', 'tracks', 'trackEnded', 'packets', 'chat', 'session', 'replay', 'notice', 'published', 'received', 'durable', 'pong'];
   for (const name of names) client.on(name, (value) => events.push([name, structuredClone(value)]));
   client.connect();
   const tick = (/** @type {number} */ millis) => {
@@ -80,9 +89,9 @@ function causeOf({ state }) {
   return state.kind === 'closed' ? state.cause : null;
 }
 
-/** The same after the hub's welcome. */
-function join() {
-  const joined = connect();
+/** The same after the hub's welcome. @param {Parameters<typeof connect>[0]} [options] */
+function join(options) {
+  const joined = connect(options);
   joined.hub.says(WELCOME);
   joined.events.length = 0;
   return joined;
@@ -103,6 +112,11 @@ beforeEach(() => {
   Object.assign(globalThis, { setInterval: set, clearInterval: clear });
 });
 afterEach(() => void Object.assign(globalThis, { setInterval, clearInterval }));
+
+test('a replay’s address says from where', () => {
+  assert.equal(recordingAddress('https://hub/recordings/x', 'a-b'), 'wss://hub/recordings/a-b/ws');
+  assert.equal(recordingAddress('http://hub:1', 'a-b', { from: -12.5 }), 'ws://hub:1/recordings/a-b/ws?from=-12.5');
+});
 
 test('a welcome tells who and what is here', () => {
   const { client, hub } = connect();
@@ -250,4 +264,128 @@ test('a page that slept for minutes is not lost when it wakes', () => {
     assert.equal(client.state.kind, 'joined');
     hub.says({ type: 'pong', time: 0 });
   }
+});
+
+test('a replay’s notice restates who and what is there, and its commands go out', () => {
+  const { client, hub, events } = join();
+  const cem = { id: 'c', name: 'Cem' };
+  const notice = { state: 'playing', at: 12.5, duration: 60, participants: [cem], tracks: [{ ...TRACK, track: 9, participant: 'c' }], seek: 2 };
+  hub.says({ type: 'replay', ...notice });
+  assert.deepEqual(events[0], ['replay', notice]);
+  assert.deepEqual([[...client.participants.keys()], [...client.tracks.keys()]], [['c'], [9]]);
+  client.seek(1.5);
+  client.pause();
+  client.play();
+  assert.deepEqual(hub.said, [{ type: 'seek', at: 1.5 }, { type: 'pause' }, { type: 'play' }]);
+});
+
+/** Timeouts that the test ends, and a network that it brings back. */
+function patience() {
+  /** @type {{ wait: number, run: () => void }[]} */
+  const waiting = [];
+  const network = new EventTarget();
+  const timers = {
+    setInterval: (/** @type {any} */ ...all) => globalThis.setInterval(.../** @type {[() => void]} */ (all)),
+    clearInterval: (/** @type {any} */ timer) => globalThis.clearInterval(timer),
+    setTimeout: (/** @type {() => void} */ run, /** @type {number} */ wait) => (waiting.push({ wait, run }), waiting.at(-1)),
+    clearTimeout: (/** @type {any} */ timer) => void (waiting.includes(timer) && waiting.splice(waiting.indexOf(timer), 1)),
+  };
+  const options = { reconnect: true, backoff: (/** @type {number} */ attempt) => attempt * 100, timers: /** @type {any} */ (timers), network };
+  return { options, waiting, network };
+}
+
+test('a lost connection is tried again, later each time, until it is welcomed and told everything anew', () => {
+  const { options, waiting } = patience();
+  const { client, hub, events } = join(options);
+  client.publish({ source: 'container' });
+  const opened = FakeSocket.opened;
+  hub.onclose?.({ code: 1006, reason: '' });
+  assert.deepEqual(client.state, { kind: 'reconnecting', attempt: 1, retryAt: 1100 });
+  for (const attempt of [2, 3]) {
+    waiting.shift()?.run();
+    assert.equal(FakeSocket.opened, opened + attempt - 1);
+    FakeSocket.last.onclose?.({ code: 1006, reason: '' });
+    assert.deepEqual(client.state, { kind: 'reconnecting', attempt, retryAt: 1000 + attempt * 100 });
+  }
+  waiting.shift()?.run();
+  client.chat('said to nobody');
+  assert.deepEqual(FakeSocket.last.sent, []);
+  events.length = 0;
+  FakeSocket.last.says({ ...WELCOME, participant: { id: 'a2', name: 'Ann' }, participants: [], tracks: [], session: null });
+  assert.deepEqual(events.map(([name]) => name), ['state', 'participants', 'listeners', 'tracks', 'session']);
+  assert.deepEqual([client.participants.size, client.tracks.size, waiting.length], [0, 0, 0]);
+  assert.equal(client.publish({ source: 'container' }), 1, 'nothing is announced on the new connection');
+});
+
+test('the wait begins again at its shortest once a connection has held', () => {
+  const { options, waiting } = patience();
+  const { client, hub, tick } = join(options);
+  const attempts = [];
+  let socket = hub;
+  for (const held of [false, false, true]) {
+    if (held) tick(5000);
+    socket.onclose?.({ code: 1001, reason: '' });
+    attempts.push(client.state.kind === 'reconnecting' && client.state.attempt);
+    waiting.shift()?.run();
+    socket = FakeSocket.last;
+    socket.says(WELCOME);
+  }
+  assert.deepEqual(attempts, [1, 2, 1]);
+});
+
+test('a network that is back is tried at once', () => {
+  const { options, waiting, network } = patience();
+  const { client, hub } = join(options);
+  network.dispatchEvent(new Event('online'));
+  const opened = FakeSocket.opened;
+  hub.onclose?.({ code: 1006, reason: '' });
+  network.dispatchEvent(new Event('online'));
+  network.dispatchEvent(new Event('online'));
+  assert.deepEqual([FakeSocket.opened, waiting.length], [opened + 1, 0]);
+  FakeSocket.last.says(WELCOME);
+  assert.equal(client.state.kind, 'joined');
+});
+
+test('a hub that takes the connection and says nothing is tried again', () => {
+  const { options } = patience();
+  const { client, hub, tick } = join(options);
+  hub.onclose?.({ code: 1006, reason: '' });
+  client.retry();
+  const silent = FakeSocket.last;
+  for (let round = 0; round < 5; round += 1) tick(5000);
+  assert.deepEqual([silent.closedWith, client.state.kind], [4008, 'reconnecting']);
+});
+
+test('who leaves while it is tried again has left, and what would be refused again is not tried', () => {
+  const { options, waiting } = patience();
+  const { client, hub } = join(options);
+  hub.onclose?.({ code: 1006, reason: '' });
+  client.leave();
+  assert.deepEqual([causeOf(client), waiting.length], ['left', 0]);
+
+  const refused = join(options);
+  refused.hub.says({ type: 'error', code: 'not_allowed', message: 'who only listens cannot publish' });
+  refused.hub.onclose?.({ code: 1008, reason: 'who only listens cannot publish' });
+  assert.equal(causeOf(refused.client), 'hub');
+
+  const first = connect(options);
+  first.hub.onclose?.({ code: 1006, reason: '' });
+  assert.equal(causeOf(first.client), 'unreachable', 'who never was in is told so');
+});
+
+test('each try asks for the address anew', () => {
+  const { options, waiting } = patience();
+  let from = 0;
+  const { hub } = join({ ...options, address: () => recordingAddress('http://hub', 'x', { from }) });
+  from = 7;
+  hub.onclose?.({ code: 1006, reason: '' });
+  waiting.shift()?.run();
+  assert.equal(FakeSocket.last.address, 'ws://hub/recordings/x/ws?from=7');
+});
+
+test('waits double up to a bound, and chance takes off up to a half', () => {
+  assert.deepEqual([1, 2, 3, 6, 60].map((attempt) => backoff(attempt, 1)), [1000, 2000, 4000, 30_000, 30_000]);
+  assert.equal(backoff(3, 0), 2000);
+  assert.deepEqual([1001, 1006, 1008, 1011, 1013].map((code) => mayReturn(code, false)), Array(5).fill(true));
+  assert.deepEqual([1003, 1007, 1009].map((code) => mayReturn(code, false)), Array(3).fill(false));
 });

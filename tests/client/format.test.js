@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { clock, count, size, when } from '../../src/client/format.js';
+import { ago, clock, count, size, when } from '../../src/client/format.js';
 import { barOf } from '../../src/client/level.js';
 import { closedSentence, noticeSentence } from '../../src/client/sentences.js';
 
@@ -20,6 +20,13 @@ test('near times are said in words', () => {
   assert.equal(said(new Date(2026, 10, 21, 23, 59)), 'Yesterday, 23:59');
   assert.equal(said(new Date(2026, 10, 2, 12, 0)), '2 Nov, 12:00');
   assert.equal(said(new Date(2025, 11, 31, 12, 0)), '31 Dec 2025, 12:00');
+});
+
+test('what is less than an hour old is told by its age', () => {
+  const now = new Date(2026, 10, 22, 9, 0);
+  const said = (/** @type {number} */ seconds) => ago(new Date(now.getTime() - seconds * 1000), now, 'en-GB');
+  assert.deepEqual([0, 59, 60, 3599, 3600].map(said), ['Just now', 'Just now', '1 min ago', '59 min ago', 'Today, 08:00']);
+  assert.deepEqual([-30, -600].map(said), ['Just now', 'Today, 09:10'], 'clocks differ');
 });
 
 test('a count has its word', () => {

@@ -167,6 +167,7 @@ async fn an_address_that_is_none_is_a_problem_before_the_upgrade() {
         ("/rooms/%00/ws".into(), 400, "invalid_name"),
         (format!("/rooms/a/ws?name={long}"), 400, "invalid_name"),
         ("/rooms/a/ws?name=%07".into(), 400, "invalid_name"),
+        ("/rooms/a/ws?name=%FF".into(), 400, "invalid_query"),
         ("/rooms/a/ws?name=a&name=b".into(), 400, "invalid_query"),
         ("/rooms/a/ws?publish=perhaps".into(), 400, "invalid_query"),
         ("/rooms/a/ws?format=f32le&rate=48000&channels=1".into(), 400, "not_supported"),

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use roomtone::archive::model::{RecordingId, State, Summary};
+use roomtone::edge::events::Event;
+use roomtone::hub::room::Description;
 use roomtone::media::opus;
 use roomtone::media::packet::Sequence;
-use roomtone::media::time::Ticks;
+use roomtone::media::time::{Ticks, UnixMillis};
 use roomtone::media::track::{Format, TrackNumber};
 use roomtone::wire::packets;
 use roomtone::wire::v1::{
@@ -17,13 +20,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::helpers::capture::{assert_same, data, heard};
+use crate::helpers::files::{root, rust_files};
 use crate::helpers::{Capture, Hub};
 
 const EXAMPLES: &str = "tests/interop/examples";
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
@@ -164,6 +164,46 @@ fn the_readme_has_every_message_of_the_hub_with_its_fields_and_no_other() {
         (serde_json::to_value(&notice).unwrap()["type"].as_str().unwrap().to_owned(), fields)
     });
     assert_eq!(table("### What the hub says"), said.collect());
+}
+
+#[test]
+fn the_readme_has_every_event_with_its_fields_and_no_other() {
+    let room = Description {
+        name: "studio".parse().unwrap(),
+        participants: vec![ann()],
+        listeners: 2,
+        tracks: vec![track()],
+        session: Some(session()),
+    };
+    let now = UnixMillis::new(1_800_000_000_000);
+    let recording = Summary {
+        id: RecordingId::new(now, [0; 10]),
+        room: room.name.clone(),
+        title: None,
+        keep: false,
+        started: now,
+        ended: None,
+        state: State::Live,
+        length: Ticks::ZERO,
+        bytes: 0,
+        people: Vec::new(),
+        tracks: 1,
+    };
+    let id = recording.id;
+    let events = one_of_each!(Event:
+        State { rooms: std::slice::from_ref(&room) },
+        Room { room: &room },
+        RoomGone { name: &room.name },
+        Recording { recording: Box::new(recording.into()) },
+        RecordingDeleted { id: id },
+        Alive {},
+    );
+    let told = events.iter().map(|event| {
+        let mut fields = fields(event);
+        assert!(fields.remove("type"));
+        (serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned(), fields)
+    });
+    assert_eq!(table("## Events"), told.collect());
 }
 
 #[test]
@@ -342,7 +382,7 @@ fn every_path_that_a_document_names_is_there() {
     let mut named = 0;
     let mut sources = Vec::new();
     for folder in ["src", "tests/main", "benches"] {
-        files(&root().join(folder), &mut sources);
+        sources.extend(rust_files(&root().join(folder)));
     }
     let documents = ["README.md", "Cargo.toml", "tests/run", "tests/captures/README.md"].map(|name| root().join(name));
     for path in documents.iter().chain(&sources) {
@@ -369,15 +409,4 @@ fn every_path_that_a_document_names_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(named > 60, "only {named} paths were found");
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }

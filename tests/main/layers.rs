@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::helpers::files::{root, rust_files};
+
 /// The layers from the bottom to the top, with the folders and files of each below `src`.
 const LAYERS: [(&str, &[&str]); 7] = [
     ("media", &["media"]),
@@ -16,25 +18,11 @@ const LAYERS: [(&str, &[&str]); 7] = [
 /// What those below `archive` must never touch.
 const PURE: [&str; 7] = ["std::fs", "std::net", "std::thread", "SystemTime", "Instant", "actix", "tokio"];
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 fn sources() -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    files(&root().join("src"), &mut found);
-    found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+    rust_files(&root().join("src"))
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 /// The place of a file's layer in [`LAYERS`].
@@ -116,7 +104,7 @@ fn no_file_is_past_five_hundred_lines() {
     let mut all = sources();
     for folder in ["tests/main", "benches"] {
         let mut found = Vec::new();
-        files(&root().join(folder), &mut found);
+        found.extend(rust_files(&root().join(folder)));
         all.extend(found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())));
     }
     let long: Vec<_> = all.iter().filter(|(_, text)| text.lines().count() > 500).map(|(path, _)| path).collect();

@@ -2,11 +2,15 @@
 
 mod bad_input;
 mod bad_streams;
+mod codec;
+mod derived;
 mod docs;
+mod events;
 mod floods;
 mod helpers;
 mod late_joiners;
 mod layers;
+mod made_again;
 mod plain;
 mod recording;
 mod replay;

@@ -126,6 +126,20 @@ async fn a_list_is_paged_newest_first_and_filtered() {
     assert_eq!(of("state=live").await.len(), 0);
     assert_eq!(of("to=2000-01-01T00:00:00Z").await.len(), 0);
     assert_eq!(of("from=2000-01-01").await.len(), 3);
+    assert_eq!(of("search=TWO").await, ["two"]);
+    assert_eq!(of("search=zoe&limit=1").await, ["three"]);
+    assert_eq!(of("search=tw+zo%C3%AB").await, ["two"]);
+    assert_eq!(of("search=two&room=one").await.len(), 0);
+    for nothing in ["", "%20", "+"] {
+        assert_eq!(of(&format!("search={nothing}")).await.len(), 3);
+    }
+    for hostile in ["%22", "%27%20OR%20%271%27=%271", "%25", "*", "%00", "%F0%9F%91%A9"] {
+        assert_eq!(of(&format!("search={hostile}")).await.len(), 0, "{hostile}");
+    }
+    let long = hub.get(&format!("/api/v1/recordings?search={}", "x".repeat(10 * 1024))).await;
+    assert_problem(long, StatusCode::BAD_REQUEST, "invalid_query").await;
+    let no_text = hub.get("/api/v1/recordings?search=%FF").await;
+    assert_problem(no_text, StatusCode::BAD_REQUEST, "invalid_query").await;
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The index: SQL, and rows to values and back. It knows no file and no promise about one.
 
+pub(super) mod derived;
 pub(super) mod read;
 pub(super) mod row;
+pub(super) mod search;
 pub(super) mod write;
 
 use std::path::Path;

@@ -10,6 +10,7 @@ use crate::media::opus;
 use crate::media::room::ParticipantName;
 use crate::media::track::{Format, TrackNumber};
 
+use super::derived;
 use super::row::{RowExt as _, undecodable};
 use super::write::{SpoolRow, Stream};
 
@@ -83,7 +84,8 @@ pub(in crate::archive) async fn recording(
     let tracks = tracks(connection, place.row).await?;
     let chat = chat(connection, place.row).await?;
     let attendance = attendance(connection, place.row).await?;
-    Ok(Some((place, Recording { summary, tracks, chat, attendance })))
+    let derived = derived::files(connection, place.row).await?;
+    Ok(Some((place, Recording { summary, tracks, chat, attendance, derived })))
 }
 
 async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Track>, sqlx::Error> {

@@ -14,7 +14,7 @@ use super::*;
 
 /// What a crash leaves.
 #[derive(Clone, Copy, Debug)]
-enum Crash {
+pub(super) enum Crash {
     /// `kill -9`: all that was written is there.
     Killed,
     /// Power loss: only what was synced is there.
@@ -24,15 +24,15 @@ enum Crash {
 }
 
 /// A copy of the folder after a crash, and what had been told by then.
-struct Left {
-    crash: Crash,
-    folder: PathBuf,
-    step: usize,
+pub(super) struct Left {
+    pub crash: Crash,
+    pub folder: PathBuf,
+    pub step: usize,
     told: Vec<Event>,
 }
 
 /// Copies what a crash leaves of `from`.
-fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf, Known>) {
+pub(super) fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf, Known>) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (path, target) = (entry.path(), to.join(entry.file_name()));
@@ -60,13 +60,13 @@ const TURNS: usize = 8;
 
 /// What crashes leave.
 #[derive(Default)]
-struct Copies {
-    steps: usize,
-    left: Vec<Left>,
+pub(super) struct Copies {
+    pub steps: usize,
+    pub left: Vec<Left>,
 }
 
 /// A disk that keeps what a crash would leave before each `every`th thing that it is asked, from the `first` on.
-fn copying(
+pub(super) fn copying(
     root: &Path,
     to: &Path,
     (first, every): (usize, usize),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use crate::archive::model::{EndReason, State};
 use crate::archive::session_file::SessionFile;
-use crate::archive::{Change, Error, ListQuery};
+use crate::archive::{Change, Changed, Error, ListQuery};
 
 use super::*;
 
@@ -188,4 +188,55 @@ async fn a_recording_is_opened_once_for_all_who_play_it_and_a_live_one_anew() {
     rig.ask(archive.delete(id(2))).await.unwrap();
     assert!(matches!(archive.open_recording(id(2), at(60_000)).await, Err(Error::NotFound)));
     assert!(matches!(archive.open_recording(id(3), at(0)).await, Err(Error::NotFound)));
+}
+
+/// What those who watch were told since the last time.
+fn changes(watched: &mut broadcast::Receiver<Changed>) -> Vec<Changed> {
+    std::iter::from_fn(|| watched.try_recv().ok()).collect()
+}
+
+/// The one summary that was told.
+fn only(watched: &mut broadcast::Receiver<Changed>) -> crate::archive::model::Summary {
+    let told = changes(watched);
+    match &told[..] {
+        [Changed::Recording(summary)] => (**summary).clone(),
+        other => panic!("one recording was to be told, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn those_who_watch_are_told_of_all_but_that_a_recording_grows() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let mut watched = rig.archive.watch();
+    let writer = rig.begin(id(1));
+    rig.round().await;
+    assert_eq!(changes(&mut watched), [], "nothing is in the index before the first part");
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..5));
+    rig.round().await;
+    let told = only(&mut watched);
+    assert_eq!((told.id, told.state, told.people.len()), (id(1), State::Live, 1));
+    writer.append(ONE, packets(5..10));
+    rig.round().await;
+    assert_eq!(changes(&mut watched), []);
+    writer.begin_part(part(TWO, 1));
+    rig.round().await;
+    assert_eq!(only(&mut watched).people.len(), 2);
+    writer.state(State::Grace);
+    rig.round().await;
+    assert_eq!(only(&mut watched).state, State::Grace);
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 60_000));
+    rig.round().await;
+    let told = only(&mut watched);
+    assert_eq!((told.state, told.length), (State::Ended(EndReason::Finished), Ticks::from_millis(200)));
+
+    let archive = rig.archive.clone();
+    let title = Some(Some("Morning show".to_owned()));
+    let changed = rig.ask(archive.change(id(1), Change { title, keep: None })).await.unwrap();
+    assert_eq!(only(&mut watched), changed);
+    assert!(rig.ask(archive.delete(id(2))).await.is_err());
+    assert_eq!(changes(&mut watched), []);
+    rig.ask(archive.delete(id(1))).await.unwrap();
+    assert_eq!(changes(&mut watched), [Changed::Deleted(id(1))]);
 }

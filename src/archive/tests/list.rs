@@ -107,7 +107,7 @@ async fn every_list_is_a_seek_in_its_own_index_and_sorts_nothing() {
             "room=? AND state=? AND started_unix_millis>? AND (started",
         ),
     ] {
-        let explain = format!("EXPLAIN QUERY PLAN {}", statement(room, state));
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement(false, room, state));
         let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         let used = format!("SEARCH recordings USING INDEX {index} (");

@@ -1,10 +1,12 @@
 //! Tests of the archive as a whole: the writer driven step by step, without its thread, and the disk under a stand-in.
 
 mod crash;
+mod derived;
 mod handle;
 mod list;
 mod order;
 mod recovery;
+mod search;
 mod stand_in;
 mod writer;
 
@@ -15,9 +17,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
+use super::derived::Orders;
+use super::handle::CHANGES;
 use super::lock::Lock;
 use super::model::{Anchor, Gap, GapCause, RecordingId};
 use super::open::{self, OpenError, Options};
@@ -48,6 +52,8 @@ struct Rig {
     told: Told,
     writer: Writer,
     inbox: mpsc::UnboundedReceiver<Command>,
+    orders: Arc<Orders>,
+    commands: mpsc::UnboundedSender<Command>,
     _lock: Lock,
 }
 
@@ -58,10 +64,12 @@ impl Rig {
 
     async fn open_on(folder: &Path, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let options = Options { folder: folder.to_owned(), sync_period: Duration::ZERO };
-        let (writer, lock, recovered) = open::open(&options, NOW, store).await?;
+        let (orders, changed) = (Arc::new(Orders::default()), broadcast::Sender::new(CHANGES));
+        let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone(), changed.clone()).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let archive = Archive::new(folder.to_owned(), index::readers(&folder.join(names::INDEX)), commands);
-        Ok(Self { archive, recovered, told: Told::default(), writer, inbox, _lock: lock })
+        let readers = index::readers(&folder.join(names::INDEX));
+        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone(), changed);
+        Ok(Self { archive, recovered, told: Told::default(), writer, inbox, orders, commands, _lock: lock })
     }
 
     /// Begins a recording in the room `studio`; what it is told goes to `told`.
@@ -93,6 +101,15 @@ impl Rig {
                 Some(command) = self.inbox.recv() => self.writer.handle(command).await,
             }
         }
+    }
+
+    /// Lets go of everything, and waits until nobody touches the index any more: a connection that is only dropped is
+    /// closed later, by its own thread, which then removes files beside the index.
+    async fn close(self) {
+        let Self { archive, writer, inbox, .. } = self;
+        drop(inbox);
+        archive.close().await;
+        writer.close().await;
     }
 
     /// What was told since the last time.

@@ -18,7 +18,7 @@ async fn left_open(folder: &Path) {
     writer.append(ONE, packets(3..5));
     rig.round().await;
     // The handle goes, but the writer is dead before it could hear of that.
-    drop(rig);
+    rig.close().await;
     drop(writer);
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::archive::store::{Disk, Handle, Store};
@@ -40,6 +41,8 @@ pub struct StandIn {
     disk: Disk,
     known: HashMap<PathBuf, Known>,
     before: Before,
+    /// Bytes that it says are free, if those are fewer than there are.
+    pub free: Arc<AtomicU64>,
 }
 
 impl StandIn {
@@ -47,7 +50,13 @@ impl StandIn {
         root: &Path,
         before: impl FnMut(&Asked, &HashMap<PathBuf, Known>) -> io::Result<()> + Send + 'static,
     ) -> Box<Self> {
-        Box::new(Self { root: root.to_owned(), disk: Disk, known: HashMap::new(), before: Box::new(before) })
+        Box::new(Self {
+            root: root.to_owned(),
+            disk: Disk,
+            known: HashMap::new(),
+            before: Box::new(before),
+            free: Arc::new(u64::MAX.into()),
+        })
     }
 
     /// One that keeps a log, in which the test may write, too.
@@ -115,8 +124,8 @@ impl Store for StandIn {
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Asked::Rename, to)?;
         if let Some(known) = self.known.remove(from) {
-            // Either file may be there after a crash; both are whole.
-            self.known.insert(to.to_owned(), Known { named: true, ..known });
+            // Where a file had the name, either may be there after a crash; both are whole.
+            self.known.insert(to.to_owned(), Known { named: to.exists(), ..known });
         }
         self.disk.rename(from, to)
     }
@@ -142,6 +151,10 @@ impl Store for StandIn {
 
     fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)> {
         self.disk.read(path, from)
+    }
+
+    fn free(&mut self, path: &Path) -> io::Result<u64> {
+        Ok(self.disk.free(path)?.min(self.free.load(Ordering::Relaxed)))
     }
 
     fn committed(&mut self) {

@@ -6,21 +6,14 @@ use std::io::{Read, Seek};
 use crate::archive::TrackSound;
 use crate::archive::model::{Chat, EndReason, Restart, State};
 use crate::archive::session_file::SessionFile;
-use crate::container::webm;
+use crate::container::{judge, webm};
 
 use super::*;
 
 /// The packets of a real browser, and its head.
 fn captured() -> (opus::Head, Vec<Packet>) {
-    let path = [env!("CARGO_MANIFEST_DIR"), "tests", "captures", "firefox-webm-opus", "chunks.bin"];
-    let messages = fs::read(path.iter().collect::<PathBuf>()).unwrap();
     let mut demuxer = webm::Demuxer::new();
-    let mut rest = messages.as_slice();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let (message, after) = after.split_at(u32::from_le_bytes(*length) as usize);
-        demuxer.push(message);
-        rest = after;
-    }
+    demuxer.push(&judge::captures::messages("firefox-webm-opus").concat());
     let (mut head, mut packets) = (None, Vec::new());
     while let Some(event) = demuxer.pull().unwrap() {
         match event {

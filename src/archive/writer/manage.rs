@@ -5,10 +5,11 @@ use std::path::Path;
 
 use sqlx::{Connection as _, SqliteConnection};
 
+use super::DerivedNews;
 use super::recording::Trouble;
 use super::round::Writer;
-use crate::archive::handle::{Change, Error};
-use crate::archive::index::{read, write};
+use crate::archive::handle::{Change, Changed, Error};
+use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::session_file::SessionFile;
@@ -28,11 +29,18 @@ impl From<Trouble> for Error {
 
 impl Writer {
     pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
-        let (place, _) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        let (place, before) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
+        let mut outdated = false;
         if let Some(title) = change.title {
             let title = title.as_deref().map(str::trim).filter(|title| !title.is_empty());
             write::title(&mut transaction, place.row, title).await?;
+            search::refresh(&mut transaction, id).await?;
+            outdated = before.title.as_deref() != title;
+        }
+        if outdated {
+            // The title stands in what is derived.
+            derived::outdated(&mut transaction, place.row).await?;
         }
         if let Some(keep) = change.keep {
             write::keep(&mut transaction, place.row, keep).await?;
@@ -40,6 +48,10 @@ impl Writer {
         write::session_file_stale(&mut transaction, place.row, true).await?;
         transaction.commit().await?;
         self.store.committed();
+        if outdated {
+            self.orders.ask(id);
+        }
+        self.tell_changed(id).await;
         replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
         let (_, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         Ok(summary)
@@ -52,7 +64,33 @@ impl Writer {
         }
         write::deleting(&mut self.connection, place.row).await?;
         self.store.committed();
+        self.tell(Changed::Deleted(id));
         unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
+        Ok(())
+    }
+
+    /// Says in the index what the maker has made.
+    pub(super) async fn derived(&mut self, id: RecordingId, news: DerivedNews) -> Result<(), Error> {
+        let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        let mut transaction = self.connection.begin().await?;
+        match news {
+            DerivedNews::Made(mut file, title) => {
+                if title != summary.title {
+                    file.recipe = 0;
+                }
+                derived::file(&mut transaction, place.row, &file).await?;
+            }
+            DerivedNews::All(recipes, title) => {
+                let recipes = if title == summary.title { recipes } else { 0 };
+                derived::all_made(&mut transaction, place.row, recipes).await?;
+            }
+            DerivedNews::Gone(what) => {
+                derived::forget(&mut transaction, place.row, what).await?;
+                derived::all_made(&mut transaction, place.row, 0).await?;
+            }
+        }
+        transaction.commit().await?;
+        self.store.committed();
         Ok(())
     }
 

@@ -24,7 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::handle::{Change, Error};
-use super::model::{Anchor, Attendance, Chat, EndReason, Gap, RecordingId, Restart, State, Summary};
+use super::model::{
+    Anchor, Attendance, Chat, Derived, DerivedFile, EndReason, Gap, RecordingId, Restart, State, Summary,
+};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
@@ -229,6 +231,15 @@ pub(super) enum Command {
         /// When it is gone.
         reply: Reply<()>,
     },
+    /// The maker tells of what is derived from a recording.
+    Derived {
+        /// Which.
+        id: RecordingId,
+        /// What it tells.
+        news: DerivedNews,
+        /// When the index says it.
+        reply: Reply<()>,
+    },
     /// Someone asks whether the disk can be written.
     Probe {
         /// Whether it can.
@@ -241,6 +252,18 @@ pub(super) enum Command {
     },
 }
 
+/// What the maker tells. A title is the one that it worked with: where it is another by now, the index says that all is to be
+/// made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DerivedNews {
+    /// A file is there, and durable.
+    Made(DerivedFile, Option<String>),
+    /// All files are there, by recipes of this sum.
+    All(u32, Option<String>),
+    /// A file is not there any more, or not as it was.
+    Gone(Derived),
+}
+
 /// Where an answer goes. Who has stopped waiting for it does not hear it.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -251,6 +274,7 @@ impl fmt::Debug for Command {
             Self::Step(id, step) => f.debug_tuple("Step").field(id).field(step).finish(),
             Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
             Self::Delete { id, .. } => f.debug_tuple("Delete").field(id).finish(),
+            Self::Derived { id, news, .. } => f.debug_tuple("Derived").field(id).field(news).finish(),
             Self::Probe { .. } => f.write_str("Probe"),
             Self::Close { .. } => f.write_str("Close"),
         }

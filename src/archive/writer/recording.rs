@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::archive::index::write;
+use crate::archive::index::{search, write};
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::names;
 use crate::archive::store::Store;
@@ -287,6 +287,9 @@ impl Recording {
         }
         if let Some((reason, at)) = self.end {
             write::end(c, row, reason, at).await?;
+        }
+        if !self.tracks.values().all(Track::is_indexed) {
+            search::refresh(c, self.id).await?;
         }
         if news {
             write::session_file_stale(c, row, true).await?;

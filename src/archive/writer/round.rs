@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::broadcast;
 
 use super::Command;
 use super::manage;
 use super::recording::{Fault, Indexed, Recording, Trouble};
-use crate::archive::index::write;
+use crate::archive::derived::Orders;
+use crate::archive::handle::Changed;
+use crate::archive::index::{read, write};
 use crate::archive::model::RecordingId;
 use crate::archive::store::Store;
 
@@ -20,13 +24,24 @@ pub(in crate::archive) struct Writer {
     run: i64,
     pub(super) store: Box<dyn Store>,
     pub(super) connection: SqliteConnection,
+    /// What the maker is to make.
+    pub(super) orders: Arc<Orders>,
+    /// Those who watch the list of recordings.
+    pub(super) changed: broadcast::Sender<Changed>,
     /// The recordings that are being made, and those that a fault ended and the index does not know it yet.
     pub(super) recordings: BTreeMap<RecordingId, Recording>,
 }
 
 impl Writer {
-    pub fn new(root: PathBuf, run: i64, store: Box<dyn Store>, connection: SqliteConnection) -> Self {
-        Self { root, run, store, connection, recordings: BTreeMap::new() }
+    pub fn new(
+        root: PathBuf,
+        run: i64,
+        store: Box<dyn Store>,
+        connection: SqliteConnection,
+        orders: Arc<Orders>,
+        changed: broadcast::Sender<Changed>,
+    ) -> Self {
+        Self { root, run, store, connection, orders, changed, recordings: BTreeMap::new() }
     }
 
     /// Takes a command. What is told of a recording waits for the next round; everything else is done at once.
@@ -47,6 +62,9 @@ impl Writer {
             }
             Command::Delete { id, reply } => {
                 let _ = reply.send(self.delete(id).await);
+            }
+            Command::Derived { id, news, reply } => {
+                let _ = reply.send(self.derived(id, news).await);
             }
             Command::Probe { reply } => {
                 let _ = reply.send(self.probe());
@@ -111,6 +129,18 @@ impl Writer {
         news: &[bool],
     ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
+        if let ([(_, recording)], [news]) = (round, news) {
+            // Alone it takes nobody with it, and mostly one is: two statements less.
+            let row = recording.index(&mut transaction, self.run, *news).await;
+            match row {
+                Ok(_) => {
+                    transaction.commit().await?;
+                    self.store.committed();
+                }
+                Err(_) => transaction.rollback().await?,
+            }
+            return Ok(vec![row]);
+        }
         let mut rows = Vec::with_capacity(round.len());
         for ((_, recording), &news) in round.iter().zip(news) {
             let mut savepoint = transaction.begin().await?;
@@ -131,6 +161,12 @@ impl Writer {
         let Indexed { spools, events, over } = indexed;
         let settled = self.settled(recording, spools, news).await;
         recording.tell(events);
+        if over {
+            self.orders.ask(recording.id);
+        }
+        if news && recording.row.is_some() {
+            self.tell_changed(recording.id).await;
+        }
         if let Err(trouble) = settled {
             if over {
                 // Index and sound are complete; what is left is for the next start, or a check.
@@ -158,6 +194,23 @@ impl Writer {
             manage::replace_session_file(&mut *self.store, &mut self.connection, &self.root, recording.id).await?;
         }
         Ok(())
+    }
+
+    /// Tells those who watch the list what it shows of a recording now.
+    pub(super) async fn tell_changed(&mut self, id: RecordingId) {
+        if self.changed.receiver_count() == 0 {
+            return;
+        }
+        match read::summary(&mut self.connection, id).await {
+            Ok(Some((_, summary))) => self.tell(Changed::Recording(Arc::new(summary))),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(recording = %id, "what has become of it cannot be told: {error}"),
+        }
+    }
+
+    /// Tells those who watch the list. Nobody may.
+    pub(super) fn tell(&self, changed: Changed) {
+        let _ = self.changed.send(changed);
     }
 
     /// Closes the connection to the index, which puts all of it into one file.

@@ -1,11 +1,14 @@
 //! The thread around the writer: commands in, a round each period. It is the only place here that knows of time passing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Command, Reply, Writer};
+use crate::archive::derived::{Orders, maker};
+use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
 use crate::archive::store::Disk;
@@ -16,7 +19,9 @@ use crate::media::time::UnixMillis;
 pub(in crate::archive) fn shell(
     options: Options,
     now: UnixMillis,
-    inbox: mpsc::UnboundedReceiver<Command>,
+    (commands, inbox): (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
+    orders: Arc<Orders>,
+    changed: broadcast::Sender<Changed>,
     opened: oneshot::Sender<Result<Recovered, OpenError>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -28,13 +33,23 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let (writer, lock, recovered) = match open::open(&options, now, Box::new(Disk)).await {
+        let opening = open::open(&options, now, Box::new(Disk), Arc::clone(&orders), changed);
+        let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
             Err(error) => {
                 let _ = opened.send(Err(error));
                 return;
             }
         };
+        let lock = Arc::new(lock);
+        let (root, held) = (options.folder.clone(), Arc::clone(&lock));
+        orders.begin();
+        let making = Arc::clone(&orders);
+        let thread = std::thread::Builder::new().name("maker".to_owned());
+        if let Err(error) = thread.spawn(move || maker(making, root, commands, held)) {
+            tracing::warn!("nothing is derived from recordings: {error}");
+            orders.end();
+        }
         let _ = opened.send(Ok(recovered));
         let waiting = write(writer, inbox, options.sync_period).await;
         drop(lock);

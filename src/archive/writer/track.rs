@@ -181,6 +181,11 @@ impl Track {
         Ok(())
     }
 
+    /// Whether the index has it.
+    pub const fn is_indexed(&self) -> bool {
+        self.indexed
+    }
+
     /// Whether there is anything for a round to do.
     pub fn dirty(&self) -> bool {
         !self.indexed || self.news() || self.logs().any(|log| log.dirty) || !self.settled.is_empty()

@@ -9,6 +9,7 @@
 mod demux;
 mod mux;
 mod page;
+mod salvage;
 mod search;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ mod tests;
 pub use demux::{Demuxer, Error, Event, PACKET_LIMIT};
 pub use mux::PartMuxer;
 pub use page::{Damage, LONGEST_PAGE, Page, PageReader, Piece, Torn};
+pub use salvage::Salvager;
 pub use search::{Place, Search, place_after};

@@ -239,6 +239,17 @@ impl PageReader {
         Ok(page)
     }
 
+    /// Passes over what is no good page, up to where the next may begin; gives how many bytes that is so far. For whoever
+    /// would rather have what follows damage than nothing: what it finds has a right checksum, like every page.
+    pub fn skip(&mut self) -> u64 {
+        let rest = &self.buffer[self.from..];
+        let next = (1..rest.len()).find(|&at| CAPTURE.starts_with(&rest[at..rest.len().min(at + CAPTURE.len())]));
+        let skipped = next.unwrap_or(rest.len());
+        self.from += skipped;
+        self.offset += skipped as u64;
+        skipped as u64
+    }
+
     /// Where the file ends, in bytes, given that all of it was pushed and pulled.
     ///
     /// # Errors

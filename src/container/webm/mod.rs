@@ -1,7 +1,7 @@
 //! WebM and Matroska (RFC 9559, on EBML, RFC 8794): a byte stream to Opus packets and back.
 //!
-//! What belongs here: one track of Opus out of whatever a browser's recorder or ffmpeg writes, as it streams in; and
-//! small whole files out of a few packets. What does not: seeking, Cues, video, encryption.
+//! What belongs here: one track of Opus out of whatever a browser's recorder or ffmpeg writes, as it streams in; small
+//! whole files out of a few packets; finished files of several tracks, which seek. What does not: video, encryption.
 //!
 //! The reader is our own. It must pass over video without holding it, say byte and element in every error, and keep within
 //! a bound whatever it is sent.
@@ -10,6 +10,7 @@ mod block;
 mod demux;
 mod ebml;
 mod error;
+pub mod file;
 mod head;
 pub mod mux;
 

@@ -63,22 +63,14 @@ fn fitting(pre_roll: &[Packet]) -> (u16, &[Packet]) {
 }
 
 /// A time in ms, to the nearest.
-fn millis(time: Ticks) -> u64 {
+pub(super) fn millis(time: Ticks) -> u64 {
     time.saturating_add(Ticks::new(24)).as_millis()
 }
 
 /// Everything before the first Cluster.
 fn file_head(head: opus::Head, duration: Option<Ticks>) -> Vec<u8> {
     let mut file = Vec::with_capacity(2048);
-    put_master(&mut file, Id::EBML, |to| {
-        ebml::put_unsigned(to, Id::EBML_VERSION, 1);
-        ebml::put_unsigned(to, Id::EBML_READ_VERSION, 1);
-        ebml::put_unsigned(to, Id::EBML_MAX_ID_LENGTH, 4);
-        ebml::put_unsigned(to, Id::EBML_MAX_SIZE_LENGTH, 8);
-        ebml::put(to, Id::DOC_TYPE, b"webm");
-        ebml::put_unsigned(to, Id::DOC_TYPE_VERSION, 4);
-        ebml::put_unsigned(to, Id::DOC_TYPE_READ_VERSION, 2);
-    });
+    put_ebml_head(&mut file);
     ebml::put_id(&mut file, Id::SEGMENT);
     file.extend_from_slice(&ebml::UNKNOWN_SIZE);
     put_master(&mut file, Id::INFO, |to| {
@@ -105,6 +97,19 @@ fn file_head(head: opus::Head, duration: Option<Ticks>) -> Vec<u8> {
         });
     });
     file
+}
+
+/// Appends the EBML header (RFC 8794 §11.2).
+pub(super) fn put_ebml_head(file: &mut Vec<u8>) {
+    put_master(file, Id::EBML, |to| {
+        ebml::put_unsigned(to, Id::EBML_VERSION, 1);
+        ebml::put_unsigned(to, Id::EBML_READ_VERSION, 1);
+        ebml::put_unsigned(to, Id::EBML_MAX_ID_LENGTH, 4);
+        ebml::put_unsigned(to, Id::EBML_MAX_SIZE_LENGTH, 8);
+        ebml::put(to, Id::DOC_TYPE, b"webm");
+        ebml::put_unsigned(to, Id::DOC_TYPE_VERSION, 4);
+        ebml::put_unsigned(to, Id::DOC_TYPE_READ_VERSION, 2);
+    });
 }
 
 /// Appends Clusters of these blocks, with their times in ms: one, or as many as it takes where a block is later than a
@@ -140,7 +145,7 @@ fn finish_cluster(file: &mut Vec<u8>, cluster: Option<(u64, Vec<u8>)>) {
 }
 
 /// Appends an element of other elements.
-fn put_master(to: &mut Vec<u8>, id: Id, children: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn put_master(to: &mut Vec<u8>, id: Id, children: impl FnOnce(&mut Vec<u8>)) {
     let mut data = Vec::with_capacity(128);
     children(&mut data);
     ebml::put(to, id, &data);

@@ -1,4 +1,4 @@
-//! A track as a file: its parts one after another, any range of them, as far as they are durable.
+//! Files: a track as its parts one after another, as far as they are durable, and what is derived; any range of them.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -16,38 +16,83 @@ use futures_util::stream::{self, Stream};
 
 use super::super::problem::{Kind, Problem};
 use super::condition::{self, Answer};
-use crate::archive::TrackSound;
-use crate::archive::model::RecordingId;
+use crate::archive::model::{Derived, RecordingId};
+use crate::archive::{Download, TrackSound};
+use crate::media::room::ParticipantName;
 use crate::media::time::UnixMillis;
 
 /// How much is read from the disk at a time.
 const READ: u64 = 64 * 1024;
 
-/// What a request for a track gets. The tag names the recording, the track and how much of it is durable: a part is only
-/// ever appended to, so the same tag is the same bytes.
-pub fn answer(request: &HttpRequest, id: RecordingId, number: u16, sound: TrackSound) -> Result<HttpResponse, Problem> {
-    let bytes = sound.bytes;
-    let tag = EntityTag::new_strong(format!("{id}-{number}-{bytes}"));
-    let modified = date(sound.modified);
+/// A file to be sent.
+#[derive(Debug)]
+pub struct Served {
+    /// The same tag is the same bytes.
+    tag: String,
+    modified: UnixMillis,
+    media_type: &'static str,
+    disposition: ContentDisposition,
+    /// The files that make it up, with how much of each is sent.
+    parts: Vec<(File, u64)>,
+    bytes: u64,
+}
+
+impl Served {
+    /// A track. The tag names the recording, the track and how much of it is durable: a part is only ever appended to.
+    pub fn track(id: RecordingId, number: u16, sound: TrackSound) -> Self {
+        let what = sound.title.as_deref().unwrap_or(sound.room.as_str());
+        Self {
+            tag: format!("{id}-{number}-{}", sound.bytes),
+            modified: sound.modified,
+            media_type: "audio/ogg; codecs=opus",
+            disposition: disposition(what, sound.started, Some(sound.name.as_str()), "ogg"),
+            bytes: sound.bytes,
+            parts: sound.parts.into_iter().map(|part| (part.file, part.bytes)).collect(),
+        }
+    }
+
+    /// Something derived. The tag names when it was made: made again, it is another.
+    pub fn derived(id: RecordingId, derived: Derived, file: Download) -> Self {
+        let (media_type, kind) = match derived {
+            Derived::Session | Derived::Track(_) => ("audio/webm; codecs=opus", "webm"),
+            Derived::Waveform(_) => ("application/json", "json"),
+        };
+        let what = file.title.as_deref().unwrap_or(file.room.as_str());
+        Self {
+            tag: format!("{id}-{:x}-{}", file.made_unix_nanos, file.bytes),
+            modified: UnixMillis::new(i64::try_from(file.made_unix_nanos / 1_000_000).unwrap_or(i64::MAX)),
+            media_type,
+            disposition: disposition(what, file.started, file.name.as_ref().map(ParticipantName::as_str), kind),
+            bytes: file.bytes,
+            parts: vec![(file.file, file.bytes)],
+        }
+    }
+}
+
+/// What a request for a file gets.
+pub fn answer(request: &HttpRequest, file: Served) -> Result<HttpResponse, Problem> {
+    let bytes = file.bytes;
+    let tag = EntityTag::new_strong(file.tag);
+    let modified = date(file.modified);
     let (status, first, last) = match condition::answer(request, &tag, modified, bytes) {
         Answer::Whole => (StatusCode::OK, 0, bytes.saturating_sub(1)),
         Answer::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last),
         Answer::NotModified => return Ok(described(StatusCode::NOT_MODIFIED, tag, modified).finish()),
         Answer::Failed => return Ok(described(StatusCode::PRECONDITION_FAILED, tag, modified).finish()),
         Answer::Unsatisfiable => {
-            let detail = format!("The track has {bytes} bytes so far.");
+            let detail = format!("The file has {bytes} bytes so far.");
             let range = format!("bytes */{bytes}");
             return Err(Problem::new(Kind::RangeNotSatisfiable, detail).with(header::CONTENT_RANGE, range));
         }
     };
     let mut response = described(status, tag, modified);
-    response.insert_header((header::CONTENT_TYPE, "audio/ogg; codecs=opus"));
-    response.insert_header(disposition(&sound));
+    response.insert_header((header::CONTENT_TYPE, file.media_type));
+    response.insert_header(file.disposition);
     if status == StatusCode::PARTIAL_CONTENT {
         response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{bytes}")));
     }
     let length = if bytes == 0 { 0 } else { last - first + 1 };
-    Ok(response.body(SizedStream::new(length, slice(sound, first, length))))
+    Ok(response.body(SizedStream::new(length, slice(file.parts, first, length))))
 }
 
 fn described(status: StatusCode, tag: EntityTag, modified: HttpDate) -> HttpResponseBuilder {
@@ -66,11 +111,13 @@ fn date(time: UnixMillis) -> HttpDate {
     (SystemTime::UNIX_EPOCH + since).into()
 }
 
-/// A name that a person knows again (RFC 6266): the title or the room, the day, who speaks.
-fn disposition(sound: &TrackSound) -> ContentDisposition {
-    let what = sound.title.as_deref().unwrap_or(sound.room.as_str());
-    let day = &sound.started.to_rfc3339()[..10];
-    let name = format!("{what} {day} {}.ogg", sound.name);
+/// A name that a person knows again (RFC 6266): the title or the room, the day, who speaks, the kind of file.
+fn disposition(what: &str, started: UnixMillis, who: Option<&str>, kind: &str) -> ContentDisposition {
+    let day = &started.to_rfc3339()[..10];
+    let name = match who {
+        Some(who) => format!("{what} {day} {who}.{kind}"),
+        None => format!("{what} {day}.{kind}"),
+    };
     let name: String = name.chars().map(|char| if r#"/\:*?"<>|"#.contains(char) { '_' } else { char }).collect();
     let ascii: String = name.chars().map(|char| if char.is_ascii() { char } else { '_' }).collect();
     let mut parameters = vec![DispositionParam::Filename(ascii)];
@@ -94,8 +141,8 @@ struct Rest {
 }
 
 /// `length` bytes of the parts from byte `first` on, read as they are sent.
-fn slice(sound: TrackSound, first: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> {
-    let parts = sound.parts.into_iter().rev().map(|part| (part.file, part.bytes)).collect();
+fn slice(mut parts: Vec<(File, u64)>, first: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    parts.reverse();
     let rest = Rest { parts, at: first, length };
     stream::try_unfold(rest, |rest| async move {
         if rest.length == 0 {
@@ -132,29 +179,13 @@ mod tests {
     use futures_util::TryStreamExt as _;
 
     use super::*;
-    use crate::archive::PartSound;
-    use crate::media::opus::Head;
-    use crate::media::track::Format;
 
-    fn sound(parts: &[&[u8]], title: Option<&str>, name: &str) -> TrackSound {
-        let format = Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 });
-        let part = |bytes: &&[u8]| {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(bytes).unwrap();
-            // What lies behind the durable bytes is never sent.
-            file.write_all(b"not durable").unwrap();
-            PartSound { file, bytes: bytes.len() as u64, format: format.clone() }
-        };
-        TrackSound {
-            room: "studio".parse().unwrap(),
-            title: title.map(str::to_owned),
-            name: name.parse().unwrap(),
-            started: UnixMillis::from_rfc3339("2026-11-22T09:28:00Z").unwrap(),
-            parts: parts.iter().map(part).collect(),
-            bytes: parts.iter().map(|part| part.len() as u64).sum(),
-            modified: UnixMillis::new(0),
-            grows: false,
-        }
+    fn file(bytes: &[u8]) -> (File, u64) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        // What lies behind the durable bytes is never sent.
+        file.write_all(b"not durable").unwrap();
+        (file, bytes.len() as u64)
     }
 
     #[actix_web::test]
@@ -163,7 +194,7 @@ mod tests {
         let whole = parts.concat();
         for first in 0..whole.len() {
             for length in 1..=whole.len() - first {
-                let stream = slice(sound(&parts, None, "Ann"), first as u64, length as u64);
+                let stream = slice(parts.map(file).into(), first as u64, length as u64);
                 let read: Vec<Bytes> = stream.try_collect().await.unwrap();
                 assert_eq!(read.concat(), whole[first..first + length]);
             }
@@ -172,9 +203,11 @@ mod tests {
 
     #[test]
     fn the_files_name_is_readable_and_safe() {
-        let name = |title, name| disposition(&sound(&[], title, name)).to_string();
-        assert_eq!(name(None, "Ann"), r#"attachment; filename="studio 2026-11-22 Ann.ogg""#);
-        let told = name(Some("a/b"), "Zoë");
+        let started = UnixMillis::from_rfc3339("2026-11-22T09:28:00Z").unwrap();
+        let name = |what, who, kind| disposition(what, started, who, kind).to_string();
+        assert_eq!(name("studio", Some("Ann"), "ogg"), r#"attachment; filename="studio 2026-11-22 Ann.ogg""#);
+        assert_eq!(name("studio", None, "webm"), r#"attachment; filename="studio 2026-11-22.webm""#);
+        let told = name("a/b", Some("Zoë"), "ogg");
         assert!(told.starts_with(r#"attachment; filename="a_b 2026-11-22 Zo_.ogg"; filename*=UTF-8''"#), "{told}");
     }
 }

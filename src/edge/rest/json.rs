@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::archive::model::{self, EndReason, GapCause, RecordingId};
+use crate::archive::model::{self, Derived, DerivedFile, EndReason, GapCause, RecordingId};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
@@ -25,6 +25,20 @@ pub struct Recording {
     tracks: Vec<Track>,
     chat: Vec<Chat>,
     attendance: Vec<Attendance>,
+    files: RecordingFiles,
+}
+
+/// The files of all tracks together.
+#[derive(Debug, Serialize)]
+struct RecordingFiles {
+    session: SessionFile,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionFile {
+    href: String,
+    /// Null until it is made.
+    bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +70,9 @@ struct Track {
     parts: Vec<Part>,
     gaps: Vec<Gap>,
     files: Files,
+    sizes: Sizes,
+    /// Whether some of it could not be read when its files were made: they go without that.
+    damaged: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +96,15 @@ struct Gap {
 #[derive(Debug, Serialize)]
 struct Files {
     ogg: String,
+    webm: String,
+    waveform: String,
+}
+
+/// In bytes; null until it is made.
+#[derive(Debug, Serialize)]
+struct Sizes {
+    ogg: u64,
+    webm: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,17 +151,28 @@ impl From<model::Summary> for Head {
 impl From<model::Recording> for Recording {
     fn from(recording: model::Recording) -> Self {
         let id = recording.summary.id;
+        let made = recording.derived;
         Self {
             head: recording.summary.into(),
-            tracks: recording.tracks.into_iter().map(|track| Track::new(id, track)).collect(),
+            tracks: recording.tracks.into_iter().map(|track| Track::new(id, track, &made)).collect(),
+            files: RecordingFiles {
+                session: SessionFile {
+                    href: format!("/api/v1/recordings/{id}/session.webm"),
+                    bytes: size(&made, Derived::Session),
+                },
+            },
             chat: recording.chat.into_iter().map(Chat::from).collect(),
             attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
         }
     }
 }
 
+fn size(made: &[DerivedFile], what: Derived) -> Option<u64> {
+    made.iter().find(|file| file.what == what).map(|file| file.bytes)
+}
+
 impl Track {
-    fn new(id: RecordingId, track: model::Track) -> Self {
+    fn new(id: RecordingId, track: model::Track, made: &[DerivedFile]) -> Self {
         let start = track.parts.first().map(|part| part.start.session).unwrap_or_default();
         let end = track.parts.last().map(|part| part.start.session.saturating_add(part.length)).unwrap_or_default();
         let gaps = track.gaps.iter().map(|gap| Gap {
@@ -143,15 +180,24 @@ impl Track {
             duration: gap.length.as_secs_f64(),
             cause: gap.cause,
         });
+        let address = format!("/api/v1/recordings/{id}/tracks/{}", track.number);
+        let bytes = track.parts.iter().map(|part| part.bytes).sum();
+        let of_track = [Derived::Track(track.number), Derived::Waveform(track.number)];
         Self {
             number: track.number,
             participant: track.participant,
             start: start.as_secs_f64(),
             duration: end.saturating_sub(start).as_secs_f64(),
-            bytes: track.parts.iter().map(|part| part.bytes).sum(),
+            bytes,
             format: track.parts.first().map(|part| part.format.clone()),
             gaps: gaps.collect(),
-            files: Files { ogg: format!("/api/v1/recordings/{id}/tracks/{}.ogg", track.number) },
+            files: Files {
+                ogg: format!("{address}.ogg"),
+                webm: format!("{address}.webm"),
+                waveform: format!("{address}/waveform.json"),
+            },
+            sizes: Sizes { ogg: bytes, webm: size(made, Derived::Track(track.number)) },
+            damaged: made.iter().any(|file| file.damaged && of_track.contains(&file.what)),
             parts: track.parts.into_iter().map(Part::from).collect(),
             name: track.name,
         }

@@ -4,7 +4,7 @@
 
 mod condition;
 mod download;
-mod json;
+pub mod json;
 mod recordings;
 mod rooms;
 
@@ -13,8 +13,8 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::Here;
 use super::problem::{self, Kind, Problem};
+use super::{Here, events};
 
 /// How long the disk may take to say that it is well.
 const READY: Duration = Duration::from_secs(2);
@@ -27,13 +27,18 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .app_data(web::QueryConfig::default().error_handler(problem::query))
         .app_data(web::JsonConfig::default().limit(BODY).error_handler(problem::body))
         .app_data(web::PathConfig::default().error_handler(problem::path))
-        .service(web::scope("/api/v1").configure(rooms::configure).configure(recordings::configure))
+        .service(
+            web::scope("/api/v1")
+                .configure(rooms::configure)
+                .configure(recordings::configure)
+                .configure(events::configure),
+        )
         .service(only(web::resource("/healthz").route(web::get().to(alive)).route(web::head().to(alive)), "GET, HEAD"))
         .service(only(web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)), "GET, HEAD"));
 }
 
 /// A resource that tells, to any other method, which ones it knows.
-fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
+pub(super) fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
     resource.default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(problem::not_allowed(&request, allowed))
     }))

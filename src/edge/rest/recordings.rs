@@ -1,20 +1,25 @@
 //! `/recordings`: the list, one, its tracks, its title, its end.
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::super::problem::{Kind, Problem};
+use super::super::query::Query;
 use super::super::{Edge, Here};
+use super::download::{self, Served};
 use super::json::{Recording, Summary};
-use super::{download, only};
-use crate::archive::model::{RecordingId, StateKind};
-use crate::archive::{Change, Limit, ListQuery};
+use super::only;
+use crate::archive::model::{Derived, RecordingId, StateKind};
+use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 200;
+/// When to ask again for what is being made.
+const RETRY_SECONDS: u32 = 1;
 
 pub fn configure(config: &mut web::ServiceConfig) {
     let list = web::resource("/recordings").route(web::get().to(list)).route(web::head().to(self::list));
@@ -26,10 +31,26 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let track = web::resource("/recordings/{id}/tracks/{number}.ogg")
         .route(web::get().to(track))
         .route(web::head().to(self::track));
+    let session = web::resource("/recordings/{id}/session.webm")
+        .route(web::get().to(session))
+        .route(web::head().to(self::session));
+    let track_webm = web::resource("/recordings/{id}/tracks/{number}.webm")
+        .route(web::get().to(track_webm))
+        .route(web::head().to(self::track_webm));
+    let waveform = web::resource("/recordings/{id}/tracks/{number}/waveform.json")
+        .route(web::get().to(waveform))
+        .route(web::head().to(self::waveform));
+    let mixed = web::resource("/recordings/{id}/waveform.json")
+        .route(web::get().to(mixed_waveform))
+        .route(web::head().to(mixed_waveform));
     config
         .service(only(list, "GET, HEAD"))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
-        .service(only(track, "GET, HEAD"));
+        .service(only(track, "GET, HEAD"))
+        .service(only(session, "GET, HEAD"))
+        .service(only(track_webm, "GET, HEAD"))
+        .service(only(waveform, "GET, HEAD"))
+        .service(only(mixed, "GET, HEAD"));
 }
 
 /// The query of a list, as it was written.
@@ -39,6 +60,7 @@ struct Filters {
     from: Option<String>,
     to: Option<String>,
     state: Option<String>,
+    search: Option<String>,
     limit: Option<u16>,
     cursor: Option<String>,
 }
@@ -52,14 +74,15 @@ impl Filters {
             from: self.from.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             to: self.to.as_deref().map(UnixMillis::from_rfc3339).transpose()?,
             state: state.map_err(|error| unknown(&error))?,
+            search: self.search.as_deref().map(Search::read).transpose()?.flatten(),
             limit: self.limit.map(Limit::new).transpose()?.unwrap_or_default(),
             cursor: self.cursor.map(|cursor| cursor.parse()).transpose()?,
         })
     }
 }
 
-async fn list(edge: Here, filters: web::Query<Filters>) -> Result<HttpResponse, Problem> {
-    let page = edge.archive.recordings(&filters.into_inner().query()?).await?;
+async fn list(edge: Here, Query(filters): Query<Filters>) -> Result<HttpResponse, Problem> {
+    let page = edge.archive.recordings(&filters.query()?).await?;
     let recordings: Vec<Summary> = page.recordings.into_iter().map(Summary::from).collect();
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(HttpResponse::Ok().json(json!({ "recordings": recordings, "next": next })))
@@ -72,7 +95,7 @@ async fn one(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem>
 
 async fn recording(edge: &Edge, id: RecordingId) -> Result<HttpResponse, Problem> {
     let found = edge.archive.recording(id).await?;
-    let recording = found.ok_or(crate::archive::Error::NotFound)?;
+    let recording = found.ok_or(archive::Error::NotFound)?;
     Ok(HttpResponse::Ok().json(Recording::from(recording)))
 }
 
@@ -108,10 +131,60 @@ async fn delete(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// The number of a track, as it stands in an address: what is no number is no track.
+fn track_number(number: &str) -> Result<TrackNumber, Problem> {
+    let number = number.parse().map_err(|_| archive::Error::NotFound)?;
+    Ok(TrackNumber::new(number))
+}
+
 async fn track(request: HttpRequest, edge: Here, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (id, number) = path.into_inner();
     let id: RecordingId = id.parse()?;
-    let number: u16 = number.parse().map_err(|_| crate::archive::Error::NotFound)?;
-    let sound = edge.archive.track_sound(id, TrackNumber::new(number)).await?;
-    download::answer(&request, id, number, sound)
+    let number = track_number(&number)?;
+    let sound = edge.archive.track_sound(id, number).await?;
+    download::answer(&request, Served::track(id, number.get(), sound))
+}
+
+async fn session(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, id.parse()?, Derived::Session).await
+}
+
+async fn track_webm(
+    request: HttpRequest,
+    edge: Here,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, path.0.parse()?, Derived::Track(track_number(&path.1)?)).await
+}
+
+async fn waveform(
+    request: HttpRequest,
+    edge: Here,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, path.0.parse()?, Derived::Waveform(track_number(&path.1)?)).await
+}
+
+/// The waveform of all tracks mixed, which comes with the mix.
+async fn mixed_waveform(id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id: RecordingId = id.parse()?;
+    let detail =
+        format!("There is no mix yet. Each track has its own: /api/v1/recordings/{id}/tracks/1/waveform.json.");
+    Err(Problem::new(Kind::NotSupported, detail))
+}
+
+/// A derived file, or how far it is.
+async fn derived(
+    request: &HttpRequest,
+    edge: &Edge,
+    id: RecordingId,
+    derived: Derived,
+) -> Result<HttpResponse, Problem> {
+    match edge.archive.derived(id, derived).await? {
+        Found::Made(file) => download::answer(request, Served::derived(id, derived, *file)),
+        Found::Making(progress) => Ok(HttpResponse::Accepted()
+            .insert_header((header::RETRY_AFTER, RETRY_SECONDS.to_string()))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .json(json!({ "progress": progress }))),
+    }
 }

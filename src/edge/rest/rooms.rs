@@ -43,5 +43,5 @@ async fn one(edge: Here, name: web::Path<String>) -> Result<HttpResponse, Proble
 async fn describe(entered: &Entered) -> Option<Description> {
     // A room that has just closed has nobody in it.
     let description = entered.room.send(Describe).await.ok()?;
-    (!description.participants.is_empty() || description.listeners > 0).then_some(description)
+    (!description.is_empty()).then_some(description)
 }

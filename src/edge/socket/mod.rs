@@ -9,6 +9,7 @@
 
 mod reader;
 mod sockets;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use crate::media::time::Moment;
 use crate::wire::frame;
 use reader::{Event, Reader};
 pub use sockets::{Connections, Limits, Seat, Sockets};
+use state::{Phase, State};
 
 /// What the kernel may hold for a listener, in bytes (it takes twice that for its own book-keeping). Left alone it hides
 /// up to 4 MB of a stall.
@@ -116,6 +118,12 @@ impl Handshake {
         Ok(Self { response, sockets: Rc::clone(sockets), seat })
     }
 
+    /// The connection's place, for a handler that answers the handshake through a body.
+    #[must_use]
+    pub fn into_seat(self) -> Seat {
+        self.seat
+    }
+
     /// Answers with 101, and runs `session` with the socket. When the session returns the connection is closed if it is
     /// still open, with 1000, and sees its end properly.
     pub fn accept<F, T>(self, on_skipped: OnSkipped, session: F) -> HttpResponse
@@ -150,29 +158,6 @@ pub struct Socket {
     sockets: Rc<Sockets>,
     this: Weak<Self>,
     _seat: Seat,
-}
-
-struct State {
-    queue: Queue,
-    phase: Phase,
-    /// Why the connection ends, once it does.
-    cause: Option<CloseCause>,
-    /// Whether nothing more will be read.
-    over: bool,
-    /// Whether the client was asked whether it is there, and has not said anything since.
-    asked: bool,
-    /// Whether a task waits for the socket to take more.
-    writing: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Frames may be pushed.
-    Open,
-    /// Our close waits or is sent; the client's is awaited until then.
-    Closing { until: Moment, answered: bool },
-    /// Nothing can be written any more.
-    Mute,
 }
 
 impl Socket {
@@ -445,23 +430,34 @@ impl Outbox for Socket {
     fn waiting(&self) -> usize {
         self.state.borrow().queue.bytes()
     }
-}
 
-impl State {
-    /// Nothing more can be written.
-    fn mute(&mut self) {
-        self.queue = Queue::default();
-        self.phase = Phase::Mute;
+    fn fail(&self) {
+        self.close(1011, "the room fell by a fault of the hub; join again");
     }
 
-    /// Nothing more will be read. The first cause counts.
-    fn end(&mut self, cause: CloseCause) -> CloseCause {
-        self.over = true;
-        *self.cause.get_or_insert(cause)
-    }
-
-    fn ended(&self) -> Option<CloseCause> {
-        if self.over { self.cause } else { None }
+    /// One frame to who keeps up, which nearly all are, goes out without being queued: what is not touched costs nothing.
+    fn give(&self, frames: &[&Frame], now: Moment) {
+        let mut state = self.state.borrow_mut();
+        let mut begun = 0;
+        if let [frame] = frames
+            && state.phase == Phase::Open
+            && state.queue.is_empty()
+        {
+            // Past tokio, whose notion of what the socket is ready for matters only once it takes no more.
+            begun = SockRef::from(&self.io).send(&frame.bytes).unwrap_or(0);
+            if begun == frame.bytes.len() {
+                return;
+            }
+        }
+        for frame in frames {
+            if state.phase == Phase::Open {
+                self.put(&mut state, Frame::clone(frame), now);
+            }
+        }
+        state.queue.written(begun);
+        if !state.writing {
+            self.write(&mut state);
+        }
     }
 }
 

@@ -95,6 +95,13 @@ impl Connections {
 #[derive(Debug)]
 pub struct Seat(Arc<Connections>);
 
+impl Seat {
+    /// Resolves when the connection is to end, since the hub stops.
+    pub async fn stopped(&self) {
+        self.0.stop.cancelled().await;
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -115,6 +122,12 @@ impl Sockets {
     /// None yet. `clock` is the hub's.
     pub fn new(connections: Arc<Connections>, limits: Limits, clock: impl Fn() -> Moment + 'static) -> Rc<Self> {
         Rc::new(Self { connections, limits, clock: Box::new(clock), open: RefCell::default() })
+    }
+
+    /// What each is held to.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Looks after the sockets for as long as anyone holds this, from a task on this worker's thread.

@@ -166,6 +166,31 @@ async fn all_that_was_sent_comes_before_the_end_however_it_ends() {
 }
 
 #[actix_web::test]
+async fn what_is_given_arrives_whole_and_in_order_also_where_the_socket_takes_a_part_of_it() {
+    let Pair { mut client, socket, .. } = pair().await;
+    let give = |number| socket.give(&[&sound(number, 30_000)], Moment::START);
+    let mut given = 0;
+    while socket.state.borrow().queue.is_empty() {
+        assert!(given < 1000, "the kernel takes everything");
+        give(given);
+        given += 1;
+    }
+    for _ in 0..10 {
+        give(given);
+        given += 1;
+    }
+    for number in 0..given {
+        let Some(WsFrame::Binary(bytes)) = client.next().await else { panic!("{number} is missing") };
+        assert_eq!((&bytes[..8], bytes.len()), (&number.to_be_bytes()[..], 30_000));
+    }
+    // Now that nothing waits any more, several at once.
+    socket.give(&[&sound(given, 8), &sound(given + 1, 8)], Moment::START);
+    for number in [given, given + 1] {
+        assert_eq!(client.next().await, Some(WsFrame::Binary(Bytes::copy_from_slice(&number.to_be_bytes()))));
+    }
+}
+
+#[actix_web::test]
 async fn a_message_in_parts_is_joined_and_pings_are_answered_between() {
     let mut pair = pair().await;
     let ping = Message::Ping(Bytes::from_static(b"there?"));

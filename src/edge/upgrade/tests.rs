@@ -46,6 +46,17 @@ impl TestServer {
         String::from_utf8(answer).unwrap()
     }
 
+    /// A client that has its answer, and five bytes of its body behind it.
+    async fn on_air(&self) -> TcpStream {
+        let mut socket = self.connect().await;
+        socket.write_all(b"PUT /keep HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\nfirst").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"on air") {
+            assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        socket
+    }
+
     async fn heard(self) -> String {
         actix_rt::task::spawn_blocking(move || self.said.recv_timeout(Duration::from_secs(20)).unwrap()).await.unwrap()
     }
@@ -286,13 +297,7 @@ async fn a_body_without_length_streams_to_its_end() {
 #[actix_web::test]
 async fn a_body_may_be_read_after_the_answer() {
     let server = start();
-    let mut socket = server.connect().await;
-    let head = "PUT /keep HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
-    socket.write_all(format!("{head}first").as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"on air") {
-        assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0);
-    }
+    let mut socket = server.on_air().await;
     socket.write_all(&[7; 100_000]).await.unwrap();
     socket.shutdown().await.unwrap();
     assert_eq!(socket.read(&mut [0]).await.unwrap(), 0);
@@ -302,13 +307,7 @@ async fn a_body_may_be_read_after_the_answer() {
 #[actix_web::test]
 async fn a_body_that_breaks_off_is_an_error() {
     let server = start();
-    let mut socket = server.connect().await;
-    let head = "PUT /keep HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
-    socket.write_all(format!("{head}first").as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"on air") {
-        assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0);
-    }
+    let socket = server.on_air().await;
     socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
     drop(socket);
     assert_eq!(server.heard().await, "5 error");

@@ -15,6 +15,12 @@
 //! - A gap is never longer than the wall time since the last packet plus 2 s, whatever a timestamp says, and never
 //!   leads further than 2 s ahead of real time. Past 60 s it is not filled: the part ends, the next begins.
 //! - Otherwise the place moves only by drift, at most 500 ppm, estimated over minutes from the least delayed arrivals.
+//!
+//! The capture times of `roomtone.v1` are source timestamps like those of a container: how they differ from packet to packet
+//! tells of jumps and pauses, where they begin tells nothing. They are not mapped onto the session's clock, though that
+//! would take the delay of a publisher's way here out of the place of its track: the offset between the two clocks is what a
+//! client measures, by `ping` and `pong`, and no word of the protocol tells it to the hub. What stays in is the least delay
+//! of that way, milliseconds to some tens of them: what its listeners hear too.
 
 mod drift;
 #[cfg(test)]

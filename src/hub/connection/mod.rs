@@ -125,6 +125,9 @@ pub enum Refusal {
     /// The hub stops.
     #[error("the hub stops")]
     Stopping,
+    /// The room is gone by a fault of ours.
+    #[error("the room fell by a fault of the hub; join again")]
+    Fallen,
 }
 
 /// A client that comes into a room.
@@ -164,7 +167,7 @@ pub async fn open(
         streams: HashMap::new(),
         budget: Budget::default(),
         _place: place,
-        _lease: lease,
+        lease,
     }
     .start();
     room.send(Join { participant, role, reads, fanout }).await.map_err(|_| Refusal::Stopping)?;
@@ -179,7 +182,7 @@ pub struct Connection {
     streams: HashMap<u16, Rc<RefCell<Stream>>>,
     budget: Budget,
     _place: Place,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl Connection {
@@ -361,10 +364,14 @@ impl Handler<Inbound> for Connection {
 
     fn handle(&mut self, Inbound { said, arrived }: Inbound, _: &mut Self::Context) -> Self::Result {
         let (room, member, clock) = (self.room.clone(), self.member, self.clock);
+        let lease = Lease::clone(&self.lease);
         let wait = self.spend(&said);
         let taken = self.take(said);
         let sending = async move {
-            let warnings = taken?.send(room, member, clock, arrived).await?;
+            let warnings = taken?.send(room, member, clock, arrived).await.map_err(|refusal| match refusal {
+                Refusal::Stopping if !lease.is_closed() => Refusal::Fallen,
+                refusal => refusal,
+            })?;
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }

@@ -134,6 +134,11 @@ impl Replay {
         Ok(replay)
     }
 
+    /// From here on the listener is spoken to through this.
+    pub fn speak_to(&mut self, outbox: Rc<dyn Outbox>) {
+        self.outbox = outbox;
+    }
+
     /// Takes a command. What it changes happens in the next turn.
     pub fn command(&mut self, command: Command) {
         let now = self.clock.now();

@@ -131,7 +131,7 @@ pub struct Ping {
 pub struct Describe;
 
 /// What is going on in a room.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Description {
     /// The room's name.
     pub name: RoomName,
@@ -145,10 +145,34 @@ pub struct Description {
     pub session: Option<Session>,
 }
 
+impl Description {
+    /// Whether nobody is in the room: then it is not live, though its session may not have ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.participants.is_empty() && self.listeners == 0
+    }
+
+    /// The same `later`, where nothing has changed but the time.
+    #[must_use]
+    pub fn after(&self, later: std::time::Duration) -> Self {
+        let mut description = self.clone();
+        if let Some(session) = &mut description.session {
+            session.elapsed += later.as_secs_f64();
+        }
+        description
+    }
+}
+
 /// The hub stops, or nobody is here any more: the session ends at once, and then the room.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close;
+
+/// Makes the room fall, as a fault of ours would.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fall;
 
 /// Why a room does not take something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! not: every decision (`state.rs`, `sound.rs`).
 
 mod messages;
+mod pace;
 mod sound;
 mod state;
 #[cfg(test)]
@@ -12,18 +13,25 @@ mod track;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
+use actix::{
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, Recipient, ResponseFuture, SpawnHandle,
+};
 
+#[cfg(test)]
+pub use self::messages::Fall;
 pub use self::messages::{
     Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
 };
+pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
 pub use self::track::{MOST_RECORDED, MOST_TRACKS};
-use super::fanout::{Deliver, Delivery, Fanout, MemberId, Missed};
+use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
 use super::outbox::Skipped;
 use super::recorder::{Archived, Entry, Link};
+use super::registry::News;
 use super::session::Patience;
 use super::time::Clock;
 use crate::archive::{Archive, Event};
@@ -35,11 +43,33 @@ const MAILBOX: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Keeps the hub from forgetting a room, while it is held.
-pub type Lease = Arc<()>;
+pub type Lease = Arc<Fate>;
+
+/// What has become of a room.
+#[derive(Debug, Default)]
+pub struct Fate(AtomicBool);
+
+impl Fate {
+    /// Whether the room was closed as it should be. One that is gone without it fell, by a fault of ours.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// How a room tells the hub what has changed in it.
+#[derive(Debug)]
+pub struct Teller {
+    /// The hub.
+    pub hub: Recipient<News>,
+    /// The room's number, which no other room of the hub has or had.
+    pub number: u64,
+}
 
 /// The actor.
 pub struct Room {
     state: State,
+    teller: Teller,
     clock: Clock,
     archive: Archive,
     workers: Vec<Worker>,
@@ -64,9 +94,17 @@ struct Worker {
 impl Room {
     /// An empty room. `lease` is the hub's own.
     #[must_use]
-    pub fn new(name: RoomName, patience: Patience, clock: Clock, archive: Archive, lease: Lease) -> Self {
+    pub fn new(
+        name: RoomName,
+        patience: Patience,
+        clock: Clock,
+        archive: Archive,
+        lease: Lease,
+        teller: Teller,
+    ) -> Self {
         Self {
             state: State::new(name, patience),
+            teller,
             clock,
             archive,
             workers: Vec::new(),
@@ -107,7 +145,16 @@ impl Room {
             self.recorder = None;
             self.session = None;
         }
+        self.tell_hub();
         self.set_timer(context);
+    }
+
+    fn tell_hub(&mut self) {
+        let now = self.clock.now();
+        if let Some(description) = self.state.news(now) {
+            // Control, not media, and at most once in [`EVERY`].
+            self.teller.hub.do_send(News { room: self.teller.number, description, at: now });
+        }
     }
 
     fn record(&mut self, entry: Entry) {
@@ -183,6 +230,20 @@ impl Room {
             if self.workers[index].members == 0 {
                 self.workers.remove(index);
             }
+        }
+    }
+}
+
+/// A panic ends the task of its own room: the other rooms of the thread go on. What the room was recording ends with its
+/// recorder, and who is in it is told to join again.
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.lease.is_closed() {
+            return;
+        }
+        tracing::error!(room = %self.state.name(), "the room fell, by a fault of ours");
+        for worker in &self.workers {
+            worker.fanout.do_send(Fallen);
         }
     }
 }
@@ -318,6 +379,7 @@ impl Handler<Close> for Room {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Close: Close, context: &mut Self::Context) -> Self::Result {
+        self.lease.0.store(true, Ordering::Release);
         self.state.close(self.clock.now(), self.clock.wall());
         let recorder = self.recorder.as_ref().map(Link::waiter);
         self.carry_out(context);
@@ -327,5 +389,14 @@ impl Handler<Close> for Room {
                 recorder.handed_on().await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+impl Handler<Fall> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Fall: Fall, _: &mut Self::Context) {
+        panic!("a test wants it");
     }
 }

@@ -15,6 +15,7 @@ use super::super::recorder::{Entry, NewSession, Owner};
 use super::super::rendition::{Plain, Rendition};
 use super::super::session::{Census, Life, Patience};
 use super::messages::{Description, Role};
+use super::pace::Pace;
 use super::track::Track;
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId};
 use crate::media::room::RoomName;
@@ -93,6 +94,8 @@ pub struct State {
     pub(super) session: Option<Session>,
     pub(super) effects: Vec<Effect>,
     listeners_told: (Moment, usize),
+    /// When the hub is told.
+    pace: Pace,
 }
 
 impl State {
@@ -110,6 +113,7 @@ impl State {
             session: None,
             effects: Vec::new(),
             listeners_told: (Moment::START, 0),
+            pace: Pace::default(),
         }
     }
 
@@ -118,10 +122,16 @@ impl State {
         std::mem::take(&mut self.effects)
     }
 
-    /// Whether time changes anything here: a track is live, or a session has not ended.
+    /// Whether time changes anything here: a track is live, or a session has not ended, or someone is to be told.
     #[must_use]
     pub fn is_awake(&self) -> bool {
-        !self.tracks.is_empty() || self.session.is_some() || self.listeners() != self.listeners_told.1
+        let to_tell = self.listeners() != self.listeners_told.1 || self.pace.is_waiting();
+        !self.tracks.is_empty() || self.session.is_some() || to_tell
+    }
+
+    /// What the hub is to be told: what is going on, where that has changed and it is time.
+    pub fn news(&mut self, now: Moment) -> Option<Description> {
+        self.pace.take(now).then(|| self.describe(now))
     }
 
     /// Takes a member in: it is welcomed, and the others are told.
@@ -144,6 +154,7 @@ impl State {
         if role == Role::Speaker {
             self.keep_coming(now, participant.clone());
         }
+        self.pace.changed();
         self.members.insert(member, Member { participant, role, reads });
         *self.readers.entry(reads).or_default() += 1;
         self.speaking += usize::from(role == Role::Speaker);
@@ -156,6 +167,7 @@ impl State {
     /// Lets a member go; its tracks end.
     pub fn leave(&mut self, now: Moment, wall: UnixMillis, member: MemberId) {
         let Some(gone) = self.members.remove(&member) else { return };
+        self.pace.changed();
         self.readers.entry(gone.reads).and_modify(|count| *count = count.saturating_sub(1));
         self.speaking -= usize::from(gone.role == Role::Speaker);
         let numbers: Vec<_> =
@@ -339,8 +351,9 @@ impl State {
         }
     }
 
-    /// Tells everyone who speaks `roomtone.v1`.
+    /// Tells everyone who speaks `roomtone.v1`; and, with what else is new, the hub.
     pub(super) fn tell(&mut self, told: Notice, except: Option<MemberId>) {
+        self.pace.changed();
         self.tell_as(&told, Cargo::Kept, except);
     }
 

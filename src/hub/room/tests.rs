@@ -209,3 +209,47 @@ fn comings_that_are_kept_have_a_bound() {
     }
     assert_eq!(kept, 2 * MOST_ATTENDANCE - 1, "who is not kept to have come is not kept to have gone");
 }
+
+#[test]
+fn the_hub_is_told_of_who_is_here_and_who_talks_and_of_nothing_else() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    let mut millis = 0;
+    let mut news = |room: &mut State| {
+        millis += 1000;
+        room.news(at(millis))
+    };
+    assert_eq!(news(&mut room).unwrap().participants.len(), 1);
+    room.announce(at(0), ANN, 3).unwrap();
+    assert!(news(&mut room).is_none(), "a track without a packet is nothing to talk of");
+    room.publish(WALL, sound(ANN, 3, 0, 1)).unwrap();
+    let talking = news(&mut room).unwrap();
+    assert!(talking.session.is_some() && !talking.tracks[0].muted);
+    room.publish(WALL, sound(ANN, 3, 20, 1)).unwrap();
+    room.say(at(0), ANN, "hello".to_owned());
+    room.ping(at(0), ANN, 1);
+    assert!(news(&mut room).is_none(), "sound and chat are not told");
+    room.mute(ANN, 3, true);
+    assert!(news(&mut room).unwrap().tracks[0].muted);
+    room.mute(ANN, 3, true);
+    assert!(news(&mut room).is_none());
+    room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, Reads::V1);
+    assert_eq!(news(&mut room).unwrap().listeners, 1);
+    room.leave(at(0), WALL, ANN);
+    let left = news(&mut room).unwrap();
+    assert!(left.participants.is_empty() && left.tracks.is_empty() && !left.is_empty());
+    room.leave(at(0), WALL, BEN);
+    assert!(news(&mut room).unwrap().is_empty());
+}
+
+#[test]
+fn what_waits_to_be_told_keeps_the_room_awake() {
+    let mut room = room(&[]);
+    room.join(at(0), Participant { id: ANN, name: "Ann".parse().unwrap() }, Role::Speaker, Reads::V1);
+    assert!(room.news(at(0)).is_some());
+    assert!(!room.is_awake());
+    room.leave(at(1), WALL, ANN);
+    assert!(room.news(at(1)).is_none());
+    assert!(room.is_awake(), "nobody would tell the hub that it is empty");
+    assert!(room.news(at(250)).unwrap().is_empty());
+    assert!(!room.is_awake());
+}

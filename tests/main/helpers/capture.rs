@@ -1,6 +1,5 @@
 //! What real browsers sent: `tests/captures`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,30 +7,27 @@ use roomtone::container::webm::{Demuxer, Event};
 use roomtone::media::packet::SourcePacket;
 use serde_json::Value;
 
+use super::captures;
+use super::files::root;
+
 pub struct Capture {
-    folder: PathBuf,
+    name: String,
 }
 
 impl Capture {
     pub fn new(name: &str) -> Self {
-        Self { folder: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(name) }
+        Self { name: name.to_owned() }
     }
 
     /// Its messages, edges and all.
     pub fn messages(&self) -> Vec<Bytes> {
-        let mut rest = &std::fs::read(self.folder.join("chunks.bin")).unwrap()[..];
-        let mut messages = Vec::new();
-        while let Some((length, after)) = rest.split_first_chunk() {
-            let (message, after) = after.split_at(usize::try_from(u32::from_le_bytes(*length)).unwrap());
-            messages.push(Bytes::copy_from_slice(message));
-            rest = after;
-        }
-        messages
+        captures::messages(&self.name).into_iter().map(Bytes::from).collect()
     }
 
     /// Its messages, and when each arrived.
     pub fn timed(&self) -> Vec<(Duration, Bytes)> {
-        let events = std::fs::read_to_string(self.folder.join("events.jsonl")).unwrap();
+        let events =
+            std::fs::read_to_string(root().join("tests/captures").join(&self.name).join("events.jsonl")).unwrap();
         let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let arrivals = events.filter(|event| event.get("chunk").is_some());
         let arrivals = arrivals.map(|event| Duration::from_millis(event["t"].as_u64().unwrap()));

@@ -1,7 +1,11 @@
 //! What the tests share: a hub to test, clients, captures, judges.
 
 pub mod capture;
+#[path = "../../captures/read.rs"]
+pub mod captures;
 pub mod client;
+pub mod files;
+pub mod frame;
 pub mod hub;
 pub mod judge;
 pub mod raw;

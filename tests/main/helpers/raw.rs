@@ -4,13 +4,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::client::Closed;
+pub use super::frame::{LAST, frame};
 use super::hub::{Hub, PATIENCE};
 
-/// Opcodes, and the bit of a message's last frame (RFC 6455 §5.2).
+/// Opcodes (RFC 6455 §5.2).
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
-pub const LAST: u8 = 0x80;
 
 pub struct Raw {
     pub stream: TcpStream,
@@ -20,6 +20,8 @@ impl Raw {
     /// Joins by the plain protocol.
     pub async fn join(hub: &Hub, path: &str) -> Self {
         let mut stream = TcpStream::connect(&hub.address).await.unwrap();
+        // What was sent is on its way then: what the client's own system held back, an RST would take with it.
+        stream.set_nodelay(true).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -60,23 +62,4 @@ impl Raw {
             }
         }
     }
-}
-
-/// A frame as a client sends it, masked with zeroes.
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-        (Ok(short @ 0..=125), _) => frame.push(0x80 | short),
-        (_, Ok(medium)) => {
-            frame.push(0x80 | 126);
-            frame.extend(medium.to_be_bytes());
-        }
-        _ => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }

@@ -1,0 +1,221 @@
+//! Derived files on disk: written so that each is there whole or not at all, and found again for a download.
+//!
+//! What belongs here: the order of what the disk is asked. What does not: what is in the files.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::recipe::{SPARED, Stopped};
+use crate::archive::handle::Error;
+use crate::archive::index;
+use crate::archive::index::row::RowExt as _;
+use crate::archive::model::{Derived, RecordingId, StateKind};
+use crate::archive::names;
+use crate::archive::store::{Handle, Store};
+use crate::archive::writer::remove_if_there;
+use crate::media::room::{ParticipantName, RoomName};
+use crate::media::time::UnixMillis;
+
+/// How many bytes are written between two syncs: so that a sync never takes long, neither ours nor that of a part.
+const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
+
+/// A file that is being written, under another name.
+pub(super) struct NewFile<'a> {
+    store: &'a mut dyn Store,
+    handle: Handle,
+    bytes: u64,
+    unsynced: usize,
+}
+
+impl NewFile<'_> {
+    /// Writes a file of at most `most` bytes; gives how many there were. Where that fails, nothing of it stays.
+    pub fn write(
+        store: &mut dyn Store,
+        folder: &Path,
+        what: Derived,
+        most: u64,
+        fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
+    ) -> Result<u64, Stopped> {
+        let derived = folder.join(names::DERIVED);
+        match store.create_folder(&derived) {
+            Ok(()) => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
+            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(Stopped::file(&derived, source)),
+        }
+        let name = names::derived(what);
+        let (path, next) = (derived.join(&name), derived.join(name + names::NEXT));
+        // What a crash left of the last time.
+        remove_if_there(store, &next)?;
+        let free = store.free(&derived).map_err(|source| Stopped::file(&derived, source))?;
+        if free < most.saturating_add(SPARED) {
+            return Err(Stopped::Full { bytes: most });
+        }
+        let written = Self::fill(store, &next, fill).and_then(|bytes| {
+            store.rename(&next, &path).map_err(|source| Stopped::file(&next, source))?;
+            store.sync_folder(&derived).map_err(|source| Stopped::file(&derived, source))?;
+            Ok(bytes)
+        });
+        if written.is_err()
+            && let Err(trouble) = remove_if_there(store, &next)
+        {
+            tracing::warn!("what was begun cannot be removed: {trouble}");
+        }
+        written
+    }
+
+    fn fill(
+        store: &mut dyn Store,
+        path: &Path,
+        fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
+    ) -> Result<u64, Stopped> {
+        let handle = store.create(path).map_err(|source| Stopped::file(path, source))?;
+        let mut file = NewFile { store, handle, bytes: 0, unsynced: 0 };
+        fill(&mut file)?;
+        file.sync()?;
+        Ok(file.bytes)
+    }
+
+    /// Writes on.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        let appended = self.store.append(&mut self.handle, bytes);
+        appended.map_err(|source| Stopped::file(&self.handle.path, source))?;
+        self.bytes += bytes.len() as u64;
+        self.unsynced += bytes.len();
+        if self.unsynced >= BETWEEN_SYNCS { self.sync() } else { Ok(()) }
+    }
+
+    /// The disk, for what is read meanwhile.
+    pub fn store(&mut self) -> &mut dyn Store {
+        self.store
+    }
+
+    fn sync(&mut self) -> Result<(), Stopped> {
+        self.unsynced = 0;
+        self.store.sync(&self.handle).map_err(|source| Stopped::file(&self.handle.path, source))
+    }
+}
+
+/// Removes what crashes left in a recording's folder of derived files.
+pub(super) fn sweep(store: &mut dyn Store, folder: &Path) -> Result<(), Stopped> {
+    let derived = folder.join(names::DERIVED);
+    let there = match store.list(&derived) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Stopped::file(&derived, source)),
+    };
+    for name in there.iter().filter(|name| name.ends_with(names::NEXT)) {
+        remove_if_there(store, &derived.join(name))?;
+    }
+    Ok(())
+}
+
+/// How many bytes a derived file has; `None` where it is not there.
+pub(super) fn length(store: &mut dyn Store, folder: &Path, what: Derived) -> Result<Option<u64>, Stopped> {
+    let path = folder.join(names::DERIVED).join(names::derived(what));
+    match store.read(&path, 0) {
+        Ok((_, bytes)) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Stopped::file(&path, source)),
+    }
+}
+
+/// A derived file, open. It never changes: a newer one takes its name. Deleting the recording takes nothing away from
+/// whoever holds this.
+#[derive(Debug)]
+pub struct Download {
+    /// Where the recording was made.
+    pub room: RoomName,
+    /// What it is called, once someone has named it.
+    pub title: Option<String>,
+    /// Whose track it is of, where it is of one.
+    pub name: Option<ParticipantName>,
+    /// When the session's clock was at zero.
+    pub started: UnixMillis,
+    /// The file.
+    pub file: File,
+    /// How long it is.
+    pub bytes: u64,
+    /// When it was made, by the disk's own word, in nanoseconds since 1970: no two files of one name have the same.
+    pub made_unix_nanos: u128,
+}
+
+/// What there is of a derived file.
+#[derive(Debug)]
+pub enum Found {
+    /// The file.
+    Made(Box<Download>),
+    /// It is not there yet, but it is being made or will be: so far the making of all that is derived from the recording
+    /// has come, from 0 to 1.
+    Making(f64),
+}
+
+/// What the index says of a derived file of a recording that has ended.
+pub(in crate::archive) struct Indexed {
+    room: RoomName,
+    title: Option<String>,
+    name: Option<ParticipantName>,
+    started: UnixMillis,
+    /// Where it is, if it was made.
+    path: Option<PathBuf>,
+}
+
+/// Looks a derived file up.
+pub(in crate::archive) async fn find(
+    connection: &mut SqliteConnection,
+    root: &Path,
+    id: RecordingId,
+    what: Derived,
+) -> Result<Indexed, Error> {
+    let query = "SELECT recording, room, title, started_unix_millis, state, folder FROM recordings \
+                 WHERE id = ? AND deleting = 0";
+    let row = sqlx::query(query).bind(id.to_string()).fetch_optional(&mut *connection).await?;
+    let row = row.ok_or(Error::NotFound)?;
+    let recording = row.int("recording")?;
+    let name = match what {
+        Derived::Session => None,
+        Derived::Track(track) | Derived::Waveform(track) => {
+            let query = sqlx::query("SELECT name FROM tracks WHERE recording = ? AND track = ?");
+            let row = query.bind(recording).bind(track.get()).fetch_optional(&mut *connection).await?;
+            Some(row.ok_or(Error::NotFound)?.word("name")?)
+        }
+    };
+    if row.word::<StateKind>("state")? != StateKind::Ended {
+        return Err(Error::Live);
+    }
+    let made = index::derived::files(connection, recording).await?.iter().any(|file| file.what == what);
+    let folder = root.join(row.try_get::<&str, _>("folder")?).join(names::DERIVED);
+    Ok(Indexed {
+        room: row.word("room")?,
+        title: row.try_get("title")?,
+        name,
+        started: row.millis("started_unix_millis")?,
+        path: made.then(|| folder.join(names::derived(what))),
+    })
+}
+
+impl Indexed {
+    /// Opens it; `None` where it was not made, or someone has removed it.
+    pub fn open(self) -> Result<Option<Download>, Error> {
+        let Some(path) = self.path else { return Ok(None) };
+        let wrong = |source| Error::File { path: path.clone(), source };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(wrong(source)),
+        };
+        let metadata = file.metadata().map_err(wrong)?;
+        let made = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        Ok(Some(Download {
+            room: self.room,
+            title: self.title,
+            name: self.name,
+            started: self.started,
+            file,
+            bytes: metadata.len(),
+            made_unix_nanos: made.unwrap_or_default().as_nanos(),
+        }))
+    }
+}

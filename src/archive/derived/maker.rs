@@ -1,0 +1,438 @@
+//! The maker: one thread of low priority that makes what is derived from recordings, one file after another.
+//!
+//! What belongs here: what is made next, stopping, and telling the writer of each file that is there. What does not: how a
+//! file is made.
+//!
+//! Its queue is short ([`MOST_ASKED`]), because the index knows what is still to be made: when the queue is full, and at
+//! each start, the maker goes through all recordings that have ended, newest first. It holds nothing up: it reads the index
+//! by a connection of its own, reads and writes files in small steps, and looks between any two of them whether it is to stop.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::files;
+use super::recipe::{self, RECIPES, Stopped, Work};
+use crate::archive::handle::Error;
+use crate::archive::index::{self, read};
+use crate::archive::lock::Lock;
+use crate::archive::model::RecordingId;
+use crate::archive::names;
+use crate::archive::store::{Disk, Store};
+use crate::archive::writer::{Command, DerivedNews, Trouble};
+
+/// How many recordings may wait to be asked for by name.
+const MOST_ASKED: usize = 64;
+/// How many failures are kept for those who ask.
+const MOST_FAILED: usize = 64;
+/// How nice the thread is to all others (`setpriority`): nicer is not possible.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 19;
+
+/// What the maker is to make, and what it is at: shared by all who ask.
+#[derive(Debug)]
+pub(in crate::archive) struct Orders {
+    state: Mutex<State>,
+    work: Work,
+    wake: Notify,
+    at: watch::Sender<At>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    asked: VecDeque<RecordingId>,
+    /// The recordings that are being deleted.
+    kept_off: Vec<RecordingId>,
+    /// What could not be made, and why, until someone asks.
+    failed: VecDeque<(RecordingId, String)>,
+    /// Where the maker is on its way through all recordings: it goes on before this row.
+    before: Option<i64>,
+    stopping: bool,
+}
+
+/// Where the maker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// There is none.
+    Gone,
+    /// It has nothing to do.
+    Idle,
+    /// It makes what is derived from this recording.
+    Making(RecordingId),
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        let state = State { before: Some(i64::MAX), ..State::default() };
+        let (at, _) = watch::channel(At::Gone);
+        Self { state: Mutex::new(state), work: Work::default(), wake: Notify::new(), at }
+    }
+}
+
+impl Orders {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that is done under the lock leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A recording has ended, or what is derived from it is outdated.
+    pub fn ask(&self, id: RecordingId) {
+        let mut state = self.state();
+        if state.asked.len() >= MOST_ASKED {
+            state.before = Some(i64::MAX);
+        } else if !state.asked.contains(&id) {
+            state.asked.push_back(id);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Someone waits for what is derived from a recording: it goes first. Gives how far it is, or why it failed since it
+    /// was last asked for; whoever asks once more has it tried again.
+    pub fn want(&self, id: RecordingId) -> Result<f64, String> {
+        let mut state = self.state();
+        let making = *self.at.borrow() == At::Making(id);
+        if let Some(index) = state.failed.iter().position(|(failed, _)| *failed == id)
+            && let Some((_, why)) = state.failed.remove(index)
+        {
+            return Err(why);
+        }
+        // Also where the maker is at it: the file may have gone since it looked. To find all there costs it little.
+        state.asked.retain(|asked| *asked != id);
+        state.asked.push_front(id);
+        if state.asked.len() > MOST_ASKED {
+            state.asked.pop_back();
+            state.before = Some(i64::MAX);
+        }
+        drop(state);
+        self.wake.notify_one();
+        Ok(if making { self.work.progress() } else { 0.0 })
+    }
+
+    /// Keeps the maker off a recording that is about to be deleted; resolves when it has let go of it.
+    pub async fn keep_off(self: &Arc<Self>, id: RecordingId) -> KeptOff {
+        let mut at = self.at.subscribe();
+        {
+            let mut state = self.state();
+            state.kept_off.push(id);
+            state.asked.retain(|asked| *asked != id);
+            if *self.at.borrow() == At::Making(id) {
+                self.work.stop();
+            }
+        }
+        let kept = KeptOff { orders: Arc::clone(self), id };
+        // The sender lives as long as we do.
+        let _ = at.wait_for(|at| *at != At::Making(id)).await;
+        kept
+    }
+
+    /// Tells the maker to stop: within one small step.
+    pub fn stop(&self) {
+        self.state().stopping = true;
+        self.work.stop();
+        self.wake.notify_one();
+    }
+
+    /// Resolves when there is no maker any more.
+    pub async fn stopped(&self) {
+        let _ = self.at.subscribe().wait_for(|at| *at == At::Gone).await;
+    }
+
+    /// Takes what is next; the maker is at it from then on.
+    fn take(&self) -> Next {
+        let mut state = self.state();
+        if state.stopping {
+            return Next::Stop;
+        }
+        while let Some(id) = state.asked.pop_front() {
+            if !state.kept_off.contains(&id) {
+                self.work.begin();
+                self.at.send_replace(At::Making(id));
+                return Next::Make(id);
+            }
+        }
+        state.before.map_or(Next::Wait, Next::Walk)
+    }
+
+    /// The maker has walked on from a row, to this recording or to the end.
+    fn walked(&self, from: i64, to: Option<index::derived::Passed>) {
+        let mut state = self.state();
+        // Unless the walk was begun anew meanwhile.
+        if state.before == Some(from) {
+            state.before = to.map(|to| to.row);
+        }
+        state.asked.extend(to.map(|to| to.id));
+    }
+
+    fn failed(&self, id: RecordingId, why: String) {
+        let mut state = self.state();
+        state.failed.retain(|(failed, _)| *failed != id);
+        if state.failed.len() >= MOST_FAILED {
+            state.failed.pop_front();
+        }
+        state.failed.push_back((id, why));
+    }
+
+    /// There is a maker from now on.
+    pub fn begin(&self) {
+        self.at.send_replace(At::Idle);
+    }
+
+    /// There is no maker any more.
+    pub fn end(&self) {
+        self.at.send_replace(At::Gone);
+    }
+}
+
+/// What the maker does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Stop,
+    Make(RecordingId),
+    /// Look at the newest recording before this row.
+    Walk(i64),
+    Wait,
+}
+
+/// While it lives, nothing is derived from a recording.
+#[derive(Debug)]
+pub(in crate::archive) struct KeptOff {
+    orders: Arc<Orders>,
+    id: RecordingId,
+}
+
+impl Drop for KeptOff {
+    fn drop(&mut self) {
+        let mut state = self.orders.state();
+        if let Some(index) = state.kept_off.iter().position(|id| *id == self.id) {
+            state.kept_off.swap_remove(index);
+        }
+    }
+}
+
+/// Makes files. [`maker`] is the thread around it.
+pub(in crate::archive) struct Maker {
+    pub orders: Arc<Orders>,
+    /// The folder of all recordings.
+    pub root: PathBuf,
+    pub readers: SqlitePool,
+    /// Weak: what nobody can reach any more needs no maker.
+    pub commands: mpsc::WeakUnboundedSender<Command>,
+    pub store: Box<dyn Store>,
+}
+
+impl Maker {
+    /// Makes whatever is to be made, until it is told to stop.
+    async fn run(mut self) {
+        loop {
+            match self.orders.take() {
+                Next::Stop => return,
+                Next::Wait => self.orders.wake.notified().await,
+                Next::Walk(before) => {
+                    let passed = match self.readers.acquire().await {
+                        Ok(mut connection) => index::derived::ended_before(&mut connection, before).await,
+                        Err(error) => Err(error),
+                    };
+                    let passed = passed.unwrap_or_else(|error| {
+                        tracing::warn!("cannot look for what is still to be derived: {error}");
+                        None
+                    });
+                    self.orders.walked(before, passed);
+                }
+                Next::Make(id) => {
+                    match self.visit(id).await {
+                        Ok(()) | Err(Stopped::Told) => {}
+                        Err(stopped) => {
+                            tracing::warn!(recording = %id, "what is derived from it was not made: {stopped}");
+                            self.orders.failed(id, stopped.reason());
+                        }
+                    }
+                    self.orders.at.send_replace(At::Idle);
+                }
+            }
+        }
+    }
+
+    /// Makes what a recording lacks. One file that cannot be made does not keep the others from it.
+    pub async fn visit(&mut self, id: RecordingId) -> Result<(), Stopped> {
+        let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
+        // Someone may have deleted it, or it has not ended.
+        let Some((place, recipes)) = index::derived::made(&mut connection, id).await.map_err(Trouble::from)? else {
+            return Ok(());
+        };
+        let folder = self.root.join(&place.folder);
+        let mut made = index::derived::files(&mut connection, place.row).await.map_err(Trouble::from)?;
+        let mut gone = Vec::new();
+        for file in &made {
+            if files::length(&mut *self.store, &folder, file.what)? != Some(file.bytes) {
+                gone.push(file.what);
+            }
+        }
+        if recipes == RECIPES && gone.is_empty() {
+            return Ok(());
+        }
+        for what in gone {
+            made.retain(|file| file.what != what);
+            self.tell(id, DerivedNews::Gone(what)).await?;
+        }
+        let found = read::recording(&mut connection, id).await.map_err(Trouble::from)?;
+        let Some((_, recording)) = found else { return Ok(()) };
+        drop(connection);
+        files::sweep(&mut *self.store, &folder)?;
+        let there = |what| made.iter().any(|file| file.what == what && file.recipe == what.recipe());
+        let missing: Vec<_> = recipe::wanted(&recording).filter(|what| !there(*what)).collect();
+        self.orders.work.expect(recipe::cost(&recording, &missing));
+        let title = recording.summary.title.clone();
+        let mut failed = None;
+        for what in missing {
+            match recipe::make(&mut *self.store, &folder, &recording, what, &self.orders.work) {
+                Ok(file) => self.tell(id, DerivedNews::Made(file, title.clone())).await?,
+                Err(Stopped::Told) => return Err(Stopped::Told),
+                Err(stopped) => failed = failed.or(Some(stopped)),
+            }
+        }
+        match failed {
+            Some(stopped) => Err(stopped),
+            None => self.tell(id, DerivedNews::All(RECIPES, title)).await,
+        }
+    }
+
+    /// Has the writer say it in the index.
+    async fn tell(&self, id: RecordingId, news: DerivedNews) -> Result<(), Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.commands.upgrade().ok_or(Stopped::Told)?;
+        commands.send(Command::Derived { id, news, reply }).map_err(|_| Stopped::Told)?;
+        drop(commands);
+        match answer.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Error::Index(error))) => Err(Trouble::Index(error).into()),
+            // The recording is gone, or the writer.
+            Ok(Err(_)) | Err(_) => Err(Stopped::Told),
+        }
+    }
+}
+
+/// What the thread runs. The folder stays locked as long as it writes there.
+pub(in crate::archive) fn maker(
+    orders: Arc<Orders>,
+    root: PathBuf,
+    commands: mpsc::WeakUnboundedSender<Command>,
+    lock: Arc<Lock>,
+) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!("the maker is as urgent as all else: {error}");
+    }
+    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => {
+            runtime.block_on(async {
+                let readers = index::readers(&root.join(names::INDEX));
+                let store = Box::new(Disk);
+                Maker { orders: Arc::clone(&orders), root, readers: readers.clone(), commands, store }.run().await;
+                readers.close().await;
+            });
+        }
+        Err(error) => tracing::warn!("nothing is derived from recordings: {error}"),
+    }
+    drop(lock);
+    orders.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::media::time::UnixMillis;
+
+    fn id(n: u8) -> RecordingId {
+        RecordingId::new(UnixMillis::new(0), [n; 10])
+    }
+
+    #[test]
+    fn who_waits_goes_first_and_nobody_goes_twice() {
+        let orders = Orders::default();
+        orders.walked(i64::MAX, None);
+        for n in [1, 2, 1, 3, 2] {
+            orders.ask(id(n));
+        }
+        assert_eq!(orders.want(id(3)), Ok(0.0));
+        let next: Vec<_> = std::iter::repeat_with(|| orders.take()).take(4).collect();
+        assert_eq!(next, [Next::Make(id(3)), Next::Make(id(1)), Next::Make(id(2)), Next::Wait]);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_queue_is_found_on_a_walk_through_all() {
+        let orders = Orders::default();
+        assert_eq!(orders.take(), Next::Walk(i64::MAX), "each start looks for what is left over");
+        orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
+        assert_eq!((orders.take(), orders.take()), (Next::Make(id(0)), Next::Walk(7)));
+        orders.walked(7, None);
+        assert_eq!(orders.take(), Next::Wait);
+        for n in 0..100 {
+            orders.ask(id(n));
+        }
+        assert_eq!(orders.state().asked.len(), MOST_ASKED);
+        while let Next::Make(_) = orders.take() {}
+        assert_eq!(orders.take(), Next::Walk(i64::MAX));
+    }
+
+    #[test]
+    fn a_walk_that_begins_anew_is_not_taken_for_the_one_before() {
+        let orders = Orders::default();
+        orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
+        for n in 0..100 {
+            orders.ask(id(n));
+        }
+        orders.walked(7, None);
+        while let Next::Make(_) = orders.take() {}
+        assert_eq!(orders.take(), Next::Walk(i64::MAX));
+    }
+
+    #[test]
+    fn a_failure_is_told_to_who_asks_next_and_then_tried_again() {
+        let orders = Orders::default();
+        orders.walked(i64::MAX, None);
+        orders.failed(id(1), "why".to_owned());
+        assert_eq!(orders.want(id(1)), Err("why".to_owned()));
+        assert_eq!(orders.take(), Next::Wait);
+        assert_eq!(orders.want(id(1)), Ok(0.0));
+        assert_eq!(orders.take(), Next::Make(id(1)));
+    }
+
+    #[test]
+    fn what_is_kept_off_is_let_go_of_and_not_begun() {
+        let orders = Arc::new(Orders::default());
+        orders.walked(i64::MAX, None);
+        orders.begin();
+        orders.ask(id(1));
+        assert_eq!(orders.take(), Next::Make(id(1)));
+        let mut keeping = Box::pin(orders.keep_off(id(1)));
+        assert!((&mut keeping).now_or_never().is_none(), "the maker is at it");
+        assert!(matches!(orders.work.done(0), Err(Stopped::Told)));
+        orders.at.send_replace(At::Idle);
+        let kept = keeping.now_or_never().expect("it has let go");
+        orders.ask(id(1));
+        orders.ask(id(2));
+        assert_eq!((orders.take(), orders.take()), (Next::Make(id(2)), Next::Wait));
+        assert!(orders.work.done(0).is_ok(), "another recording is none of its business");
+        drop(kept);
+        orders.ask(id(1));
+        assert_eq!(orders.take(), Next::Make(id(1)));
+    }
+
+    #[test]
+    fn a_stop_is_a_stop_whatever_is_begun_meanwhile() {
+        let orders = Orders::default();
+        orders.ask(id(1));
+        assert_eq!(orders.take(), Next::Make(id(1)));
+        orders.stop();
+        orders.work.expect(100);
+        assert!(matches!(orders.work.done(1), Err(Stopped::Told)));
+        orders.ask(id(2));
+        assert_eq!(orders.take(), Next::Stop);
+    }
+}

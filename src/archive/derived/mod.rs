@@ -1,0 +1,28 @@
+//! What is made out of recordings that have ended, in `<recording>/derived/`: all tracks in one file, each track as WebM, the
+//! peaks of each track.
+//!
+//! What belongs here: which files there are, how each is made (`recipe`), the thread that makes them (`maker`), and how
+//! they are found for a download. What does not: the bytes of containers; the index, which the writer alone writes.
+//!
+//! Nothing of it is precious: whatever is missing, or was made by an older recipe, is made again out of the parts. So
+//! there is one rule more than for parts, and one less:
+//!
+//! 1. A file is written under another name, synced, renamed, its folder synced, and only then named by the index. A crash
+//!    leaves a file of the other name, which goes before the next is begun.
+//! 2. What is made never costs a recording its place: a file is not begun where it would leave less than
+//!    [`recipe::SPARED`] of the disk.
+
+mod files;
+mod maker;
+mod peaks;
+mod recipe;
+mod sound;
+mod webm;
+
+pub(super) use files::find;
+pub use files::{Download, Found};
+#[cfg(test)]
+pub(super) use maker::Maker;
+pub(super) use maker::{Orders, maker};
+#[cfg(test)]
+pub(super) use recipe::{SPARED, Stopped};

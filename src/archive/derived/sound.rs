@@ -1,0 +1,166 @@
+//! The packets of a recording's tracks on the session's clock, read out of the parts page by page.
+//!
+//! What belongs here: reading past whatever is missing or damaged, and telling that it was. What does not: what becomes
+//! of the packets.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::recipe::{Stopped, Work};
+use crate::archive::model::{Part, Pins, Track};
+use crate::archive::store::Store;
+use crate::container::ogg::Salvager;
+use crate::media::time::Ticks;
+use crate::media::track::Format;
+
+/// How much is read at a time.
+const READ: usize = 64 * 1024;
+
+/// A packet of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Where in the track's parts it is from: an index.
+    pub part: usize,
+    /// When it begins, on the session's clock.
+    pub time: Ticks,
+    /// How long it sounds.
+    pub duration: Ticks,
+    /// Its bytes.
+    pub data: Bytes,
+}
+
+/// Reads a track: its parts one after another, each opened when it is its turn. Holds what a [`Salvager`] holds, and
+/// twice [`READ`].
+pub(super) struct Reader<'a> {
+    folder: &'a Path,
+    track: &'a Track,
+    timeline: Pins,
+    /// The part that is read, or the one to be opened next.
+    index: usize,
+    open: Option<Open>,
+    waiting: VecDeque<Heard>,
+    /// No packet begins before this.
+    from: Ticks,
+    damaged: bool,
+}
+
+/// A part that is being read.
+struct Open {
+    file: Box<dyn Read>,
+    left: u64,
+    salvager: Salvager,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(folder: &'a Path, track: &'a Track) -> Self {
+        let waiting = VecDeque::new();
+        let timeline = Pins::of(track);
+        Self { folder, track, timeline, index: 0, open: None, waiting, from: Ticks::ZERO, damaged: false }
+    }
+
+    /// When the next packet begins at the earliest; `None` at the end. Opens nothing.
+    pub fn next_at(&self) -> Option<Ticks> {
+        if let Some(heard) = self.waiting.front() {
+            return Some(heard.time);
+        }
+        match &self.open {
+            Some(_) => Some(self.from),
+            None => self.track.parts.get(self.index).map(|part| part.start.session.max(self.from)),
+        }
+    }
+
+    /// The next packet; `None` at the end.
+    pub fn next(&mut self, store: &mut dyn Store, work: &Work) -> Result<Option<Heard>, Stopped> {
+        self.read(store, work)?;
+        Ok(self.take())
+    }
+
+    /// Takes the next packet, if it is read.
+    pub fn take(&mut self) -> Option<Heard> {
+        self.waiting.pop_front()
+    }
+
+    /// Reads on until the next packet, or the end, is known.
+    pub fn read(&mut self, store: &mut dyn Store, work: &Work) -> Result<(), Stopped> {
+        while self.waiting.is_empty() {
+            let Some(part) = self.track.parts.get(self.index) else { break };
+            let got = match &mut self.open {
+                Some(open) => open.read(work)?,
+                None => match Open::new(store, self.folder, part) {
+                    Some(open) => {
+                        self.open = Some(open);
+                        continue;
+                    }
+                    None => Got::End { damaged: true },
+                },
+            };
+            match got {
+                Got::Some => self.place(part),
+                Got::End { damaged } => {
+                    self.damaged |= damaged;
+                    self.open = None;
+                    self.index += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what was read on the session's clock.
+    fn place(&mut self, part: &Part) {
+        let Some(Open { salvager, .. }) = &mut self.open else { return };
+        while let Some(packet) = salvager.pull() {
+            let time = self.timeline.session(part.start.track.saturating_add(packet.time)).max(self.from);
+            self.from = time;
+            self.waiting.push_back(Heard { part: self.index, time, duration: packet.duration, data: packet.data });
+        }
+    }
+
+    /// Whether something of the track is missing, as far as it was read.
+    pub const fn damaged(&self) -> bool {
+        self.damaged
+    }
+}
+
+/// What a read has given.
+enum Got {
+    Some,
+    End { damaged: bool },
+}
+
+impl Open {
+    /// A part that cannot be opened is missing: why does not matter to who listens, only to the log.
+    fn new(store: &mut dyn Store, folder: &Path, part: &Part) -> Option<Self> {
+        let Format::Opus(_) = part.format;
+        let path = folder.join(&part.file);
+        match store.read(&path, 0) {
+            Ok((file, _)) => Some(Self { file, left: part.bytes, salvager: Salvager::new() }),
+            Err(error) => {
+                tracing::warn!("{}: {error}; what is derived goes without it", path.display());
+                None
+            }
+        }
+    }
+
+    fn read(&mut self, work: &Work) -> Result<Got, Stopped> {
+        let most = usize::try_from(self.left).unwrap_or(READ).min(READ);
+        let mut buffer = vec![0; most];
+        let read = match self.file.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!("a part cannot be read to its end: {error}; what is derived goes without the rest");
+                0
+            }
+        };
+        work.done(read as u64)?;
+        if read == 0 {
+            return Ok(Got::End { damaged: self.left > 0 || self.salvager.damaged() });
+        }
+        self.left -= read as u64;
+        self.salvager.push(&buffer[..read]);
+        Ok(Got::Some)
+    }
+}

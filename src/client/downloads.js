@@ -1,0 +1,173 @@
+// The files of a recording on its page, with their sizes. What is not made yet is made when it is asked for, and then
+// downloads by itself.
+
+import { ApiError } from './api.js';
+import { clock, size } from './format.js';
+import { whenMade, wholeLength } from './making.js';
+import { make, reconcile, write } from './page.js';
+import { namesOf } from './timeline.js';
+
+/**
+ * @typedef {object} File one file
+ * @property {string} kind as people know it
+ * @property {string} href
+ * @property {number | null} bytes `null` is not made yet
+ * @property {boolean} made from other files, so not there before the recording has ended
+ *
+ * @typedef {object} Row what a file is of
+ * @property {string} key
+ * @property {string} name
+ * @property {string} facts
+ * @property {File[]} files
+ *
+ * @typedef {{ kind: 'ready', bytes: number } | { kind: 'absent' } | { kind: 'later' }} FileState
+ */
+
+/**
+ * The files of a recording, those of all first.
+ *
+ * @param {import('./api.js').RecordingInFull} recording
+ * @returns {Row[]}
+ */
+export function rowsOf({ tracks, files, duration }) {
+  const names = namesOf(tracks);
+  const session = { kind: 'WebM', href: files.session.href, bytes: files.session.bytes, made: true };
+  const all = { key: 'session', name: 'Everyone', facts: `all tracks in one file, ${clock(duration)}`, files: [session] };
+  if (tracks.length === 0) return [];
+  return [
+    all,
+    ...tracks.map(({ number, start, duration: length, files, sizes, damaged }) => ({
+      key: String(number),
+      name: names.get(number) ?? '',
+      facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}${damaged ? '; some of it cannot be read' : ''}`,
+      files: [
+        { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: false },
+        { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },
+      ],
+    })),
+  ];
+}
+
+/**
+ * @param {File} file
+ * @param {boolean} ended whether the recording has ended
+ * @returns {FileState}
+ */
+export function stateOf({ bytes, made }, ended) {
+  if (made && !ended) return { kind: 'later' };
+  return bytes === null ? { kind: 'absent' } : { kind: 'ready', bytes };
+}
+
+/**
+ * Shows the files.
+ *
+ * @param {HTMLElement} list
+ * @param {import('./api.js').RecordingInFull} recording
+ */
+export function showDownloads(list, recording) {
+  const ended = recording.state === 'ended';
+  reconcile(list, rowsOf(recording), ({ key }) => key, makeRow, (element, row) => {
+    write(/** @type {HTMLElement} */ (element.querySelector('.quiet')), row.facts);
+    const files = /** @type {HTMLElement} */ (element.querySelector('.files'));
+    // One that is being made is left alone.
+    const keyOf = (/** @type {File} */ file) => `${file.kind} ${isMaking(files, file) ? 'making' : stateOf(file, ended).kind}`;
+    reconcile(files, row.files, keyOf, (file) => makeFile(row.name, file, ended), (element, file) => {
+      const { kind } = stateOf(file, ended);
+      if (kind === 'ready') write(/** @type {HTMLElement} */ (element.querySelector('.bytes')), size(file.bytes ?? 0));
+    });
+  });
+}
+
+/**
+ * @param {HTMLElement} files
+ * @param {File} file
+ */
+function isMaking(files, { kind }) {
+  return files.querySelector(`[data-key="${kind} making"]`) !== null;
+}
+
+/** @param {Row} row */
+function makeRow({ name }) {
+  const head = make('p', {}, make('span', { class: 'name' }, name), ' ', make('span', { class: 'quiet' }));
+  return make('li', {}, head, make('div', { class: 'files' }));
+}
+
+/**
+ * @param {string} name
+ * @param {File} file
+ * @param {boolean} ended
+ * @returns {HTMLElement}
+ */
+function makeFile(name, file, ended) {
+  const state = stateOf(file, ended);
+  switch (state.kind) {
+    case 'ready':
+      return makeLink(name, file);
+    case 'later':
+      return make('span', { class: 'file quiet' }, `${file.kind} after the end`);
+    case 'absent': {
+      const place = make('span', { class: 'file' });
+      const button = make('button', { type: 'button' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
+      button.addEventListener('click', () => void getMade(place, name, file));
+      place.append(button);
+      return place;
+    }
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {File} file
+ */
+function makeLink(name, { kind, href, bytes }) {
+  const link = make('a', { href, download: '', class: 'button' }, ...spoken('Download', name, kind, make('span', { class: 'quiet bytes' })));
+  write(/** @type {HTMLElement} */ (link.querySelector('.bytes')), size(bytes ?? 0));
+  return make('span', { class: 'file' }, link);
+}
+
+/**
+ * What stands on a button, and for screen readers what it does and whose file it is.
+ *
+ * @param {string} verb
+ * @param {string} name
+ * @param {...(Node | string)} shown
+ */
+function spoken(verb, name, ...shown) {
+  return [make('span', { class: 'spoken' }, `${verb} `), ...shown, make('span', { class: 'spoken' }, ` of ${name}`)];
+}
+
+/**
+ * Asks until the file is made, and downloads it.
+ *
+ * @param {HTMLElement} place
+ * @param {string} name
+ * @param {File} file
+ */
+async function getMade(place, name, file) {
+  place.dataset.key = `${file.kind} making`;
+  const bar = make('span', { class: 'bar' }, make('span', {}));
+  const word = make('span', { class: 'quiet', role: 'status' }, `${file.kind} is being made …`);
+  place.replaceChildren(word, bar);
+  try {
+    // One byte tells that it is there, and how long it is.
+    const response = await whenMade(file.href, {
+      headers: { range: 'bytes=0-0' },
+      progress: (done) => {
+        bar.style.setProperty('--level', String(done));
+        write(word, `${file.kind} is being made, ${Math.round(done * 100)} %`);
+      },
+    });
+    const link = makeLink(name, { ...file, bytes: wholeLength(response) ?? 0 });
+    await response.body?.cancel();
+    place.replaceChildren(...link.childNodes);
+    place.dataset.key = `${file.kind} ready`;
+    const anchor = place.querySelector('a');
+    anchor?.focus();
+    anchor?.click();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const again = make('button', { type: 'button' }, 'Try again');
+    again.addEventListener('click', () => void getMade(place, name, file));
+    place.replaceChildren(make('span', { role: 'alert' }, `${file.kind} cannot be made: ${error.message}`), ' ', again);
+  }
+}

@@ -1,0 +1,236 @@
+// The timeline of a recording on its page: a lane for each track with its waveform, mute and solo, a playhead through
+// all of them, and marks of time below.
+//
+// What belongs here: elements, drawing when it is needed, where one points. What does not: fetching, sound; what is muted
+// is decided by the `Desk` that is passed in.
+
+import { clock, count } from './format.js';
+import { make, reconcile, write } from './page.js';
+import { draw, laneOf, loudest } from './waveform.js';
+
+/** @typedef {import('./api.js').RecordedTrack} RecordedTrack */
+
+/** Lengths between two marks of time, in seconds; beyond them whole hours. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800];
+/** So wide is a mark with the room around it, in CSS pixels. */
+const MARK = 76;
+
+/**
+ * The marks of time that fit.
+ *
+ * @param {number} duration seconds
+ * @param {number} most how many have room
+ * @returns {number[]} seconds, from 0 on
+ */
+export function marks(duration, most) {
+  const least = duration / Math.max(1, most);
+  const step = STEPS.find((it) => it >= least) ?? Math.ceil(least / 3600) * 3600;
+  return Array.from({ length: Math.floor(duration / step) + 1 }, (_, index) => index * step);
+}
+
+/**
+ * Names of tracks as people tell them apart: one who has several gets a number behind the name.
+ *
+ * @param {readonly { number: number, name: string }[]} tracks
+ * @returns {Map<number, string>} by the track's number
+ */
+export function namesOf(tracks) {
+  const names = new Map();
+  for (const { number, name } of tracks) {
+    const same = tracks.filter((it) => it.name === name);
+    const place = same.findIndex((it) => it.number === number) + 1;
+    names.set(number, same.length > 1 ? `${name} ${place}` : name);
+  }
+  return names;
+}
+
+export class Timeline {
+  /** @type {RecordedTrack[]} */
+  #tracks = [];
+  /** @type {Map<number, string>} */
+  #names = new Map();
+  /** @type {Map<number, import('./waveform.js').Peaks>} */
+  #peaks = new Map();
+  #duration = 0;
+  #lanes;
+  #ruler;
+  #pointed;
+  #desk;
+  #events;
+
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.lanes
+   * @param {HTMLElement} parts.ruler
+   * @param {HTMLElement} parts.pointed says where the mouse is
+   * @param {import('./desk.js').Desk} parts.desk
+   * @param {object} events
+   * @param {(at: number | null, done: boolean) => void} events.point one points at a moment, in seconds, or at none after
+   *   all; `done` when one lets go
+   * @param {() => void} events.desk something was muted, or made solo, or not any more
+   */
+  constructor({ lanes, ruler, pointed, desk }, events) {
+    this.#lanes = lanes;
+    this.#ruler = ruler;
+    this.#pointed = pointed;
+    this.#desk = desk;
+    this.#events = events;
+    new ResizeObserver(() => this.#redraw()).observe(lanes);
+    // The colours of a canvas do not follow by themselves, nor its pixels where a window moves to another screen.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#redraw());
+    this.#followScreen();
+  }
+
+  /**
+   * @param {RecordedTrack[]} tracks
+   * @param {number} duration seconds
+   */
+  show(tracks, duration) {
+    this.#tracks = tracks;
+    this.#names = namesOf(tracks);
+    this.#duration = duration;
+    reconcile(this.#lanes, tracks, ({ number }) => String(number), (track) => this.#make(track), (lane, track) => this.#update(lane, track));
+    this.#redraw();
+  }
+
+  /**
+   * @param {number} number the track's
+   * @param {import('./waveform.js').Peaks} peaks
+   */
+  setPeaks(number, peaks) {
+    this.#peaks.set(number, peaks);
+    this.#redraw();
+  }
+
+  /**
+   * What is said on a lane instead of a waveform, for as long as there is none.
+   *
+   * @param {number} number the track's
+   * @param {string} text
+   */
+  note(number, text) {
+    const note = this.#lane(number)?.querySelector('.note');
+    if (note instanceof HTMLElement) write(note, text);
+  }
+
+  /** Moves the playhead. @param {number} at seconds */
+  move(at) {
+    this.#lanes.style.setProperty('--at', String(this.#duration > 0 ? at / this.#duration : 0));
+  }
+
+  /** Shows who speaks now. @param {(track: number) => boolean} speaks */
+  speak(speaks) {
+    for (const { number } of this.#tracks) this.#lane(number)?.classList.toggle('speaking', speaks(number));
+  }
+
+  /** @param {number} number the track's */
+  #lane(number) {
+    return this.#lanes.querySelector(`[data-key="${number}"]`);
+  }
+
+  /** @param {RecordedTrack} track */
+  #make({ number }) {
+    const name = this.#names.get(number) ?? '';
+    const mute = make('button', { type: 'button', class: 'mute', 'aria-pressed': 'false', 'aria-label': `Mute ${name}` }, 'Mute');
+    const solo = make('button', { type: 'button', class: 'solo', 'aria-pressed': 'false', 'aria-label': `Solo ${name}` }, 'Solo');
+    const press = (/** @type {() => void} */ toggle) => () => {
+      toggle();
+      for (const track of this.#tracks) {
+        const lane = this.#lane(track.number);
+        if (lane instanceof HTMLElement) this.#press(lane, track.number);
+      }
+      this.#events.desk();
+    };
+    mute.addEventListener('click', press(() => this.#desk.toggleMute(number)));
+    solo.addEventListener('click', press(() => this.#desk.toggleSolo(number)));
+    const wave = make('div', { class: 'wave' }, make('canvas', { class: 'to-come' }), make('canvas', { class: 'past' }), make('p', { class: 'note quiet' }));
+    this.#follow(wave);
+    return make(
+      'li',
+      { class: 'lane' },
+      make('p', { class: 'who' }, make('span', { class: 'name', title: name }, name), make('span', { class: 'spoken' })),
+      make('div', { class: 'desk' }, mute, solo),
+      wave,
+    );
+  }
+
+  /**
+   * @param {HTMLElement} lane
+   * @param {RecordedTrack} track
+   */
+  #update(lane, { number, start, duration, gaps }) {
+    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (lane.querySelector(selector));
+    const holes = gaps.length > 0 ? `, with ${count(gaps.length, 'gap')}` : '';
+    write(part('.who .spoken'), `, from ${clock(start)} to ${clock(start + duration)}${holes}`);
+    this.#press(lane, number);
+  }
+
+  /**
+   * @param {HTMLElement} lane
+   * @param {number} number
+   */
+  #press(lane, number) {
+    lane.querySelector('.mute')?.setAttribute('aria-pressed', String(this.#desk.isMuted(number)));
+    lane.querySelector('.solo')?.setAttribute('aria-pressed', String(this.#desk.isSolo(number)));
+    lane.classList.toggle('unheard', !this.#desk.hears(number));
+  }
+
+  /** Follows a finger or a mouse on a waveform. @param {HTMLElement} wave */
+  #follow(wave) {
+    const placeOf = (/** @type {PointerEvent} */ event) => {
+      const { left, width } = wave.getBoundingClientRect();
+      return width > 0 ? Math.min(1, Math.max(0, (event.clientX - left) / width)) * this.#duration : 0;
+    };
+    wave.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      wave.setPointerCapture(event.pointerId);
+      this.#events.point(placeOf(event), false);
+    });
+    wave.addEventListener('pointermove', (event) => {
+      if (event.pointerType === 'mouse') this.#point(placeOf(event));
+      if (wave.hasPointerCapture(event.pointerId)) this.#events.point(placeOf(event), false);
+    });
+    wave.addEventListener('pointerup', (event) => {
+      if (wave.hasPointerCapture(event.pointerId)) this.#events.point(placeOf(event), true);
+    });
+    // A finger that scrolls the page after all goes nowhere.
+    wave.addEventListener('pointercancel', () => this.#events.point(null, true));
+    wave.addEventListener('pointerleave', () => void (this.#pointed.hidden = true));
+  }
+
+  /** Says which moment a click would go to. @param {number} at seconds */
+  #point(at) {
+    write(this.#pointed, clock(at));
+    this.#pointed.style.setProperty('--share', String(this.#duration > 0 ? at / this.#duration : 0));
+    this.#pointed.hidden = false;
+  }
+
+  #followScreen() {
+    const change = () => {
+      this.#redraw();
+      this.#followScreen();
+    };
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener('change', change, { once: true });
+  }
+
+  #redraw() {
+    const full = loudest(this.#peaks.values());
+    for (const track of this.#tracks) {
+      const peaks = this.#peaks.get(track.number) ?? null;
+      const what = { peaks, lane: laneOf(track), duration: this.#duration, full };
+      for (const canvas of this.#lane(track.number)?.querySelectorAll('canvas') ?? []) draw(canvas, what);
+    }
+    this.#showMarks();
+  }
+
+  #showMarks() {
+    const room = this.#ruler.clientWidth;
+    const all = this.#duration > 0 ? marks(this.#duration, room / MARK) : [];
+    reconcile(this.#ruler, all, String, (at) => make('span', {}, clock(at)), (mark, at) => {
+      const share = at / this.#duration;
+      mark.style.setProperty('--share', String(share));
+      // The last one may not stick out.
+      mark.hidden = share * room > room - MARK / 2;
+    });
+  }
+}

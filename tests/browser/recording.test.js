@@ -1,0 +1,308 @@
+// The page of a recording beside its sound: its title, its files, its end, its keys, and how it looks.
+
+import assert from 'node:assert/strict';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { assertAccessible } from './axe.js';
+import { startChromium } from './browsers.js';
+import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
+import { startHub } from './hub.js';
+import { newest, record, speak, SWEEP, tone } from './recorded.js';
+
+const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
+/** @type {import('./hub.js').Hub} */
+let hub;
+/** @type {import('./browsers.js').Browser} */
+let chromium;
+/** @type {import('./recorded.js').RecordingInFull} */
+let recording;
+
+before(async () => {
+  [hub, chromium] = await Promise.all([startHub({ grace: 1 }), startChromium()]);
+  await mkdir(ARTEFACTS, { recursive: true });
+  recording = await talk('kitchen');
+});
+after(async () => {
+  await chromium?.close();
+  await hub?.stop();
+});
+
+/** @typedef {import('./browsers.js').Page} Page */
+
+/** A short talk of three, with chat, one of whom speaks twice. @param {string} room */
+function talk(room) {
+  const swell = (/** @type {number} */ hertz) => `0.5*pow(sin(PI*t*0.7),2)*sin(2*PI*${hertz}*t)`;
+  return record(
+    hub,
+    room,
+    { name: 'Ann', sound: `0.4*(0.3+0.7*pow(sin(PI*t),2))*${SWEEP}`, seconds: 8, lines: [[1, 'Shall we begin? I have put the kettle on.'], [4, 'One moment …'], [6, 'Thank you all.']] },
+    { name: 'Ben with a rather long name, as people have', sound: swell(500), seconds: 5, after: 1.5, lines: [[1, 'Hello!']] },
+    { name: 'Cem', sound: swell(800), seconds: 2, after: 1 },
+    { name: 'Cem', sound: swell(900), seconds: 2, after: 5 },
+  );
+}
+
+/** What only Chromium's driver has. @param {Page} page */
+const driverOf = (page) => /** @type {import('playwright-core').Page} */ (page.driver);
+
+/** The page of the recording. @param {{ width?: number, height?: number, dark?: boolean }} [options] */
+async function open(options = {}) {
+  const page = await chromium.page(options);
+  await page.open(`${hub.address}/recordings/${recording.id}`);
+  await page.shows('#lanes', /Mute/);
+  return page;
+}
+
+/** @param {string} [id] */
+async function told(id = recording.id) {
+  return (await fetch(`${hub.address}/api/v1/recordings/${id}`)).json();
+}
+
+test('a title is changed in its place: Enter saves it, Escape keeps the old one', async () => {
+  const page = await open();
+  await page.shows('h1', /^kitchen$/);
+  await page.click('#rename');
+  await page.write('#new-title', 'Kitchen talk, second evening');
+  await page.press('Enter');
+  await page.shows('h1', /^Kitchen talk, second evening$/);
+  await page.until('it is saved', async () => (await (await fetch(`/api/v1${location.pathname}`)).json()).title === 'Kitchen talk, second evening');
+  await page.click('#rename');
+  await page.write('#new-title', 'Never mind');
+  await page.press('Escape');
+  await page.shows('h1', /^Kitchen talk, second evening$/);
+  await page.until('the button has the focus again', () => document.activeElement?.id === 'rename');
+  assert.equal((await told()).title, 'Kitchen talk, second evening');
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a title that cannot be saved is there again to be mended, with the reason', async () => {
+  const page = await open();
+  const before = await page.text('h1');
+  await driverOf(page).route('**/api/v1/recordings/*', (route) =>
+    route.request().method() === 'PATCH' ? route.fulfill({ status: 503, json: { detail: 'The disk does not answer.' } }) : route.continue());
+  await page.click('#rename');
+  await page.write('#new-title', 'Lost?');
+  await page.press('Enter');
+  await page.shows('#title-problem', /not saved. The disk does not answer/);
+  assert.equal(await page.run(() => /** @type {HTMLInputElement} */ (document.getElementById('new-title')).value), 'Lost?');
+  await page.press('Escape');
+  assert.equal(await page.text('h1'), before);
+  await page.close();
+});
+
+test('all files are listed with their sizes, and are what they say', async () => {
+  const page = await open();
+  await page.until('all are made', () => document.querySelectorAll('#downloads a').length === 1 + 2 * document.querySelectorAll('.lane').length);
+  await page.shows('#downloads', /Everyone[^]*WebM\s+[\d.]+ kB[^]*Ann[^]*Ogg\s+[\d.]+ kB[^]*WebM\s+[\d.]+ kB/);
+  const { files, tracks } = await told();
+  const sizes = new Map([[files.session.href, files.session.bytes], ...tracks.flatMap((/** @type {any} */ it) => [[it.files.ogg, it.sizes.ogg], [it.files.webm, it.sizes.webm]])]);
+  const links = await page.run(() => [...document.querySelectorAll('#downloads a')].map((link) => /** @type {HTMLAnchorElement} */ (link).getAttribute('href') ?? ''));
+  assert.deepEqual(new Set(links), new Set(sizes.keys()));
+  for (const link of links) {
+    const response = await fetch(hub.address + link);
+    assert.equal((await response.arrayBuffer()).byteLength, sizes.get(link), link);
+  }
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a file that is not made yet is made when it is asked for, and then downloads', async () => {
+  const page = await chromium.page();
+  let asked = 0;
+  await driverOf(page).route('**/api/v1/recordings/*', async (route) => {
+    const answer = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...answer, files: { session: { ...answer.files.session, bytes: null } } } });
+  });
+  await driverOf(page).route('**/session.webm', (route) => {
+    asked += 1;
+    return asked > 2 ? route.continue() : route.fulfill({ status: 202, json: { progress: asked * 0.4 }, headers: { 'retry-after': '1' } });
+  });
+  await page.open(`${hub.address}/recordings/${recording.id}`);
+  const downloaded = driverOf(page).waitForEvent('download');
+  await page.click('#downloads > :first-child button');
+  await page.shows('#downloads > :first-child', /being made, 40 %/);
+  await page.shows('#downloads > :first-child', /being made, 80 %/);
+  assert.match((await downloaded).suggestedFilename(), /\.webm$/);
+  await page.shows('#downloads > :first-child', /WebM\s+[\d.]+ kB/);
+  await page.close();
+});
+
+test('each track has its waveform, drawn in the pixels of the screen, and drawn anew in another size', async () => {
+  const page = await open();
+  const drawn = () => page.until('the waveforms are drawn', () => {
+    const all = /** @type {HTMLCanvasElement[]} */ ([...document.querySelectorAll('.wave .to-come')]);
+    return all.length === 4 && all.every((canvas) => {
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+      // More than a thin line in some column: sound.
+      let tallest = 0;
+      for (let x = 0; x < canvas.width; x += 1) {
+        let tall = 0;
+        for (let y = 0; y < canvas.height; y += 1) if ((data[4 * (y * canvas.width + x) + 3] ?? 0) > 0) tall += 1;
+        tallest = Math.max(tallest, tall);
+      }
+      return canvas.width === Math.round(canvas.clientWidth * devicePixelRatio) && tallest > canvas.height / 4;
+    });
+  });
+  await drawn();
+  await driverOf(page).setViewportSize({ width: 800, height: 800 });
+  await drawn();
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('everything is done by keyboard alone', async () => {
+  const page = await open();
+  await hears(page, 'the page');
+  await page.run(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await page.press('Space');
+  await page.shows('#play', /^$/);
+  await page.until('it is paused', () => document.getElementById('play')?.getAttribute('aria-label') === 'Play');
+  const at = () => page.run(() => Number(/** @type {HTMLInputElement} */ (document.getElementById('seek')).value));
+  await page.run(() => document.getElementById('seek')?.focus());
+  await page.press('Home');
+  assert.equal(await at(), 0);
+  await page.press('ArrowRight');
+  assert.equal(await at(), 5);
+  await page.press('ArrowLeft');
+  assert.equal(await at(), 0);
+  const seen = new Set();
+  await page.run(() => /** @type {HTMLElement} */ (document.querySelector('.back')).focus());
+  for (let press = 0; press < 60 && !seen.has('delete'); press += 1) {
+    await page.press('Tab');
+    seen.add(await page.run(() => document.activeElement?.id || document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent?.trim()));
+  }
+  for (const control of ['rename', 'play', 'back', 'forward', 'seek', 'Mute Ann', 'Solo Ann', 'copy', 'chat', 'delete']) assert.ok(seen.has(control), `${control} is reached, of ${[...seen]}`);
+  await page.press('Enter');
+  await page.until('the question is asked', () => document.activeElement?.id === 'stay');
+  await page.press('Escape');
+  await page.until('the question is gone', () => !document.querySelector('dialog[open]'));
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('where a browser lets nothing sound before a click, one big button plays', async () => {
+  const strict = await startChromium({ autoplay: false });
+  const page = await strict.page();
+  await page.open(`${hub.address}/recordings/${recording.id}#t=3`);
+  await page.shows('#lanes', /Ann/);
+  await hearsNothing(page, 'the page');
+  await page.shows('#at', /^0:03$/);
+  await page.click('#play');
+  await hears(page, 'the page');
+  assert.deepEqual(page.errors, []);
+  await strict.close();
+});
+
+test('the link to the moment is in the address, and on the clipboard', async () => {
+  const page = await open();
+  await driverOf(page).context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.click('#play');
+  await page.run(() => document.getElementById('seek')?.focus());
+  await page.press('Home');
+  await page.press('ArrowRight');
+  await page.click('#copy');
+  await page.shows('#copied', /copied/);
+  const link = `${hub.address}/recordings/${recording.id}#t=5`;
+  assert.equal(await page.run(() => location.href), link);
+  assert.equal(await page.run(() => navigator.clipboard.readText()), link);
+  await page.close();
+});
+
+test('a recording that is still being made plays what there is, and grows', async () => {
+  const speaking = speak(hub, 'growing', { name: 'Ann', sound: tone(600), seconds: 12 });
+  const page = await chromium.page();
+  let live = await newest(hub, 'growing');
+  while (!live || live.duration < 3) live = await newest(hub, 'growing');
+  await page.open(`${hub.address}/recordings/${live.id}`);
+  await page.shows('#sign', /recording/);
+  await hears(page, 'the page');
+  await page.shows('#downloads', /WebM after the end/);
+  assert.equal(await page.run(() => /** @type {HTMLButtonElement} */ (document.getElementById('delete')).disabled), true);
+  const length = () => page.run(() => Number(/** @type {HTMLInputElement} */ (document.getElementById('seek')).max));
+  const before = await length();
+  await page.until('it has grown', (before) => Number(/** @type {HTMLInputElement} */ (document.getElementById('seek')).max) > before + 2, before);
+  await speaking;
+  await page.until('it has ended', () => document.getElementById('sign')?.hidden);
+  await page.shows('#downloads', /WebM\s+[\d.]+ kB/);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a track whose file is gone is told, and the others play on', async () => {
+  const damaged = await record(hub, 'damaged', { name: 'Ann', sound: tone(600), seconds: 4 }, { name: 'Ben', sound: tone(900), seconds: 4 });
+  const [folder = ''] = await readdir(`${hub.recordings}/damaged`);
+  const file = (await readdir(`${hub.recordings}/damaged/${folder}`)).find((name) => /-ann\.ogg$/.test(name));
+  await rm(`${hub.recordings}/damaged/${folder}/${file}`);
+  const page = await chromium.page();
+  await page.open(`${hub.address}/recordings/${damaged.id}`);
+  await page.shows('#trouble', /track \d \(Ann\) cannot be read/);
+  await hearsOnce(page, 'the page', 900);
+  assert.ok(!(await hasHeardTone(page, 600)), 'Ann is not heard');
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('the mouse is told which moment it points at', async () => {
+  const page = await open();
+  const { x, y } = await page.run(() => {
+    const { left, top, width, height } = /** @type {Element} */ (document.querySelector('.wave')).getBoundingClientRect();
+    return { x: left + width / 2, y: top + height / 2 };
+  });
+  await page.driver.mouse.move(x, y);
+  await page.shows('#pointed', /^0:04$/);
+  await page.driver.mouse.move(10, 10);
+  await page.until('it is gone', () => document.getElementById('pointed')?.hidden);
+  await page.close();
+});
+
+test('what is no recording is told, and leads back to the list', async () => {
+  const page = await chromium.page();
+  for (const id of ['none', '01936f2e-5d2c-7cc1-9a3e-2f1b4c5d6e7f']) {
+    await page.open(`${hub.address}/recordings/${id}`);
+    await page.shows('h1', /no such recording/);
+    await page.shows('#trouble', /choose/);
+    await assertAccessible(page, id);
+  }
+  assert.equal((await fetch(`${hub.address}/recordings/none`, { headers: { accept: 'text/html' } })).status, 404);
+  assert.equal((await fetch(`${hub.address}/recordings/none`)).headers.get('content-type'), 'application/problem+json');
+  await page.close();
+});
+
+test('the page fits phones and desks, light and dark, and axe finds nothing', async () => {
+  for (const [width, height] of /** @type {const} */ ([[390, 844], [1280, 800]])) {
+    for (const dark of [false, true]) {
+      const page = await open({ width, height, dark });
+      const shoot = async (/** @type {string} */ name) => {
+        await page.until(`${name} is not wider than its ${width} px`, () => document.documentElement.scrollWidth <= innerWidth);
+        await assertAccessible(page, `${name}, ${width} px, ${dark ? 'dark' : 'light'}`);
+        await page.shoot(`${ARTEFACTS}${name}-${width}-${dark ? 'dark' : 'light'}.png`);
+      };
+      await page.until('it plays', () => Number(/** @type {HTMLInputElement} */ (document.getElementById('seek')).value) > 3.5);
+      await page.click('[aria-label="Mute Cem 1"]');
+      await shoot('recording');
+      await page.click('#rename');
+      await shoot('recording-title');
+      await page.press('Escape');
+      await page.click('#delete');
+      await shoot('recording-delete');
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    }
+  }
+});
+
+test('deleting asks first; then it is gone, and the lobby is there', async () => {
+  const page = await open();
+  await page.click('#delete');
+  await page.shows('#question', /delete this recording[^]*Ann/);
+  await page.click('#stay');
+  assert.equal((await fetch(`${hub.address}/api/v1/recordings/${recording.id}`)).status, 200);
+  await page.click('#delete');
+  await page.click('#really');
+  await page.until('the lobby is there', () => location.pathname === '/');
+  assert.equal((await fetch(`${hub.address}/api/v1/recordings/${recording.id}`)).status, 404);
+  await page.close();
+});

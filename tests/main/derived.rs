@@ -1,0 +1,261 @@
+//! What is derived from a recording, through the running hub: made, judged by ffmpeg, asked for, broken and made again.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, RETRY_AFTER};
+use serde_json::Value;
+
+use crate::helpers::hub::PATIENCE;
+use crate::helpers::{Capture, Client, Hub};
+
+/// Runs ffmpeg or ffprobe, which must have nothing to remark; gives what it wrote.
+fn judge(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let run =
+        Command::new(program).args(["-v", "warning"]).args(arguments).output().expect("tests/run installs ffmpeg");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && said.is_empty(), "{program} {arguments:?}: {said}");
+    run.stdout
+}
+
+/// A sound of ffmpeg's making as WebM, as a browser would send it.
+fn sound(expression: &str, seconds: u32) -> Vec<u8> {
+    let source = format!("aevalsrc={expression}:d={seconds}:s=48000");
+    let encoded = ["-c:a", "libopus", "-b:a", "64k", "-f", "webm", "-cluster_time_limit", "200", "-"];
+    judge("ffmpeg", &[&["-f", "lavfi", "-i", &source][..], &encoded].concat())
+}
+
+/// Says all of a sound in a room.
+async fn say(speaker: &mut Client, sound: &[u8]) {
+    for message in sound.chunks(2000) {
+        speaker.send(message.to_vec()).await;
+    }
+}
+
+/// The recording of a room, once all that is derived from it is there.
+async fn made(hub: &Hub, room: &str) -> Value {
+    let id = hub.ended(room).await["id"].as_str().unwrap().to_owned();
+    hub.until(&format!("/api/v1/recordings/{id}"), |recording| {
+        let tracks = recording["tracks"].as_array().unwrap();
+        recording["files"]["session"]["bytes"].is_u64() && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
+    })
+    .await
+}
+
+/// Asks for a file until it is made.
+async fn file(hub: &Hub, path: &str) -> Vec<u8> {
+    let asked = async {
+        loop {
+            let response = hub.get(path).await;
+            if response.status() != StatusCode::ACCEPTED {
+                assert_eq!(response.status(), StatusCode::OK, "{path}");
+                return response.bytes().await.unwrap().to_vec();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} is never made"))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("no {key} in {value:#}"))
+}
+
+fn seconds(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("no {key} in {value:#}"))
+}
+
+/// What ffprobe says of a file on disk.
+fn probe(file: &Path) -> Value {
+    let shown = ["-show_streams", "-show_format", "-of", "json"];
+    serde_json::from_slice(&judge("ffprobe", &[&shown[..], &[file.to_str().unwrap()]].concat())).unwrap()
+}
+
+/// Decodes one stream of a file, from a place on, to mono samples of 48 kHz.
+fn decode(file: &Path, stream: usize, seek: &[&str]) -> Vec<i16> {
+    let map = format!("0:a:{stream}");
+    let output = ["-map", &map, "-ac", "1", "-f", "s16le", "-ar", "48000", "-"];
+    let bytes = judge("ffmpeg", &[seek, &["-i", file.to_str().unwrap()], &output].concat());
+    bytes.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect()
+}
+
+/// The pitch of a tone in Hz, by how often it crosses zero.
+fn pitch(samples: &[i16]) -> f64 {
+    let crossings = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    crossings as f64 * 48_000.0 / samples.len() as f64
+}
+
+/// A tone whose pitch tells the second: 400 Hz in the first, 500 in the next.
+const STEPS: &str = "0.5*sin(2*PI*(400+100*floor(t))*t)";
+
+#[tokio::test]
+async fn all_tracks_are_in_one_file_that_ffmpeg_takes_without_a_remark() {
+    let hub = Hub::start();
+    let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+    let mut zoe = Client::plain(&hub, "/rooms/talk/ws?name=Zo%C3%AB%20%E5%90%8D%E5%89%8D").await;
+    say(&mut ann, &sound(STEPS, 6)).await;
+    for message in Capture::new("firefox-webm-opus").messages() {
+        zoe.send(message).await;
+    }
+    ann.close().await;
+    zoe.close().await;
+    let recording = made(&hub, "talk").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.webm");
+    let session = file(&hub, text(&recording["files"]["session"], "href")).await;
+    assert_eq!(recording["files"]["session"]["bytes"], session.len());
+    // A recording's bytes are those of its sound.
+    let parts: u64 = recording["tracks"].as_array().unwrap().iter().map(|track| track["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(recording["bytes"], parts);
+    std::fs::write(&path, &session).unwrap();
+
+    let probed = probe(&path);
+    assert_eq!(probed["format"]["tags"]["title"], "talk");
+    let duration: f64 = text(&probed["format"], "duration").parse().unwrap();
+    assert!((duration - seconds(&recording, "duration")).abs() < 0.02, "{duration}, {recording:#}");
+    let streams = probed["streams"].as_array().unwrap();
+    let tracks = recording["tracks"].as_array().unwrap();
+    assert_eq!(streams.len(), tracks.len());
+    for (index, (stream, track)) in streams.iter().zip(tracks).enumerate() {
+        assert_eq!(stream["codec_name"], "opus");
+        assert_eq!(stream["tags"]["title"], track["name"]);
+        assert_eq!(stream["disposition"]["default"], i32::from(index == 0));
+        let start: f64 = text(stream, "start_time").parse().unwrap();
+        assert!((start - seconds(track, "start")).abs() < 0.002, "{start}, {track:#}");
+        // The sound of the track, all of it.
+        let ogg = file(&hub, text(&track["files"], "ogg")).await;
+        let ogg_path = folder.path().join("track.ogg");
+        std::fs::write(&ogg_path, &ogg).unwrap();
+        let expected = decode(&ogg_path, 0, &[]);
+        let heard = decode(&path, index, &[]);
+        assert!(heard == expected, "{} and {} samples", heard.len(), expected.len());
+        // And alone, from its own start on.
+        let alone = file(&hub, text(&track["files"], "webm")).await;
+        assert_eq!(track["sizes"]["webm"], alone.len());
+        assert_eq!(track["sizes"]["ogg"], ogg.len());
+        let alone_path = folder.path().join("track.webm");
+        std::fs::write(&alone_path, alone).unwrap();
+        let probed = probe(&alone_path);
+        let start: f64 = text(&probed["format"], "start_time").parse().unwrap();
+        assert!(start.abs() < 0.01, "{start}");
+        assert_eq!(probed["streams"][0]["tags"]["title"], track["name"]);
+        assert!(decode(&alone_path, 0, &[]) == expected);
+    }
+    // A place is where it should be, by pitch: Ann's second 4.2 to 4.8.
+    let ann = tracks.iter().position(|track| track["name"] == "Ann").unwrap();
+    let start = seconds(&tracks[ann], "start");
+    for second in [0_u32, 2, 4, 5] {
+        let at = (start + f64::from(second) + 0.2).to_string();
+        let heard = pitch(&decode(&path, ann, &["-ss", &at, "-t", "0.6"]));
+        let expected = 400.0 + 100.0 * f64::from(second);
+        assert!((heard - expected).abs() < 10.0, "{heard} Hz at {at}, {expected} expected");
+    }
+}
+
+#[tokio::test]
+async fn a_waveform_shows_a_burst_where_and_as_high_as_it_is() {
+    let hub = Hub::start();
+    let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+    say(&mut ann, &sound("0.5*sin(2*PI*1000*t)*between(t\\,1\\,1.5)", 3)).await;
+    // Another, later: the picture of each begins with the session.
+    let mut ben = Client::plain(&hub, "/rooms/talk/ws?name=Ben").await;
+    say(&mut ben, &sound("0.25*sin(2*PI*1000*t)", 1)).await;
+    ann.close().await;
+    ben.close().await;
+    let recording = made(&hub, "talk").await;
+    let length = seconds(&recording, "duration");
+    for (track, from, to, height) in [(0, 1.0, 1.5, 64_i64), (1, 0.0, 1.0, 32)] {
+        let track = &recording["tracks"][track];
+        let waveform: Value = serde_json::from_slice(&file(&hub, text(&track["files"], "waveform")).await).unwrap();
+        for (key, value) in [("version", 2), ("channels", 1), ("sample_rate", 48_000), ("bits", 8)] {
+            assert_eq!(waveform[key], value, "{key}");
+        }
+        assert_eq!(waveform["samples_per_pixel"], 480);
+        let data: Vec<i64> = waveform["data"].as_array().unwrap().iter().map(|value| value.as_i64().unwrap()).collect();
+        assert_eq!(waveform["length"], (length * 100.0).ceil() as u64);
+        assert_eq!(data.len(), 2 * (length * 100.0).ceil() as usize);
+        let start = seconds(track, "start");
+        for (pixel, peak) in data.chunks(2).enumerate() {
+            let at = pixel as f64 / 100.0 - start;
+            // What is near an edge may be either; the encoder has its own idea of an edge.
+            if at > from + 0.04 && at < to - 0.04 {
+                assert!((peak[1] - height).abs() <= 4 && (peak[0] + height).abs() <= 4, "{peak:?} at {at}");
+            } else if at < from - 0.04 || at > to + 0.04 {
+                assert!(peak[0] >= -3 && peak[1] <= 3, "{peak:?} at {at}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_other() {
+    let hub = Hub::start();
+    let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+    say(&mut ann, &sound(STEPS, 2)).await;
+    let list = hub.until("/api/v1/recordings", |list| list["recordings"][0]["id"].is_string()).await;
+    let address = format!("/api/v1/recordings/{}", text(&list["recordings"][0], "id"));
+    let problem = async |path: &str| {
+        let response = hub.get(path).await;
+        let status = response.status().as_u16();
+        let problem: Value = response.json().await.unwrap();
+        (status, text(&problem, "code").to_owned())
+    };
+    for name in ["session.webm", "tracks/1.webm", "tracks/1/waveform.json"] {
+        assert_eq!(problem(&format!("{address}/{name}")).await, (409, "recording_live".to_owned()), "{name}");
+    }
+    ann.close().await;
+    let recording = hub.ended("talk").await;
+    // Whatever of it is not there yet says how far it is.
+    let response = hub.get(&format!("{address}/session.webm")).await;
+    if response.status() == StatusCode::ACCEPTED {
+        assert!(response.headers()[RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() > 0);
+        let told: Value = response.json().await.unwrap();
+        assert!((0.0..=1.0).contains(&seconds(&told, "progress")), "{told}");
+    }
+    for name in ["tracks/2.webm", "tracks/x.webm", "tracks/0/waveform.json"] {
+        assert_eq!(problem(&format!("{address}/{name}")).await, (404, "recording_not_found".to_owned()), "{name}");
+    }
+    assert_eq!(problem(&format!("{address}/waveform.json")).await, (400, "not_supported".to_owned()));
+    assert_eq!(recording["chat"].as_array().unwrap().len(), 0);
+
+    let session = format!("{address}/session.webm");
+    let whole = file(&hub, &session).await;
+    let response = hub.get(&session).await;
+    let headers = response.headers().clone();
+    assert_eq!(headers[CONTENT_TYPE], "audio/webm; codecs=opus");
+    let name = headers[CONTENT_DISPOSITION].to_str().unwrap();
+    assert!(name.starts_with("attachment; filename=\"talk 20") && name.ends_with(".webm\""), "{name}");
+    let http = reqwest::Client::new();
+    let ask = async |header: reqwest::header::HeaderName, value: &str| {
+        http.get(hub.url(&session)).header(RANGE, "bytes=100-299").header(header, value).send().await.unwrap()
+    };
+    let tag = headers[ETAG].to_str().unwrap();
+    let part = ask(IF_RANGE, tag).await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert!(part.bytes().await.unwrap() == whole[100..300]);
+    assert_eq!(ask(IF_NONE_MATCH, tag).await.status(), StatusCode::NOT_MODIFIED);
+    let length = whole.len();
+    for (first, last) in [(0, 0), (0, length - 1), (length / 2, length / 2 + 70_000), (length - 1, length - 1)] {
+        let range = format!("bytes={first}-{last}");
+        let part = http.get(hub.url(&session)).header(RANGE, range).send().await.unwrap();
+        assert!(part.bytes().await.unwrap() == whole[first..=last.min(length - 1)]);
+    }
+    let head = http.head(hub.url(&session)).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], length.to_string().as_str());
+
+    // Who names a recording finds the name in the file, which is then another.
+    http.patch(hub.url(&address)).json(&serde_json::json!({ "title": "Ünder a tree" })).send().await.unwrap();
+    let named = async {
+        loop {
+            let session = file(&hub, &session).await;
+            if session.windows(13).any(|bytes| bytes == "Ünder a tree".as_bytes()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, named).await.expect("the file is made again");
+    assert_eq!(ask(IF_RANGE, tag).await.status(), StatusCode::OK);
+}
