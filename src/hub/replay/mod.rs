@@ -1,13 +1,14 @@
 //! A replay: a room with one listener, whose publisher is the archive. The same renditions, frames and outboxes carry it.
 //!
 //! What belongs here: the shell that reads pieces, waits for its turn, and says to the listener what happens. What does
-//! not: when what is sent (`pacing.rs`), what is read next of a track (`track.rs`), files (the archive), sockets and the
+//! not: when what is sent (`pacing.rs`), what is read next of a track (`track.rs`), the words (`telling.rs`), files (the archive), sockets and the
 //! words of a protocol (the edge).
 //!
 //! A replay runs in the task of its listener's socket, and needs no mailbox: nothing of it crosses threads but the pieces
 //! that the archive reads for it.
 
 mod pacing;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -20,6 +21,7 @@ use futures_util::future::LocalBoxFuture;
 
 pub use self::pacing::{Command, MOST_WAITING};
 use self::pacing::{Extent, Next, Pacing};
+use self::telling::told;
 use self::track::TrackReader;
 use super::fanout::Reads;
 use super::outbox::{Cargo, Frame, Outbox};
@@ -28,8 +30,7 @@ use super::time::Clock;
 use crate::archive::timeline::Happening;
 use crate::archive::{self, Archive, OpenRecording, Piece, Wanted};
 use crate::media::time::{Moment, Ticks};
-use crate::wire::frame;
-use crate::wire::v1::{self, Notice, Participant, Present};
+use crate::wire::v1::{Notice, Participant};
 
 /// How long before a place a decoder begins, so that it has converged when it comes there.
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
@@ -150,20 +151,6 @@ impl Replay {
     #[must_use]
     pub fn position(&self) -> Ticks {
         self.pacing.position(self.clock.now(), self.extent())
-    }
-
-    /// Tells the listener something, where they speak `roomtone.v1`.
-    pub fn tell(&self, notice: &Notice) {
-        if self.rendition.is_none() {
-            self.push_notice(notice);
-            self.outbox.flush(self.clock.now());
-        }
-    }
-
-    /// Tells the listener something, in either protocol.
-    pub fn warn(&self, code: &str, message: String) {
-        self.push_notice(&Notice::Warning { code: code.to_owned(), message });
-        self.outbox.flush(self.clock.now());
     }
 
     /// Waits until there is something to do, and does it; to be called again and again. Nothing is lost where the wait is
@@ -289,18 +276,6 @@ impl Replay {
         }
     }
 
-    fn unreadable(&self, track: usize, error: &track::Unreadable) {
-        let archive::model::Recording { summary, tracks, .. } = &self.recording.recording;
-        let track = &tracks[track];
-        tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
-        let what = match error {
-            track::Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
-            track::Unreadable::File(_) | track::Unreadable::CutOff => "cannot be read from here on",
-        };
-        let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
-        self.push_notice(&Notice::Warning { code: "track_unreadable".to_owned(), message });
-    }
-
     /// Forgets what was read, and goes on from there.
     fn move_to(&mut self, at: Ticks) {
         let lead = match &mut self.rendition {
@@ -402,17 +377,6 @@ impl Replay {
         }
     }
 
-    fn say(&self, chat: &archive::model::Chat, now: Moment) {
-        let text = match self.rendition {
-            Some(_) => frame::text(&chat.text),
-            None => {
-                let participant = Participant { id: chat.participant, name: chat.name.clone() };
-                frame::text(&Notice::Chat { participant, text: chat.text.clone() }.to_json())
-            }
-        };
-        self.outbox.push(&Frame { bytes: text, cargo: Cargo::Text }, now);
-    }
-
     /// What was said after the last sound, and the last messages of the tracks; then that it is over.
     fn end(&mut self, now: Moment) {
         let recording = Arc::clone(&self.recording);
@@ -427,75 +391,12 @@ impl Replay {
         self.told = Ticks::MAX;
         self.tell_place(now);
     }
-
-    fn welcome(&self, participant: Participant, at: Ticks) {
-        let summary = &self.recording.recording.summary;
-        let Present { participants, tracks } = self.present(at);
-        let session = v1::Session { recording: summary.id.uuid(), elapsed: at.as_secs_f64() };
-        self.tell_v1(|| Notice::Welcome {
-            participant,
-            room: summary.room.clone(),
-            participants,
-            listeners: 0,
-            tracks,
-            session: Some(session),
-        });
-    }
-
-    fn tell_place(&self, now: Moment) {
-        let extent = self.extent();
-        let at = self.pacing.position(now, extent);
-        self.push_notice(&Notice::Replay {
-            state: self.pacing.state(),
-            at: at.as_secs_f64(),
-            duration: self.recording.recording.summary.length.as_secs_f64(),
-            // As far as it was told: those who come within the lead have been announced.
-            present: self.rendition.is_none().then(|| self.present(self.restatable())),
-            seek: self.pacing.seeks(),
-        });
-    }
-
-    /// The last time of which everything was told.
-    fn restatable(&self) -> Ticks {
-        let told = self.told.saturating_sub(Ticks::new(1)).max(self.restated);
-        told.min(self.recording.recording.summary.length)
-    }
-
-    /// Who and what is there at a time.
-    fn present(&self, at: Ticks) -> Present {
-        let OpenRecording { recording, timeline, .. } = &*self.recording;
-        let participants =
-            timeline.people_at(at).map(|stay| Participant { id: stay.participant, name: stay.name.clone() }).collect();
-        let tracks = timeline.tracks_at(at).map(|track| {
-            let track = &recording.tracks[track];
-            let begun = track.parts.partition_point(|part| part.start.session <= at);
-            told(track, begun.saturating_sub(1))
-        });
-        Present { participants, tracks: tracks.collect() }
-    }
-
-    fn tell_v1(&self, notice: impl FnOnce() -> Notice) {
-        if self.rendition.is_none() {
-            self.push_notice(&notice());
-        }
-    }
-
-    fn push_notice(&self, notice: &Notice) {
-        let frame = Frame { bytes: frame::text(&notice.to_json()), cargo: Cargo::Kept };
-        self.outbox.push(&frame, self.clock.now());
-    }
 }
 
 /// Whether something is told that happens at or after a place. Who came and what began by then was restated there; what was
 /// said was not.
 fn is_told(restated: Ticks, (at, happening): (Ticks, Happening)) -> bool {
     at > restated || (at == restated && matches!(happening, Happening::Chat(_)))
-}
-
-/// A track as `roomtone.v1` tells of it. Who was muted is not recorded.
-fn told(track: &archive::model::Track, part: usize) -> v1::Track {
-    let format = track.parts[part].format.clone();
-    v1::Track { track: track.number, participant: track.participant, format, muted: false }
 }
 
 /// A replay's sound is never skipped: a listener who is behind is sent no more, which bounds what waits.

@@ -16,6 +16,7 @@ use crate::media::packet::{Packet, Sequence};
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::packets::{self, Message};
+use crate::wire::v1;
 
 const STARTED: UnixMillis = UnixMillis::new(1_795_339_680_000);
 const TRACK: TrackNumber = TrackNumber::new(1);
