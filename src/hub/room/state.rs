@@ -58,6 +58,29 @@ pub(super) struct Session {
     comings: usize,
     /// Who of those is here.
     present: HashSet<MemberId>,
+    /// Why what is said now is not recorded, where it is not: who comes later is told too.
+    trouble: Option<Trouble>,
+}
+
+/// Why what is said now is not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// The recording has failed, and there is no space.
+    DiskFull,
+    /// The recording has failed.
+    DiskFailed,
+    /// The disk does not keep up; it may again.
+    DiskSlow,
+}
+
+impl Trouble {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::DiskFull => "The disk is full: what is said now is not recorded.",
+            Self::DiskFailed => "The disk failed: what is said now is not recorded.",
+            Self::DiskSlow => "The disk does not keep up: what is said now is not recorded.",
+        }
+    }
 }
 
 impl Session {
@@ -162,6 +185,9 @@ impl State {
             self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
         }
         self.effects.push(Effect::Deliver(Delivery::Enter { member, welcome }));
+        if let Some(trouble) = self.session.as_ref().and_then(|session| session.trouble) {
+            self.tell_one(member, &health(Some(trouble)));
+        }
     }
 
     /// Lets a member go; its tracks end.
@@ -252,22 +278,30 @@ impl State {
 
     /// The session's recording cannot be written any more. The room plays on.
     pub fn recording_failed(&mut self, reason: EndReason) {
-        let reason = match reason {
-            EndReason::DiskFull => "The disk is full: what is said now is not recorded.",
-            _ => "The disk failed: what is said now is not recorded.",
-        };
-        self.tell(Notice::Health { recording: false, reason: Some(reason.to_owned()) }, None);
+        self.set_trouble(Some(match reason {
+            EndReason::DiskFull => Trouble::DiskFull,
+            _ => Trouble::DiskFailed,
+        }));
     }
 
     /// The disk does not keep up.
     pub fn recording_lags(&mut self) {
-        let reason = "The disk does not keep up: what is said now is not recorded.".to_owned();
-        self.tell(Notice::Health { recording: false, reason: Some(reason) }, None);
+        self.set_trouble(Some(Trouble::DiskSlow));
     }
 
     /// The disk keeps up again.
     pub fn recording_goes_on(&mut self) {
-        self.tell(Notice::Health { recording: true, reason: None }, None);
+        self.set_trouble(None);
+    }
+
+    /// Tells everyone whether what is said now is recorded. A recording that failed does not go on.
+    fn set_trouble(&mut self, trouble: Option<Trouble>) {
+        let Some(session) = &mut self.session else { return };
+        if matches!(session.trouble, Some(Trouble::DiskFull | Trouble::DiskFailed)) || session.trouble == trouble {
+            return;
+        }
+        session.trouble = trouble;
+        self.tell(health(trouble), None);
     }
 
     /// The room's name.
@@ -304,6 +338,7 @@ impl State {
             chat: 0,
             comings: 0,
             present: HashSet::new(),
+            trouble: None,
         };
         let (told, start) = (session.told(now), session.start);
         self.session = Some(session);
@@ -395,6 +430,10 @@ impl State {
     fn listeners(&self) -> usize {
         self.members.len() - self.speaking
     }
+}
+
+fn health(trouble: Option<Trouble>) -> Notice {
+    Notice::Health { recording: trouble.is_none(), reason: trouble.map(|trouble| trouble.sentence().to_owned()) }
 }
 
 fn notice(told: &Notice) -> Frame {

@@ -253,3 +253,32 @@ fn what_waits_to_be_told_keeps_the_room_awake() {
     assert!(room.news(at(250)).unwrap().is_empty());
     assert!(!room.is_awake());
 }
+
+/// Who is told how the recording does, and whether it is made.
+fn healths(room: &mut State) -> Vec<(To, bool)> {
+    let health = |effect| match effect {
+        Effect::Deliver(Delivery::Send { to, frame }) => {
+            let text = String::from_utf8_lossy(&frame.bytes).into_owned();
+            text.contains(r#""type":"health""#).then(|| (to, text.contains(r#""recording":true"#)))
+        }
+        _ => None,
+    };
+    room.effects().into_iter().filter_map(health).collect()
+}
+
+#[test]
+fn who_comes_later_is_told_too_that_nothing_is_recorded() {
+    let everyone = To::Readers { of: Reads::V1, except: None };
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 1)).unwrap();
+    room.effects();
+    room.recording_lags();
+    room.recording_goes_on();
+    assert_eq!(healths(&mut room), [(everyone, false), (everyone, true)]);
+    room.recording_failed(crate::archive::model::EndReason::DiskFull);
+    room.recording_lags();
+    room.recording_goes_on();
+    assert_eq!(healths(&mut room), [(everyone, false)], "what failed does not go on");
+    room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, Reads::V1);
+    assert_eq!(healths(&mut room), [(To::Member(BEN), false)]);
+}
