@@ -190,8 +190,9 @@ test('everything is done by keyboard alone', async () => {
   await page.close();
 });
 
-test('where a browser lets nothing sound before a click, one big button plays', async () => {
+test('where a browser lets nothing sound before a click, one big button plays', async (t) => {
   const strict = await startChromium({ autoplay: false });
+  t.after(() => strict.close());
   const page = await strict.page();
   // What a driver asks a page counts as a click there; this way it does not.
   const quiet = await driverOf(page).context().newCDPSession(driverOf(page));
@@ -203,7 +204,6 @@ test('where a browser lets nothing sound before a click, one big button plays', 
   await page.click('#play');
   await hears(page, 'the page');
   assert.deepEqual(page.errors, []);
-  await strict.close();
 });
 
 test('the link to the moment is in the address, and on the clipboard', async () => {
