@@ -62,23 +62,23 @@ pub(super) struct Session {
     trouble: Option<Trouble>,
 }
 
-/// Why what is said now is not recorded.
+/// What is wrong with the disk, so that what is said now is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// The recording has failed, and there is no space.
-    DiskFull,
+    Full,
     /// The recording has failed.
-    DiskFailed,
+    Failed,
     /// The disk does not keep up; it may again.
-    DiskSlow,
+    Slow,
 }
 
 impl Trouble {
     const fn sentence(self) -> &'static str {
         match self {
-            Self::DiskFull => "The disk is full: what is said now is not recorded.",
-            Self::DiskFailed => "The disk failed: what is said now is not recorded.",
-            Self::DiskSlow => "The disk does not keep up: what is said now is not recorded.",
+            Self::Full => "The disk is full: what is said now is not recorded.",
+            Self::Failed => "The disk failed: what is said now is not recorded.",
+            Self::Slow => "The disk does not keep up: what is said now is not recorded.",
         }
     }
 }
@@ -279,14 +279,14 @@ impl State {
     /// The session's recording cannot be written any more. The room plays on.
     pub fn recording_failed(&mut self, reason: EndReason) {
         self.set_trouble(Some(match reason {
-            EndReason::DiskFull => Trouble::DiskFull,
-            _ => Trouble::DiskFailed,
+            EndReason::DiskFull => Trouble::Full,
+            _ => Trouble::Failed,
         }));
     }
 
     /// The disk does not keep up.
     pub fn recording_lags(&mut self) {
-        self.set_trouble(Some(Trouble::DiskSlow));
+        self.set_trouble(Some(Trouble::Slow));
     }
 
     /// The disk keeps up again.
@@ -297,7 +297,7 @@ impl State {
     /// Tells everyone whether what is said now is recorded. A recording that failed does not go on.
     fn set_trouble(&mut self, trouble: Option<Trouble>) {
         let Some(session) = &mut self.session else { return };
-        if matches!(session.trouble, Some(Trouble::DiskFull | Trouble::DiskFailed)) || session.trouble == trouble {
+        if matches!(session.trouble, Some(Trouble::Full | Trouble::Failed)) || session.trouble == trouble {
             return;
         }
         session.trouble = trouble;
