@@ -1,7 +1,7 @@
 // Makes the pictures of the README: the lobby, a room and a recording, at a desk, in the light. By hand, where they are to
 // be made anew:
 //
-//   node tests/browser/screenshots.js FOLDER
+//   node tests/browser/screenshots.js tests/browser/pictures
 
 import { mkdir } from 'node:fs/promises';
 import { join as path } from 'node:path';
@@ -12,7 +12,7 @@ import { record } from './recorded.js';
 import { gather, join, talk } from './room.js';
 
 const folder = process.argv[2];
-if (!folder) throw new Error('say where the pictures go: node tests/browser/screenshots.js FOLDER');
+if (!folder) throw new Error('say where the pictures go: node tests/browser/screenshots.js tests/browser/pictures');
 await mkdir(folder, { recursive: true });
 
 /** Something like speech: words of a voice, with pauses between them. @param {number} pitch Hz @param {number} pace words a second */
