@@ -8,6 +8,8 @@ const LONGEST = 30_000;
 export const UNREADABLE = 4007;
 /** What would only happen again (RFC 6455 §7.4.1): a kind of sound that is not accepted, broken data, too much of it. */
 const FINAL = [1003, 1007, 1009, UNREADABLE];
+/** What is the hub's own (RFC 6455 §7.4.1): it stops, it failed, it is full. Who was speaking then is told so as an error too. */
+const THE_HUBS = [1001, 1011, 1013];
 
 /**
  * How long to wait before a try. Half of it is left to chance, so that a hub that has started again is not met by all
@@ -30,5 +32,5 @@ export function backoff(attempt, chance) {
  * @returns {boolean}
  */
 export function mayReturn(code, refused) {
-  return !refused && !FINAL.includes(code);
+  return THE_HUBS.includes(code) || (!refused && !FINAL.includes(code));
 }

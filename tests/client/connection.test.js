@@ -388,4 +388,7 @@ test('waits double up to a bound, and chance takes off up to a half', () => {
   assert.equal(backoff(3, 0), 2000);
   assert.deepEqual([1001, 1006, 1008, 1011, 1013].map((code) => mayReturn(code, false)), Array(5).fill(true));
   assert.deepEqual([1003, 1007, 1009].map((code) => mayReturn(code, false)), Array(3).fill(false));
+  // Who speaks while the hub stops is told so as an error too, now and then.
+  assert.deepEqual([1001, 1011, 1013].map((code) => mayReturn(code, true)), Array(3).fill(true));
+  assert.equal(mayReturn(1008, true), false);
 });
