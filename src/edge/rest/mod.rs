@@ -10,7 +10,7 @@ mod rooms;
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 use serde_json::json;
 
 use super::problem::{self, Kind, Problem};
@@ -33,12 +33,32 @@ pub fn configure(config: &mut web::ServiceConfig) {
                 .configure(recordings::configure)
                 .configure(events::configure),
         )
-        .service(only(web::resource("/healthz").route(web::get().to(alive)).route(web::head().to(alive)), "GET, HEAD"))
-        .service(only(web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)), "GET, HEAD"));
+        .service(read_only("/healthz", alive))
+        .service(read_only("/readyz", ready));
+}
+
+/// A resource that is only read: GET, and HEAD for its head alone.
+fn read_only<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    only(readable(path, handler), "GET, HEAD")
+}
+
+/// A resource that can be read, for one that can do more.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }
 
 /// A resource that tells, to any other method, which ones it knows.
-pub(super) fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
+pub(super) fn only(resource: Resource, allowed: &'static str) -> Resource {
     resource.default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(problem::not_allowed(&request, allowed))
     }))

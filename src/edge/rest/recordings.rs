@@ -10,7 +10,7 @@ use super::super::query::Query;
 use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
-use super::only;
+use super::{only, read_only, readable};
 use crate::archive::model::{Derived, RecordingId, StateKind};
 use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
@@ -22,35 +22,15 @@ const LONGEST_TITLE: usize = 200;
 const RETRY_SECONDS: u32 = 1;
 
 pub fn configure(config: &mut web::ServiceConfig) {
-    let list = web::resource("/recordings").route(web::get().to(list)).route(web::head().to(self::list));
-    let one = web::resource("/recordings/{id}")
-        .route(web::get().to(one))
-        .route(web::head().to(self::one))
-        .route(web::patch().to(change))
-        .route(web::delete().to(delete));
-    let track = web::resource("/recordings/{id}/tracks/{number}.ogg")
-        .route(web::get().to(track))
-        .route(web::head().to(self::track));
-    let session = web::resource("/recordings/{id}/session.webm")
-        .route(web::get().to(session))
-        .route(web::head().to(self::session));
-    let track_webm = web::resource("/recordings/{id}/tracks/{number}.webm")
-        .route(web::get().to(track_webm))
-        .route(web::head().to(self::track_webm));
-    let waveform = web::resource("/recordings/{id}/tracks/{number}/waveform.json")
-        .route(web::get().to(waveform))
-        .route(web::head().to(self::waveform));
-    let mixed = web::resource("/recordings/{id}/waveform.json")
-        .route(web::get().to(mixed_waveform))
-        .route(web::head().to(mixed_waveform));
+    let one = readable("/recordings/{id}", one).route(web::patch().to(change)).route(web::delete().to(delete));
     config
-        .service(only(list, "GET, HEAD"))
+        .service(read_only("/recordings", list))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
-        .service(only(track, "GET, HEAD"))
-        .service(only(session, "GET, HEAD"))
-        .service(only(track_webm, "GET, HEAD"))
-        .service(only(waveform, "GET, HEAD"))
-        .service(only(mixed, "GET, HEAD"));
+        .service(read_only("/recordings/{id}/tracks/{number}.ogg", track))
+        .service(read_only("/recordings/{id}/session.webm", session))
+        .service(read_only("/recordings/{id}/tracks/{number}.webm", track_webm))
+        .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", waveform))
+        .service(read_only("/recordings/{id}/waveform.json", mixed_waveform));
 }
 
 /// The query of a list, as it was written.

@@ -6,18 +6,13 @@ use serde_json::json;
 
 use super::super::Here;
 use super::super::problem::{Kind, Problem};
-use super::only;
+use super::read_only;
 use crate::hub::registry::{Entered, Find, Rooms};
 use crate::hub::room::{Describe, Description};
 use crate::media::room::RoomName;
 
 pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(only(web::resource("/rooms").route(web::get().to(list)).route(web::head().to(list)), "GET, HEAD"))
-        .service(only(
-            web::resource("/rooms/{room}").route(web::get().to(one)).route(web::head().to(one)),
-            "GET, HEAD",
-        ));
+    config.service(read_only("/rooms", list)).service(read_only("/rooms/{room}", one));
 }
 
 /// The live rooms, by name.
