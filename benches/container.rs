@@ -10,8 +10,8 @@ use divan::{Bencher, black_box};
 use roomtone::container::{ogg, webm};
 use roomtone::media::opus;
 use roomtone::media::packet::{Packet, Sequence};
+use roomtone::media::source::Source;
 use roomtone::media::time::Ticks;
-use roomtone::media::track::Format;
 
 const CAPTURES: [&str; 3] = ["chromium-webm-opus", "firefox-webm-opus", "chromium-webm-vp8-opus"];
 
@@ -28,12 +28,13 @@ fn demux(messages: &[Vec<u8>]) -> (Option<opus::Head>, Vec<Packet>) {
         demuxer.push(message);
         while let Some(event) = demuxer.pull().expect("a good capture") {
             match event {
-                webm::Event::Head(Format::Opus(found)) => head = Some(found),
+                webm::Event::Head(Source::Opus(found)) => head = Some(found),
                 webm::Event::Packet(source) => packets.push(Packet {
                     sequence: Sequence::new(packets.len() as u64),
                     time: packets.last().map_or(Ticks::ZERO, Packet::end),
                     duration: source.duration,
                     data: source.data,
+                    heard: None,
                 }),
                 webm::Event::Ignored(_) => {}
             }

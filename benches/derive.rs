@@ -119,7 +119,16 @@ async fn bench() -> Result<()> {
         // Each a second after the one before it.
         let start = Anchor { track: at, session: at.saturating_add(Ticks::from_secs(u64::from(number) - 1)) };
         let (participant, name, format) = (Uuid::nil(), format!("Speaker {number}").parse()?, Format::Opus(head));
-        Ok(NewPart { track: TrackNumber::new(number), number: part, participant, name, format, start, first })
+        Ok(NewPart {
+            track: TrackNumber::new(number),
+            number: part,
+            participant,
+            name,
+            source: format.codec(),
+            format,
+            start,
+            first,
+        })
     };
     for number in 1..=tracks {
         writer.begin_part(part(number, 1, Ticks::ZERO, Sequence::ZERO)?);
@@ -142,7 +151,7 @@ async fn bench() -> Result<()> {
         }
         for number in 1..=tracks {
             let (duration, data) = (packet.duration, packet.data.clone());
-            writer.append(TrackNumber::new(number), vec![Packet { sequence, time, duration, data }]);
+            writer.append(TrackNumber::new(number), vec![Packet { sequence, time, duration, data, heard: None }]);
         }
         sequence = sequence.next();
         time = time.saturating_add(packet.duration);

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use roomtone::container::webm;
 use roomtone::media::packet::Sequence;
+use roomtone::media::source::Source;
 use roomtone::media::time::Ticks;
-use roomtone::media::track::Format;
 use roomtone::wire::packets;
 
 use crate::Result;
@@ -59,7 +59,7 @@ fn file(message: &Bytes) -> Result<Vec<Bytes>> {
     let mut packets = Vec::new();
     while let Some(event) = demuxer.pull()? {
         match event {
-            webm::Event::Head(Format::Opus(head)) => hidden = Ticks::new(head.pre_skip.into()),
+            webm::Event::Head(Source::Opus(head)) => hidden = Ticks::new(head.pre_skip.into()),
             webm::Event::Packet(packet) if hidden == Ticks::ZERO => packets.push(packet.data),
             webm::Event::Packet(packet) => {
                 hidden = hidden.checked_sub(packet.duration).ok_or("the pre-roll is not of whole packets")?;

@@ -75,6 +75,7 @@ fn record(folder: &TempDir, tracks: u16, published: &[Published]) -> Result<Reco
                 number: 1,
                 participant: uuid::Uuid::from_u128(track.into()),
                 name: "Bench".parse()?,
+                source: roomtone::media::source::Codec::Opus,
                 format: Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 }),
                 start: Anchor { track: Ticks::ZERO, session: Ticks::ZERO },
                 first: Sequence::ZERO,
@@ -83,7 +84,8 @@ fn record(folder: &TempDir, tracks: u16, published: &[Published]) -> Result<Reco
         for number in 0..LENGTH.get() / PACKET.get() {
             for track in 1..=tracks {
                 let data = sound[number as usize % sound.len()].clone();
-                let packet = Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: PACKET, data };
+                let packet =
+                    Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: PACKET, data, heard: None };
                 writer.append(TrackNumber::new(track), vec![packet]);
             }
         }

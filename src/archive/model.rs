@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -240,6 +241,8 @@ pub struct Part {
     pub file: String,
     /// How its packets are encoded.
     pub format: Format,
+    /// The codec that its publisher used: another than the packets' where they were decoded on the way.
+    pub source: Codec,
     /// Where it begins, on the track's count and on the session's clock.
     pub start: Anchor,
     /// How long it is, packets and filled gaps; durable ticks only.

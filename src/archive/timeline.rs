@@ -131,6 +131,7 @@ mod tests {
         Part {
             number,
             file: String::new(),
+            source: crate::media::source::Codec::Opus,
             format: Format::Opus(Head { channels, pre_skip: 0, input_rate: 0, output_gain: 0 }),
             start: Anchor { track: secs(at - 1), session: secs(at) },
             length: secs(length),

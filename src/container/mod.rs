@@ -6,6 +6,7 @@
 
 pub mod ogg;
 pub mod sniff;
+pub mod stream;
 pub mod webm;
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //!
 //! RFC 6455 §7.4.1 for the codes below 3000.
 
-use crate::container::webm;
 use crate::hub::connection::Refusal;
 use crate::wire::packets;
 
@@ -41,7 +40,7 @@ impl From<Refusal> for Close {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.to_string();
         match refusal {
-            Refusal::Stream(webm::Error::Unsupported { .. }) => Self::not_accepted(reason),
+            Refusal::Stream(error) if error.is_unsupported() => Self::not_accepted(reason),
             Refusal::Stream(_) => Self::broken("broken_stream", reason),
             Refusal::Packet(_) => Self::broken("broken_packet", reason),
             Refusal::Room(_) | Refusal::NoTrack(_) | Refusal::OtherSource => Self::rule(reason),

@@ -137,7 +137,6 @@ impl Rendition {
         placed: &Placed,
         now: Moment,
     ) -> Vec<Frame> {
-        let Format::Opus(head) = format;
         let mut frames = Vec::new();
         if placed.discontinuity {
             frames.extend(self.end(track));
@@ -147,7 +146,7 @@ impl Rendition {
             before.clone_from(&recent.packets);
         }
         let gathering = self.tracks.entry(track).or_insert_with(|| Gathering {
-            head: *head,
+            head: format.heard(),
             pre_roll: before.into(),
             packets: Vec::new(),
             heard: now,
@@ -177,6 +176,7 @@ impl Rendition {
                 time: last.end(),
                 duration,
                 data: bytes::Bytes::from_static(silence),
+                heard: None,
             });
         }
         (!gathering.packets.is_empty()).then(|| gathering.message(self.layout, self.base))
@@ -233,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::media::packet::Sequence;
+    use crate::media::source::Source;
 
     const TRACK: TrackNumber = TrackNumber::new(1);
     const FORMAT: Format = Format::Opus(opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 });
@@ -244,6 +245,7 @@ mod tests {
             time: Ticks::from_millis(60 * number),
             duration: Ticks::from_millis(60),
             data: Bytes::copy_from_slice(&[0x18, u8::try_from(number).unwrap()]),
+            heard: None,
         };
         Placed { packets: (first..first + count).map(packet).collect(), discontinuity: false }
     }
@@ -256,9 +258,9 @@ mod tests {
         let (mut packets, mut skip) = (Vec::new(), 0);
         while let Some(event) = demuxer.pull().unwrap() {
             match event {
-                webm::Event::Head(Format::Opus(head)) => skip = Ticks::new(head.pre_skip.into()).as_millis(),
+                webm::Event::Head(Source::Opus(head)) => skip = Ticks::new(head.pre_skip.into()).as_millis(),
                 webm::Event::Packet(packet) => packets.push(packet.data[1]),
-                webm::Event::Ignored(_) => panic!("a message of ours has nothing to ignore"),
+                other => panic!("a message of ours has nothing else: {other:?}"),
             }
         }
         (packets, skip)

@@ -1,4 +1,4 @@
-//! Time, packets, tracks, Opus and its decoding: the words that every other layer speaks.
+//! Time, packets, tracks, Opus, PCM, and the codecs: the words that every other layer speaks.
 //!
 //! What belongs here: values and plain functions on them. What does not: containers, protocols, sockets, files, actors,
 //! the system clock.
@@ -6,7 +6,9 @@
 pub mod codec;
 pub mod opus;
 pub mod packet;
+pub mod pcm;
 pub mod peaks;
 pub mod room;
+pub mod source;
 pub mod time;
 pub mod track;

@@ -44,10 +44,14 @@ impl Sequence {
 pub struct SourcePacket {
     /// The publisher's own time of it, from an origin that only the publisher knows. It wobbles, and may lie.
     pub time: Ticks,
-    /// How long it sounds, counted from its own bytes (RFC 6716 §3.1), never from the container. At most 120 ms.
+    /// How long it sounds, counted from its own bytes (RFC 6716 §3.1, or its frames), never from the container. At most
+    /// 120 ms, once it is what a track keeps.
     pub duration: Ticks,
-    /// The encoded bytes, untouched.
+    /// The bytes that are kept, untouched.
     pub data: Bytes,
+    /// What listeners hear, where the bytes are not Opus: an Opus packet of 20 ms, of which the last of a stream may say
+    /// more than the packet's duration.
+    pub heard: Option<Bytes>,
 }
 
 /// A packet on a session's timeline.
@@ -59,11 +63,19 @@ pub struct Packet {
     pub time: Ticks,
     /// How long it sounds.
     pub duration: Ticks,
-    /// The encoded bytes, as the publisher sent them.
+    /// The bytes that are kept, as the publisher sent them.
     pub data: Bytes,
+    /// The Opus packet that listeners hear, where the bytes are not Opus.
+    pub heard: Option<Bytes>,
 }
 
 impl Packet {
+    /// The Opus packet that listeners hear.
+    #[must_use]
+    pub fn opus(&self) -> &Bytes {
+        self.heard.as_ref().unwrap_or(&self.data)
+    }
+
     /// When its sound ends, from the session's start.
     #[must_use]
     pub const fn end(&self) -> Ticks {

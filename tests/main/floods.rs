@@ -27,7 +27,13 @@ fn webm(sound: Duration, bytes: usize) -> Vec<u8> {
         let mut data = vec![0xF8; bytes];
         data[1..9].copy_from_slice(&number.to_be_bytes());
         let time = Ticks::from_millis(number * 20);
-        Packet { sequence: Sequence::new(number), time, duration: Ticks::from_millis(20), data: data.into() }
+        Packet {
+            sequence: Sequence::new(number),
+            time,
+            duration: Ticks::from_millis(20),
+            data: data.into(),
+            heard: None,
+        }
     };
     let packets: Vec<_> = (0..u64::try_from(sound.as_millis() / 20).unwrap()).map(packet).collect();
     mux::continuing(HEAD, &packets)

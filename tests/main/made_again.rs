@@ -36,7 +36,16 @@ async fn record(minutes: u64) -> (Arc<TempDir>, String) {
         let track = TrackNumber::new(number);
         let start = Anchor { track: Ticks::ZERO, session: Ticks::from_secs(number.into()) };
         let (participant, name, format) = (Uuid::nil(), "Ann".parse().unwrap(), Format::Opus(head));
-        writer.begin_part(NewPart { track, number: 1, participant, name, format, start, first: Sequence::ZERO });
+        writer.begin_part(NewPart {
+            track,
+            number: 1,
+            participant,
+            name,
+            source: format.codec(),
+            format,
+            start,
+            first: Sequence::ZERO,
+        });
         let mut packets = Vec::new();
         let mut time = Ticks::ZERO;
         for source in capture.iter().cycle() {
@@ -44,7 +53,7 @@ async fn record(minutes: u64) -> (Arc<TempDir>, String) {
                 break;
             }
             let (duration, data) = (source.duration, source.data.clone());
-            packets.push(Packet { sequence: Sequence::new(packets.len() as u64), time, duration, data });
+            packets.push(Packet { sequence: Sequence::new(packets.len() as u64), time, duration, data, heard: None });
             time = time.saturating_add(duration);
         }
         writer.append(track, packets);

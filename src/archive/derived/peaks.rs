@@ -11,7 +11,6 @@ use crate::archive::store::Store;
 use crate::media::codec::{self, Decoder};
 use crate::media::peaks::Peaks;
 use crate::media::time::Ticks;
-use crate::media::track::Format;
 
 /// The file.
 #[derive(Debug, Serialize)]
@@ -87,7 +86,7 @@ struct Decoding {
 impl Decoding {
     fn new(track: &Track, part: usize) -> Option<Self> {
         let format = &track.parts.get(part)?.format;
-        let Format::Opus(head) = format;
+        let head = format.heard();
         let decoder = codec::decoder(format).ok()?;
         Some(Self { part, decoder, skip: Ticks::new(head.pre_skip.into()) })
     }

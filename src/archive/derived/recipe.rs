@@ -14,7 +14,7 @@ use crate::archive::model::{Derived, DerivedFile, Recording, Track};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::time::Ticks;
-use crate::media::track::{Format, TrackNumber};
+use crate::media::track::TrackNumber;
 
 /// How much of the disk a derived file must leave: for what is being recorded.
 pub const SPARED: u64 = 256 * 1024 * 1024;
@@ -155,7 +155,7 @@ pub(super) fn make(
             let track = of(number)?;
             // A player throws the pre-skip away before time 0: the first block is at its own start.
             let Some(first) = track.parts.first() else { return Err(Stopped::Told) };
-            let Format::Opus(head) = first.format;
+            let head = first.format.heard();
             let zero = first.start.session.saturating_add(Ticks::new(head.pre_skip.into()));
             webm(store, folder, recording, &[track], (what, zero), work)?
         }

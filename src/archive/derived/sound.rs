@@ -14,7 +14,6 @@ use crate::archive::model::{Part, Pins, Track};
 use crate::archive::store::Store;
 use crate::container::ogg::Salvager;
 use crate::media::time::Ticks;
-use crate::media::track::Format;
 
 /// How much is read at a time.
 const READ: usize = 64 * 1024;
@@ -134,7 +133,6 @@ enum Got {
 impl Open {
     /// A part that cannot be opened is missing: why does not matter to who listens, only to the log.
     fn new(store: &mut dyn Store, folder: &Path, part: &Part) -> Option<Self> {
-        let Format::Opus(_) = part.format;
         let path = folder.join(&part.file);
         match store.read(&path, 0) {
             Ok((file, _)) => Some(Self { file, left: part.bytes, salvager: Salvager::new() }),

@@ -23,7 +23,7 @@ use crate::archive::store::Store;
 use crate::container::webm::file::{self, Block, Info, Plan, Unplanned, Writer};
 use crate::media::opus;
 use crate::media::time::{Ticks, UnixMillis};
-use crate::media::track::{Format, TrackNumber};
+use crate::media::track::TrackNumber;
 
 /// A shorter time between two packets is the clock's drift, and is left.
 const SHORTEST_GAP: Ticks = Ticks::from_millis(20);
@@ -79,10 +79,7 @@ pub(super) fn webm(
 
 /// One head for all parts of a track: every packet says itself how it is to be decoded, so stereo stands for mono too.
 fn head(track: &Track) -> opus::Head {
-    let mut heads = track.parts.iter().map(|part| {
-        let Format::Opus(head) = part.format;
-        head
-    });
+    let mut heads = track.parts.iter().map(|part| part.format.heard());
     let none = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
     let first = heads.next().unwrap_or(none);
     heads.fold(first, |one, other| opus::Head { channels: one.channels.max(other.channels), ..one })

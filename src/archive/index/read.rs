@@ -8,6 +8,7 @@ use crate::archive::model::{
 };
 use crate::media::opus;
 use crate::media::room::ParticipantName;
+use crate::media::source::Codec;
 use crate::media::track::{Format, TrackNumber};
 
 use super::derived;
@@ -145,6 +146,8 @@ pub(in crate::archive) fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
     Ok(Part {
         number: row.int("part")?,
         file: row.try_get("file")?,
+        // Until the index says it.
+        source: Codec::Opus,
         format: Format::Opus(opus::Head {
             channels: row.int("channels")?,
             pre_skip: row.int("pre_skip_ticks")?,

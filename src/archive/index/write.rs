@@ -7,7 +7,7 @@ use crate::archive::model::{Anchor, Attendance, Chat, EndReason, Gap, Part, Reco
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
-use crate::media::track::{Format, TrackNumber};
+use crate::media::track::TrackNumber;
 
 use super::row::int;
 
@@ -118,7 +118,7 @@ pub(in crate::archive) async fn part(
     part: &Part,
     stream: Stream,
 ) -> Done {
-    let Format::Opus(head) = part.format;
+    let head = part.format.heard();
     let query = "INSERT INTO parts (recording, track, part, file, codec, channels, pre_skip_ticks, input_rate_hz, \
                  output_gain_q8_db, start_track_ticks, start_session_ticks, length_ticks, bytes, pages, serial, \
                  first_sequence, next_sequence, open) VALUES (?, ?, ?, ?, 'opus', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \

@@ -146,6 +146,7 @@ fn part(track: TrackNumber, number: u32) -> NewPart {
         number,
         participant: Uuid::from_u128(u128::from(track.get())),
         name: name.parse().unwrap(),
+        source: crate::media::source::Codec::Opus,
         format: Format::Opus(HEAD),
         start: Anchor { track: Ticks::ZERO, session: Ticks::ZERO },
         first: Sequence::ZERO,
@@ -160,7 +161,7 @@ fn packets(numbers: std::ops::Range<u64>) -> Vec<Packet> {
 fn packet(number: u64) -> Packet {
     let data: Vec<u8> = [&[0xF8][..], &number.to_be_bytes(), &[0x55; 80]].concat();
     let sequence = Sequence::new(number);
-    Packet { sequence, time: Ticks::new(number * PACKET.get()), duration: PACKET, data: Bytes::from(data) }
+    Packet { sequence, time: Ticks::new(number * PACKET.get()), duration: PACKET, data: Bytes::from(data), heard: None }
 }
 
 const fn gap(at: Ticks, length: Ticks, cause: GapCause) -> Gap {

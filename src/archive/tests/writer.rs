@@ -17,14 +17,15 @@ fn captured() -> (opus::Head, Vec<Packet>) {
     let (mut head, mut packets) = (None, Vec::new());
     while let Some(event) = demuxer.pull().unwrap() {
         match event {
-            webm::Event::Head(Format::Opus(found)) => head = Some(found),
+            webm::Event::Head(crate::media::source::Source::Opus(found)) => head = Some(found),
             webm::Event::Packet(packet) => packets.push(Packet {
                 sequence: Sequence::new(packets.len() as u64),
                 time: packet.time,
                 duration: packet.duration,
                 data: packet.data,
+                heard: None,
             }),
-            webm::Event::Ignored(_) => {}
+            other => panic!("the capture has nothing else: {other:?}"),
         }
     }
     (head.unwrap(), packets)

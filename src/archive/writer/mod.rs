@@ -29,6 +29,7 @@ use super::model::{
 };
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -62,6 +63,8 @@ pub struct NewPart {
     pub name: ParticipantName,
     /// How its packets are encoded.
     pub format: Format,
+    /// The codec that its publisher used.
+    pub source: Codec,
     /// Where it begins, on the track's count and on the session's clock.
     pub start: Anchor,
     /// The number of its first packet.

@@ -12,6 +12,7 @@ use crate::archive::store::Store;
 use crate::container::ogg::{Demuxer, Event as OggEvent};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
+use crate::media::source::Codec;
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
@@ -52,6 +53,7 @@ pub(super) struct Track {
 struct Part {
     number: u32,
     format: Format,
+    source: Codec,
     start: Anchor,
     first: Sequence,
     next: Sequence,
@@ -95,10 +97,10 @@ impl Track {
         if self.parts.last().is_some_and(|last| last.log.open()) {
             return Err(Misuse::PartOpen(self.number));
         }
-        let Format::Opus(head) = part.format;
+        let head = part.format.heard();
         let log = Log::begin(names::part(self.number, &self.name, part.number), serial, head, tags);
-        let NewPart { number, format, start, first, .. } = part;
-        self.parts.push(Part { number, format, start, first, next: first, log, carry: Ticks::ZERO });
+        let NewPart { number, format, source, start, first, .. } = part;
+        self.parts.push(Part { number, format, source, start, first, next: first, log, carry: Ticks::ZERO });
         self.pinned = start;
         self.next = first;
         Ok(())
@@ -143,7 +145,7 @@ impl Track {
         if self.spool.is_none() {
             self.spools += 1;
             let file = names::spool(self.number, &self.name, self.spools);
-            let Format::Opus(head) = part.format;
+            let head = part.format.heard();
             let log = Log::begin(file, part.log.serial, head, &[]);
             self.spool = Some(Spool { part: part.number, pause, next: self.next, log });
         }
@@ -273,6 +275,7 @@ impl Part {
             number: self.number,
             file: self.log.file.clone(),
             format: self.format.clone(),
+            source: self.source,
             start: self.start,
             length: self.log.length(),
             bytes: self.log.bytes(),

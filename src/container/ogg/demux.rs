@@ -214,7 +214,7 @@ impl Demuxer {
                 let duration = opus::duration(&packet).map_err(|error| Error::Packet { offset, error })?;
                 let time = self.time;
                 self.time = time.saturating_add(duration);
-                Event::Packet(SourcePacket { time, duration, data: packet })
+                Event::Packet(SourcePacket { time, duration, data: packet, heard: None })
             }
         };
         self.events.push_back(event);

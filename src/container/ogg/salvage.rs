@@ -105,7 +105,7 @@ impl Salvager {
         let length = sound.iter().fold(Ticks::ZERO, |sum, (duration, _)| sum.saturating_add(*duration));
         let mut time = Ticks::new(page.granule.unwrap_or_default()).saturating_sub(length);
         for (duration, data) in sound {
-            self.packets.push_back(SourcePacket { time, duration, data });
+            self.packets.push_back(SourcePacket { time, duration, data, heard: None });
             time = time.saturating_add(duration);
         }
     }

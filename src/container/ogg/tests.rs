@@ -19,9 +19,9 @@ fn captured(name: &str) -> (opus::Head, Vec<SourcePacket>) {
     let mut packets = Vec::new();
     while let Some(event) = demuxer.pull().unwrap() {
         match event {
-            webm::Event::Head(crate::media::track::Format::Opus(found)) => head = Some(found),
+            webm::Event::Head(crate::media::source::Source::Opus(found)) => head = Some(found),
             webm::Event::Packet(packet) => packets.push(packet),
-            webm::Event::Ignored(_) => {}
+            other => panic!("the capture has nothing else: {other:?}"),
         }
     }
     (head.unwrap(), packets)

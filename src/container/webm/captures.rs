@@ -6,8 +6,8 @@ use super::{Demuxer, Error, Event, Ignored, Unsupported};
 use crate::container::judge::{self, Capture};
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
+use crate::media::source::Source;
 use crate::media::time::Ticks;
-use crate::media::track::Format;
 
 /// The captures that are Opus.
 const OPUS: [&str; 9] = [
@@ -49,7 +49,7 @@ pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
 
 /// The heads among events.
 pub(super) fn heads(events: &[Event]) -> Vec<opus::Head> {
-    let head = |event: &Event| if let Event::Head(Format::Opus(head)) = event { Some(*head) } else { None };
+    let head = |event: &Event| if let Event::Head(Source::Opus(head)) = event { Some(*head) } else { None };
     events.iter().filter_map(head).collect()
 }
 

@@ -1,17 +1,17 @@
 //! The demuxer: a state for where it stands in the tree of elements, and one step from element to element.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use bytes::Bytes;
 
 use super::ebml::{self, Child, Header, Id};
 use super::error::{Error, Limit, Malformed, Unsupported};
 use super::{block, head};
+use crate::container::stream::{Demux, Event, Ignored};
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
+use crate::media::source::Source;
 use crate::media::time::Ticks;
-use crate::media::track::Format;
 
 /// The longest EBML header, Info or Tracks, in bytes.
 pub const HEAD_ELEMENT_LIMIT: u64 = 64 * 1024;
@@ -24,36 +24,6 @@ pub const BLOCK_LIMIT: u64 = 64 * 1024;
 
 /// The longest element that is passed over after the first Cluster, in bytes: a block of video, Cues, Tags.
 pub const SKIPPED_LIMIT: u64 = 16 * 1024 * 1024;
-
-/// What comes out of a [`Demuxer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A stream begins: the first, or the next after `stop()` and `start()` on one socket, whose times begin anew. Told
-    /// also where nothing but the times has changed.
-    Head(Format),
-    /// A packet of the chosen track. Its time is its block's; a laced block's later packets follow by their durations.
-    Packet(SourcePacket),
-    /// Something of the stream that is dropped. Told once, and again only where a later head drops something else.
-    Ignored(Ignored),
-}
-
-/// The tracks of a stream that are dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ignored {
-    /// Audio tracks besides the first of Opus.
-    pub audio: u32,
-    /// Video tracks.
-    pub video: u32,
-    /// Subtitles and whatever else.
-    pub other: u32,
-}
-
-impl fmt::Display for Ignored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { audio, video, other } = self;
-        write!(f, "only the first Opus track is used; dropped are {video} of video, {audio} of audio, {other} other")
-    }
-}
 
 /// Demuxes one byte stream, however it is cut: push until empty, pull until none.
 ///
@@ -326,7 +296,7 @@ impl Demuxer {
             Read::Scale(scale) => self.stream.scale = Some(scale),
             Read::Track(track, ignored) => {
                 self.stream.track = Some(track);
-                self.events.push_back(Event::Head(Format::Opus(track.head)));
+                self.events.push_back(Event::Head(Source::Opus(track.head)));
                 if let Some(ignored) = ignored.filter(|ignored| self.told != Some(*ignored)) {
                     self.told = Some(ignored);
                     self.events.push_back(Event::Ignored(ignored));
@@ -335,6 +305,20 @@ impl Demuxer {
             Read::ClusterTime(time) => self.stream.cluster_time = Some(time),
             Read::Packets(packets) => self.events.extend(packets.into_iter().map(Event::Packet)),
         }
+    }
+}
+
+impl Demux for Demuxer {
+    fn push(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    fn pull(&mut self) -> Result<Option<Event>, crate::container::stream::Error> {
+        Ok(self.pull()?)
+    }
+
+    fn held(&self) -> usize {
+        self.held()
     }
 }
 
@@ -374,7 +358,7 @@ fn packets(element: &Child<'_>, stream: &Stream) -> Result<Vec<SourcePacket>, Er
     let packet = |frame: &&[u8]| {
         let duration = opus::duration(frame).map_err(|error| element.malformed(Malformed::Packet(error)))?;
         // A copy, so that a packet that is kept for long keeps no megabyte of video alive.
-        let packet = SourcePacket { time, duration, data: Bytes::copy_from_slice(frame) };
+        let packet = SourcePacket { time, duration, data: Bytes::copy_from_slice(frame), heard: None };
         time = time.saturating_add(duration);
         Ok(packet)
     };

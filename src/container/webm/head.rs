@@ -2,9 +2,9 @@
 //!
 //! What belongs here: elements that are collected whole and read once (RFC 8794 §11.2, RFC 9559 §5.1.2 and §5.1.4).
 
-use super::demux::Ignored;
 use super::ebml::{Child, Id};
 use super::error::{Error, Malformed, Unsupported};
+use crate::container::stream::Ignored;
 use crate::media::opus;
 
 /// Nanoseconds of one unit of time, where Info does not say (RFC 9559 §5.1.2.9).

@@ -19,6 +19,7 @@ mod captures;
 #[cfg(test)]
 mod tests;
 
-pub use demux::{BLOCK_LIMIT, Demuxer, Event, HEAD_ELEMENT_LIMIT, HEAD_LIMIT, Ignored, SKIPPED_LIMIT};
+pub use super::stream::{Event, Ignored};
+pub use demux::{BLOCK_LIMIT, Demuxer, HEAD_ELEMENT_LIMIT, HEAD_LIMIT, SKIPPED_LIMIT};
 pub use ebml::Id;
 pub use error::{Error, Limit, Malformed, Unsupported};

@@ -95,6 +95,7 @@ async fn a_recording(archive: &Archive) {
         number: 1,
         participant: uuid::Uuid::nil(),
         name: "Ann".parse().unwrap(),
+        source: crate::media::source::Codec::Opus,
         format: Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 }),
         start: Anchor { track: Ticks::ZERO, session: Ticks::ZERO },
         first: Sequence::ZERO,

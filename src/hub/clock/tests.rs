@@ -13,7 +13,12 @@ fn millis(millis: u64) -> Ticks {
 /// A message of `count` packets of 20 ms whose publisher's time begins at `source` ms.
 fn message(source: u64, count: u64) -> Vec<SourcePacket> {
     (0..count)
-        .map(|packet| SourcePacket { time: millis(source + 20 * packet), duration: PACKET, data: Bytes::new() })
+        .map(|packet| SourcePacket {
+            time: millis(source + 20 * packet),
+            duration: PACKET,
+            data: Bytes::new(),
+            heard: None,
+        })
         .collect()
 }
 
@@ -300,7 +305,7 @@ proptest::proptest! {
     ) {
         let mut clock = TrackClock::begin(millis(1000), millis(20));
         for (index, time) in (0..).zip(times) {
-            let packet = SourcePacket { time: Ticks::new(time), duration: millis(20), data: Bytes::new() };
+            let packet = SourcePacket { time: Ticks::new(time), duration: millis(20), data: Bytes::new(), heard: None };
             clock.place(millis(1000 + index * 20), &[packet]);
             proptest::prop_assert!(clock.session() <= millis(1000 + index * 20 + 2100));
         }

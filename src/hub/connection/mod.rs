@@ -5,7 +5,7 @@
 //! close codes (the edge translates).
 
 mod budget;
-mod stream;
+mod publishing;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use actix::{Actor, ActorFutureExt, Addr, Context, Handler, Message, ResponseActF
 use bytes::Bytes;
 
 use self::budget::Budget;
-use self::stream::{Batch, Decoded, Pace, Stream};
+use self::publishing::{Batch, Decoded, Pace, Stream};
 use super::fanout::{MemberId, Place, Reads, Worker};
 use super::outbox::Outbox;
 use super::registry::{Enter, Entered, Hub};
@@ -24,7 +24,7 @@ use super::room::{
     Announce, Join, Lease, Leave, MOST_TRACKS, Mute, Ping, Publish, Refused, Relay, Role, Room, Say, Unpublish,
 };
 use super::time::Clock;
-use crate::container::webm;
+use crate::container::stream;
 use crate::media::opus;
 use crate::media::packet::Sequence;
 use crate::media::room::RoomName;
@@ -101,7 +101,7 @@ pub enum Said {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// A part of its stream is left out.
-    Ignored(webm::Ignored),
+    Ignored(stream::Ignored),
 }
 
 /// Why a client's connection has to end.
@@ -109,7 +109,7 @@ pub enum Warning {
 pub enum Refusal {
     /// Its stream is broken, or of a kind that is not accepted.
     #[error(transparent)]
-    Stream(webm::Error),
+    Stream(stream::Error),
     /// A packet is none.
     #[error(transparent)]
     Packet(opus::PacketError),

@@ -123,6 +123,7 @@ impl Track {
                         participant: owner.participant,
                         name: owner.name.clone(),
                         format: format.clone(),
+                        source: format.codec(),
                         start: Anchor { track, session },
                         first: packet.sequence,
                     }));
@@ -130,8 +131,8 @@ impl Track {
                     self.written = track;
                 }
                 Part::Open(_) | Part::Held { .. } if starts_again => {
-                    let Format::Opus(head) = format;
-                    writes.push(Write::Restart(Restart { at: self.written, pre_skip: head.pre_skip }));
+                    let pre_skip = if let Format::Opus(head) = format { head.pre_skip } else { 0 };
+                    writes.push(Write::Restart(Restart { at: self.written, pre_skip }));
                 }
                 Part::Open(_) | Part::Held { .. } => {}
             }
@@ -145,7 +146,7 @@ impl Track {
     /// A packet comes that begins at `track` and is encoded so: the part before it may have to end, or to be filled.
     fn reach(&mut self, track: Ticks, format: &Format, writes: &mut Writes) {
         let (Part::Open(open) | Part::Held { format: open, .. }) = &self.part else { return };
-        if !continues(open, format) {
+        if !open.continues(format) {
             self.end_part(writes);
             return;
         }
@@ -219,12 +220,6 @@ impl Track {
     }
 }
 
-/// Whether packets of the second format go on in a part of the first.
-fn continues(open: &Format, next: &Format) -> bool {
-    let (Format::Opus(open), Format::Opus(next)) = (open, next);
-    open.continues(*next)
-}
-
 /// Writes in order, neighbouring packets as one.
 #[derive(Default)]
 struct Writes {
@@ -265,7 +260,13 @@ mod tests {
     }
 
     fn packet(number: u64) -> Packet {
-        Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: secs(1), data: Bytes::new() }
+        Packet {
+            sequence: Sequence::new(number),
+            time: Ticks::ZERO,
+            duration: secs(1),
+            data: Bytes::new(),
+            heard: None,
+        }
     }
 
     /// A packet of a second, `number`, whose place on the track's count is `at` seconds.
@@ -300,7 +301,16 @@ mod tests {
         let start = Anchor { track: secs(at), session: secs(at + 10) };
         let (name, first) = ("Ann".parse().unwrap(), Sequence::new(first));
         let format = MONO;
-        Write::BeginPart(NewPart { track: TRACK, number, participant: Uuid::nil(), name, format, start, first })
+        Write::BeginPart(NewPart {
+            track: TRACK,
+            number,
+            participant: Uuid::nil(),
+            name,
+            source: format.codec(),
+            format,
+            start,
+            first,
+        })
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Rig {
                 number,
                 participant: Uuid::from_u128(1),
                 name: "Ann".parse().unwrap(),
+                source: crate::media::source::Codec::Opus,
                 format: Format::Opus(Head { channels, pre_skip: 312, input_rate: 48_000, output_gain: 0 }),
                 start: Anchor { track: Ticks::from_secs(second), session: Ticks::from_secs(second) },
                 first: Sequence::new(first),
@@ -196,7 +197,13 @@ async fn what_a_pause_restates_is_what_was_told() {
 
 fn packet(number: u64) -> Packet {
     let data = [&[0xF8][..], &number.to_be_bytes(), &[0x55; 80]].concat();
-    Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: PACKET, data: Bytes::from(data) }
+    Packet {
+        sequence: Sequence::new(number),
+        time: Ticks::ZERO,
+        duration: PACKET,
+        data: Bytes::from(data),
+        heard: None,
+    }
 }
 
 /// Where the packet of that number begins on the session's clock.

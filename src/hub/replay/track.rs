@@ -177,7 +177,7 @@ impl TrackReader {
         drop(bytes);
         let begin = reading.begin;
         while let Some(event) = reading.demuxer.pull().map_err(|error| Unreadable::Damaged { begin, error })? {
-            let Event::Packet(SourcePacket { time, duration, data }) = event else { continue };
+            let Event::Packet(SourcePacket { time, duration, data, heard: None }) = event else { continue };
             let sequence = reading.sequence.unwrap_or_else(|| number(part, time, duration));
             reading.sequence = Some(sequence.next());
             if time.saturating_add(duration) <= reading.from {
@@ -185,7 +185,7 @@ impl TrackReader {
             }
             let time = recording.pins[self.track].session(part.start.track.saturating_add(time));
             let discontinuity = std::mem::take(&mut reading.discontinuity);
-            let packet = Packet { sequence, time, duration, data };
+            let packet = Packet { sequence, time, duration, data, heard: None };
             self.packets.push_back(Read { part: self.part, discontinuity, packet });
         }
         Ok(())

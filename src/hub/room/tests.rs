@@ -41,7 +41,8 @@ fn room(members: &[(Uuid, Role, Reads)]) -> State {
 /// `count` packets of silence of 20 ms.
 fn sound(member: Uuid, local: u16, millis: u64, count: usize) -> Publish {
     let (data, duration) = SILENCE_20_MS;
-    let packet = SourcePacket { time: Ticks::from_millis(millis), duration, data: Bytes::from_static(data) };
+    let packet =
+        SourcePacket { time: Ticks::from_millis(millis), duration, data: Bytes::from_static(data), heard: None };
     let packets =
         (0..count).map(|index| SourcePacket { time: Ticks::from_millis(millis + 20 * index as u64), ..packet.clone() });
     Publish {

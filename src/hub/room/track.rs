@@ -115,7 +115,7 @@ pub(super) fn runs(
                     open = true;
                 }
                 if let Some(run) = runs.last_mut() {
-                    run.packets.push(Packet { sequence, time: *session, duration, data });
+                    run.packets.push(Packet { sequence, time: *session, duration, data, heard: None });
                 }
                 sequence = sequence.next();
             }

@@ -1,12 +1,14 @@
-//! The codecs: packets to sound.
+//! The codecs: packets to sound and back.
 //!
-//! What belongs here: one trait for each direction, and the libraries behind it, so that nothing else names them. What does
-//! not: containers, what the sound is then used for, pre-skip (whoever plays a stream from its start drops it).
+//! What belongs here: one trait for each direction, and the libraries behind it, so that nothing else names them; what
+//! publishers send, made into what a track keeps. What does not: containers, what the sound is then used for, pre-skip
+//! (whoever plays a stream from its start drops it).
 //!
 //! A decoder is given what a publisher sent, so it is given everything: it must neither panic nor grow, and what it
 //! refuses costs that packet alone.
 
 mod opus;
+pub mod transcode;
 
 use super::opus::PacketError;
 use super::track::Format;
@@ -31,6 +33,7 @@ pub trait Decoder: Send {
 pub fn decoder(format: &Format) -> Result<Box<dyn Decoder>, DecodeError> {
     match format {
         Format::Opus(head) => Ok(Box::new(opus::Decoder::new(*head)?)),
+        Format::Pcm(head) => Err(DecodeError::Refused(format!("{head}: not read yet"))),
     }
 }
 

@@ -53,7 +53,7 @@ pub fn demux(file: &[u8]) -> (u64, Vec<SourcePacket>) {
         demuxer.push(piece);
         while let Some(event) = demuxer.pull().unwrap() {
             match event {
-                Event::Head(roomtone::media::track::Format::Opus(head)) => pre_skip = u64::from(head.pre_skip),
+                Event::Head(roomtone::media::source::Source::Opus(head)) => pre_skip = u64::from(head.pre_skip),
                 Event::Packet(packet) => packets.push(packet),
                 Event::Ignored(_) => {}
             }

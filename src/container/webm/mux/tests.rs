@@ -15,7 +15,7 @@ fn placed(capture: &str, start: Ticks) -> (opus::Head, Vec<Packet>) {
     let mut time = start;
     let mut sequence = Sequence::ZERO;
     let place = |source: &crate::media::packet::SourcePacket| {
-        let packet = Packet { sequence, time, duration: source.duration, data: source.data.clone() };
+        let packet = Packet { sequence, time, duration: source.duration, data: source.data.clone(), heard: None };
         time = packet.end();
         sequence = sequence.next();
         packet
@@ -101,6 +101,7 @@ fn packets_of_every_length_that_opus_has_make_messages_without_a_remark() {
             time: Ticks::new(123 + index * ticks),
             duration: Ticks::new(ticks),
             data: data.clone(),
+            heard: None,
         };
         let packets: Vec<Packet> = (0..50).map(packet).collect();
         let head = opus::Head { channels: 2, pre_skip: 312, input_rate: 0, output_gain: 0 };
@@ -161,7 +162,7 @@ prop_compose! {
         let packet = |(gap, config, length): (u64, u8, usize)| {
             let data = [&[[0xE0, 0xE8, 0xF0, 0xF8, 0x18][usize::from(config)]][..], &vec![config; length]].concat();
             let duration = opus::duration(&data).unwrap();
-            let packet = Packet { sequence: Sequence::ZERO, time, duration, data: data.into() };
+            let packet = Packet { sequence: Sequence::ZERO, time, duration, data: data.into(), heard: None };
             time = packet.end().saturating_add(Ticks::from_secs(gap / 3 * 20));
             packet
         };

@@ -9,10 +9,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::{Refusal, Warning};
+use crate::container::stream::{Demux, Event};
 use crate::container::webm;
 use crate::hub::clock::{AHEAD, LONGEST_START};
 use crate::media::opus;
 use crate::media::packet::{Sequence, SourcePacket};
+use crate::media::source;
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::Format;
 
@@ -56,7 +58,7 @@ pub struct Stream {
 enum Source {
     /// `begins` is the format of an encoder whose first packet has not come.
     Container {
-        demuxer: Box<webm::Demuxer>,
+        demuxer: Box<dyn Demux>,
         format: Option<Format>,
         begins: bool,
     },
@@ -101,11 +103,11 @@ impl Stream {
                 break;
             }
             match demuxer.pull() {
-                Ok(Some(webm::Event::Head(format))) => {
-                    *known = Some(format);
+                Ok(Some(Event::Head(source::Source::Opus(head)))) => {
+                    *known = Some(Format::Opus(head));
                     *begins = true;
                 }
-                Ok(Some(webm::Event::Packet(packet))) => {
+                Ok(Some(Event::Packet(packet))) => {
                     // The demuxer gives a head before the first packet.
                     let Some(format) = known else { continue };
                     packets += 1;
@@ -118,7 +120,9 @@ impl Stream {
                         }
                     }
                 }
-                Ok(Some(webm::Event::Ignored(ignored))) => decoded.warnings.push(Warning::Ignored(ignored)),
+                // No demuxer gives these yet.
+                Ok(Some(Event::Head(source::Source::Pcm(_) | source::Source::Coded(_)))) => {}
+                Ok(Some(Event::Ignored(ignored))) => decoded.warnings.push(Warning::Ignored(ignored)),
                 Ok(None) => break,
                 Err(error) => {
                     decoded.refusal = Some(Refusal::Stream(error));
@@ -142,7 +146,7 @@ impl Stream {
         for data in packets {
             match opus::duration(&data) {
                 Ok(duration) => {
-                    batch.packets.push(SourcePacket { time, duration, data });
+                    batch.packets.push(SourcePacket { time, duration, data, heard: None });
                     time = time.saturating_add(duration);
                 }
                 Err(error) => {
@@ -204,7 +208,8 @@ mod tests {
     use crate::media::packet::Packet;
 
     fn packets(count: usize) -> Vec<SourcePacket> {
-        let packet = SourcePacket { time: Ticks::ZERO, duration: Ticks::from_millis(20), data: Bytes::new() };
+        let packet =
+            SourcePacket { time: Ticks::ZERO, duration: Ticks::from_millis(20), data: Bytes::new(), heard: None };
         vec![packet; count]
     }
 
@@ -238,6 +243,7 @@ mod tests {
             time: Ticks::from_millis(number * 20),
             duration: Ticks::from_millis(20),
             data: Bytes::from_static(opus::SILENCE_20_MS.0),
+            heard: None,
         };
         let packets: Vec<_> = (0..10_000).map(packet).collect();
         let mut stream = Stream::container();
