@@ -36,7 +36,7 @@ fn demux(messages: &[Vec<u8>]) -> (Option<opus::Head>, Vec<Packet>) {
                     data: source.data,
                     heard: None,
                 }),
-                webm::Event::Ignored(_) => {}
+                _ => {}
             }
         }
     }

@@ -64,7 +64,7 @@ fn file(message: &Bytes) -> Result<Vec<Bytes>> {
             webm::Event::Packet(packet) => {
                 hidden = hidden.checked_sub(packet.duration).ok_or("the pre-roll is not of whole packets")?;
             }
-            webm::Event::Ignored(what) => return Err(format!("a message of ours has {what:?}").into()),
+            what => return Err(format!("a message of ours has {what:?}").into()),
         }
     }
     Ok(packets)

@@ -55,7 +55,7 @@ pub fn demux(file: &[u8]) -> (u64, Vec<SourcePacket>) {
             match event {
                 Event::Head(roomtone::media::source::Source::Opus(head)) => pre_skip = u64::from(head.pre_skip),
                 Event::Packet(packet) => packets.push(packet),
-                Event::Ignored(_) => {}
+                _ => {}
             }
         }
     }
