@@ -7,6 +7,8 @@
 pub mod ogg;
 pub mod sniff;
 pub mod stream;
+#[allow(dead_code, reason = "until the readers of Matroska and Ogg use all of it")]
+mod vorbis;
 pub mod webm;
 
 #[cfg(test)]
