@@ -4,11 +4,14 @@
 //! errors that say at which byte and in which element. What does not: sockets and files, and the session's clock; times
 //! go out as the container says them.
 
+pub mod aac;
+mod counter;
+mod input;
+pub mod mp4;
 pub mod ogg;
 pub mod sniff;
 pub mod stream;
-#[allow(dead_code, reason = "until the readers of Matroska and Ogg use all of it")]
-mod vorbis;
+pub mod vorbis;
 pub mod webm;
 
 #[cfg(test)]
