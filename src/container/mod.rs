@@ -4,9 +4,14 @@
 //! errors that say at which byte and in which element. What does not: sockets and files, and the session's clock; times
 //! go out as the container says them.
 
+pub mod aac;
+mod counter;
+mod input;
+pub mod mp4;
 pub mod ogg;
 pub mod sniff;
 pub mod stream;
+pub mod vorbis;
 pub mod webm;
 
 #[cfg(test)]

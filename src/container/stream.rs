@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::webm;
+use super::{mp4, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -82,7 +82,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
         Opening::Sniffed(Kind::Ogg) => None,
-        Opening::Sniffed(Kind::Mp4) => None,
+        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
         Opening::Sniffed(Kind::Wav) => None,
         Opening::Sniffed(Kind::Flac) => None,
         Opening::Pcm(_) => None,
@@ -96,6 +96,9 @@ pub enum Error {
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
+    /// An MP4 stream.
+    #[error(transparent)]
+    Mp4(#[from] mp4::Error),
 }
 
 impl Error {
@@ -104,6 +107,7 @@ impl Error {
     pub const fn is_unsupported(&self) -> bool {
         match self {
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
+            Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
         }
     }
 }
