@@ -12,6 +12,7 @@ pub mod ogg;
 pub mod sniff;
 pub mod stream;
 pub mod vorbis;
+pub mod wav;
 pub mod webm;
 
 #[cfg(test)]
