@@ -164,18 +164,9 @@ export async function startChromium({ microphone = 'fake', host, autoplay = true
 /** Firefox fails to play where there is no sound device, so it gets one: a sink that nobody hears. @returns {Promise<Browser>} */
 export async function startFirefox() {
   const sound = await startSound();
-  const browser = await puppeteer.launch({
-    browser: 'firefox',
-    executablePath: program('firefox-esr'),
-    headless: true,
-    timeout: PATIENCE,
-    env: { ...process.env, PULSE_SERVER: sound.server },
-    extraPrefsFirefox: {
-      'media.navigator.streams.fake': true,
-      'media.navigator.permission.disabled': true,
-      'media.autoplay.default': 0,
-      'media.autoplay.blocking_policy': 0,
-    },
+  const browser = await launchFirefox(sound.server).catch(async (error) => {
+    await sound.stop();
+    throw error;
   });
   const first = browser.defaultBrowserContext();
   return {
@@ -192,10 +183,30 @@ export async function startFirefox() {
       return new Page(page, () => context.close());
     },
     close: async () => {
-      await browser.close();
-      await sound.stop();
+      try {
+        await browser.close();
+      } finally {
+        await sound.stop();
+      }
     },
   };
+}
+
+/** @param {string} sound PulseAudio's address */
+async function launchFirefox(sound) {
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath: program('firefox-esr'),
+    headless: true,
+    timeout: PATIENCE,
+    env: { ...process.env, PULSE_SERVER: sound },
+    extraPrefsFirefox: {
+      'media.navigator.streams.fake': true,
+      'media.navigator.permission.disabled': true,
+      'media.autoplay.default': 0,
+      'media.autoplay.blocking_policy': 0,
+    },
+  });
 }
 
 /** PulseAudio with a null sink, on a socket of its own. */
@@ -211,18 +222,19 @@ async function startSound() {
   let output = '';
   pulse.stderr.on('data', (data) => (output += data));
   const ended = once(pulse, 'exit');
+  const stop = async () => {
+    pulse.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
   for (const end = Date.now() + PATIENCE; !existsSync(socket); ) {
-    if (pulse.exitCode !== null || Date.now() > end) throw new Error(`pulseaudio does not serve:\n${output}`);
+    if (pulse.exitCode !== null || Date.now() > end) {
+      await stop();
+      throw new Error(`pulseaudio does not serve:\n${output}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return {
-    server: `unix:${socket}`,
-    stop: async () => {
-      pulse.kill();
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return { server: `unix:${socket}`, stop };
 }
 
 /** @param {string} name */

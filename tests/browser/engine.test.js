@@ -1,11 +1,12 @@
 // The engine without its pages, in both browsers and in every way that it has: who says what, and who hears it.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
 import { hearsNothing, hearsTones } from './ear.js';
 import { startHub } from './hub.js';
+import { together } from './together.js';
 
 /** @typedef {import('./browsers.js').Page} Page */
 /** @typedef {import('./browsers.js').Browser} Browser */
@@ -17,8 +18,9 @@ let hub;
 let browsers = {};
 
 before(async () => {
-  [hub, browsers.Chromium, browsers.Firefox] = await Promise.all([startHub(), startChromium(), startFirefox()]);
+  [hub, browsers.Chromium, browsers.Firefox] = await together(startHub(), startChromium(), startFirefox());
 });
+afterEach(async () => void (await Promise.all(Object.values(browsers).map((browser) => browser.closePages()))));
 after(async () => {
   await Promise.all(Object.values(browsers).map((browser) => browser.close()));
   await hub?.stop();
@@ -136,8 +138,9 @@ test('both browsers hear each other', async () => {
   await part(ann, ben);
 });
 
-test('a hub that was killed and is back is talked on, by itself', async () => {
+test('a hub that was killed and is back is talked on, by itself', async (context) => {
   const first = await startHub();
+  context.after(() => first.kill());
   const [ann, ben] = await Promise.all(Object.values(browsers).map((browser) => browser.page()));
   assert.ok(ann && ben);
   await join(ann, first.address, 'back', 'Ann');
@@ -148,11 +151,11 @@ test('a hub that was killed and is back is talked on, by itself', async () => {
   await ben.until('Ben waits', () => /** @type {any} */ (window).engine.client.state.kind === 'reconnecting');
   await hearsNothing(ben, 'Ben');
   const second = await startHub({ port: Number(new URL(first.address).port) });
+  context.after(() => second.kill());
   await hearsTones(ben, 'Ben', [LOW]);
   assert.equal(await ann.run(() => /** @type {any} */ (window).engine.publisher.state.kind), 'talking');
   await ann.close();
   await ben.close();
-  await second.stop();
 });
 
 test('a context that was suspended hears the room as it is when it runs again', async () => {

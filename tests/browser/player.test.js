@@ -1,7 +1,7 @@
 // The page of a recording in Chromium and Firefox: what is heard at a place, told by a sweep's pitch.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
 import { hears, hearsNothing } from './ear.js';
@@ -38,6 +38,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
     before(async () => {
       browser = await start();
     });
+    afterEach(() => browser?.closePages());
     after(() => browser?.close());
 
     /** A page of the recording. @param {string} [fragment] */

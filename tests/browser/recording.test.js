@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -11,6 +11,7 @@ import { startChromium } from './browsers.js';
 import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { newest, record, speak, SWEEP, tone } from './recorded.js';
+import { together } from './together.js';
 
 const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
 /** @type {import('./hub.js').Hub} */
@@ -21,10 +22,11 @@ let chromium;
 let recording;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub({ grace: 1 }), startChromium()]);
+  [hub, chromium] = await together(startHub({ grace: 1 }), startChromium());
   await mkdir(ARTEFACTS, { recursive: true });
   recording = await talk('kitchen');
 });
+afterEach(() => chromium?.closePages());
 after(async () => {
   await chromium?.close();
   await hub?.stop();
