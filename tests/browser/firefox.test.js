@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { assertAccessible } from './axe.js';
 import { startChromium, startFirefox } from './browsers.js';
 import { hears, hearsNothing } from './ear.js';
 import { startHub } from './hub.js';
@@ -23,6 +24,7 @@ test('Firefox talks and Chromium hears it, Chromium talks and Firefox hears it',
   await hearsNothing(ann, 'Firefox, which talks alone,');
   await talk(ben);
   await hears(ann, 'Firefox');
+  await assertAccessible(ann, 'a room in Firefox');
   await ann.click('#mute');
   await hearsNothing(ben, 'Chromium');
   await ann.click('#leave');
