@@ -1,6 +1,7 @@
 //! The plain protocol, through the running hub.
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use crate::helpers::capture::{assert_same, data, demux, heard};
 use crate::helpers::judge::{decode_bytes, probe};
@@ -58,8 +59,9 @@ fn decode_channels(message: &[u8]) -> u32 {
 
 #[tokio::test]
 async fn messages_without_pre_roll_decode_whole_when_they_are_joined() {
-    for name in ["chromium-webm-opus", "firefox-webm-opus"] {
-        let (capture, messages) = listen_to(name, "/rooms/talk/ws?preroll=0").await;
+    let names = ["chromium-webm-opus", "firefox-webm-opus"];
+    let heard = names.map(|name| listen_to(name, "/rooms/talk/ws?preroll=0"));
+    for (name, (capture, messages)) in names.into_iter().zip(join_all(heard).await) {
         let joined = messages.concat();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("joined.webm");
