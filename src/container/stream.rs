@@ -75,6 +75,16 @@ pub enum Opening {
     Mp3,
 }
 
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sniffed(kind) => kind.fmt(f),
+            Self::Pcm(head) => write!(f, "raw PCM ({head})"),
+            Self::Mp3 => f.write_str("MP3"),
+        }
+    }
+}
+
 /// A demuxer for a stream that begins so; none where that kind is not read.
 #[must_use]
 #[expect(clippy::match_same_arms, reason = "until each kind has its own")]
