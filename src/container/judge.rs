@@ -86,10 +86,10 @@ pub fn describe_file(path: &Path) -> String {
     String::from_utf8(output).unwrap()
 }
 
-/// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no warning.
+/// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no error.
 pub fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let (output, said) = run("ffmpeg", &[&["-v", "warning"], arguments].concat(), input);
-    assert_eq!(said, "", "ffmpeg warns");
+    let (output, said) = run("ffmpeg", &[&["-v", "error"], arguments].concat(), input);
+    assert_eq!(said, "", "ffmpeg finds an error");
     output
 }
 
