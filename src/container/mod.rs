@@ -4,10 +4,16 @@
 //! errors that say at which byte and in which element. What does not: sockets and files, and the session's clock; times
 //! go out as the container says them.
 
+mod blocks;
+mod input;
 pub mod ogg;
+pub mod raw;
 pub mod sniff;
 pub mod stream;
+pub mod wav;
 pub mod webm;
 
 #[cfg(test)]
 pub(crate) mod judge;
+#[cfg(test)]
+mod testing;

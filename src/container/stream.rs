@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::webm;
+use super::{raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -93,9 +93,9 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
         Opening::Sniffed(Kind::Ogg) => None,
         Opening::Sniffed(Kind::Mp4) => None,
-        Opening::Sniffed(Kind::Wav) => None,
+        Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => None,
-        Opening::Pcm(_) => None,
+        Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
         Opening::Mp3 => None,
     }
 }
@@ -106,6 +106,12 @@ pub enum Error {
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
+    /// Declared samples.
+    #[error(transparent)]
+    Raw(#[from] raw::Error),
+    /// A WAV stream.
+    #[error(transparent)]
+    Wav(#[from] wav::Error),
 }
 
 impl Error {
@@ -114,6 +120,8 @@ impl Error {
     pub const fn is_unsupported(&self) -> bool {
         match self {
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
+            Self::Raw(_) => false,
+            Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
         }
     }
 }
