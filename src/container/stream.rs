@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::webm;
+use super::{ogg, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -81,7 +81,7 @@ pub enum Opening {
 pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
-        Opening::Sniffed(Kind::Ogg) => None,
+        Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
         Opening::Sniffed(Kind::Mp4) => None,
         Opening::Sniffed(Kind::Wav) => None,
         Opening::Sniffed(Kind::Flac) => None,
@@ -93,6 +93,9 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
 /// Why a stream cannot be demuxed any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// An Ogg stream.
+    #[error(transparent)]
+    Ogg(#[from] ogg::stream::Error),
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
@@ -103,6 +106,7 @@ impl Error {
     #[must_use]
     pub const fn is_unsupported(&self) -> bool {
         match self {
+            Self::Ogg(error) => matches!(error, ogg::stream::Error::Unsupported { .. }),
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
         }
     }
