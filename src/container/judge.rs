@@ -118,6 +118,14 @@ pub fn adler32(bytes: &[u8]) -> u32 {
     b << 16 | a
 }
 
+/// A file that ffmpeg makes of a lavfi source (3 s, where it has no end), written as into a pipe.
+pub fn made(source: &str, arguments: &[&str]) -> Vec<u8> {
+    let input = ["-v", "error", "-f", "lavfi", "-i", source, "-t", "3", "-fflags", "+bitexact"];
+    let (output, said) = start("ffmpeg", &[&input[..], arguments, &["pipe:1"]].concat());
+    assert_eq!(said, "", "ffmpeg warns");
+    output
+}
+
 /// Runs a program with `input`; gives what it wrote and what it said. It must end well.
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String) {
     run_on(program, arguments, kept(input).path())
@@ -135,8 +143,13 @@ fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
     let input = arguments.iter().position(|argument| *argument == "-").expect("the place of the input");
     let mut arguments = arguments.to_vec();
     arguments[input] = path;
+    start(program, &arguments)
+}
+
+/// Runs a program; gives what it wrote and what it said. It must end well.
+fn start(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
     let output = Command::new(program)
-        .args(&arguments)
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));

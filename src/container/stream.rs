@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{raw, wav, webm};
+use super::{ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -91,7 +91,7 @@ impl fmt::Display for Opening {
 pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
-        Opening::Sniffed(Kind::Ogg) => None,
+        Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
         Opening::Sniffed(Kind::Mp4) => None,
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => None,
@@ -103,6 +103,9 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
 /// Why a stream cannot be demuxed any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// An Ogg stream.
+    #[error(transparent)]
+    Ogg(#[from] ogg::stream::Error),
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
@@ -119,6 +122,7 @@ impl Error {
     #[must_use]
     pub const fn is_unsupported(&self) -> bool {
         match self {
+            Self::Ogg(error) => matches!(error, ogg::stream::Error::Unsupported { .. }),
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
