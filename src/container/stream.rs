@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{ogg, raw, wav, webm};
+use super::{mp4, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -92,7 +92,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
         Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
-        Opening::Sniffed(Kind::Mp4) => None,
+        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => None,
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
@@ -115,6 +115,9 @@ pub enum Error {
     /// A WAV stream.
     #[error(transparent)]
     Wav(#[from] wav::Error),
+    /// An MP4 stream.
+    #[error(transparent)]
+    Mp4(#[from] mp4::Error),
 }
 
 impl Error {
@@ -126,6 +129,7 @@ impl Error {
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
+            Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
         }
     }
 }
