@@ -247,10 +247,7 @@ fn the_readme_has_every_message_of_a_client_with_its_fields_and_no_other() {
     assert_eq!(read.len(), every.len(), "the README has more than there is");
     let containers = [
         (r#"{"type":"publish","track":7,"source":"container"}"#, None),
-        (
-            r#"{"type":"publish","track":7,"source":"container","format":{"codec":"mp3"}}"#,
-            Some(PublishedFormat::Mp3),
-        ),
+        (r#"{"type":"publish","track":7,"source":"container","format":{"codec":"mp3"}}"#, Some(PublishedFormat::Mp3)),
     ];
     for (text, format) in containers {
         let source = Source::Container { format };
