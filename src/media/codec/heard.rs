@@ -39,6 +39,11 @@ impl Heard {
         self.resampler.push(sound);
     }
 
+    /// How much of what was pushed is in no packet yet.
+    pub fn owed(&self) -> Ticks {
+        self.resampler.owed()
+    }
+
     /// The next packet, so long exactly: 10, 20, 40 or 60 ms. Where less was pushed, silence follows it; where the encoder
     /// fails, all of it is silence.
     pub fn packet(&mut self, length: Ticks) -> Bytes {

@@ -8,7 +8,11 @@
 //! refuses costs that packet alone.
 
 mod blocks;
+mod coded;
 mod heard;
+#[cfg(test)]
+#[path = "../../../tests/captures/coded.rs"]
+mod judge;
 mod opus;
 mod opus_encoder;
 mod pcm;
@@ -16,10 +20,13 @@ pub mod resample;
 #[cfg(test)]
 mod tests;
 pub mod transcode;
+mod vorbis_setup;
 
 use bytes::Bytes;
 
 use super::opus::PacketError;
+use super::pcm::Unfit;
+use super::source::Codec;
 use super::time::Ticks;
 use super::track::Format;
 
@@ -77,6 +84,31 @@ pub enum DecodeError {
         /// Frames in a second.
         rate: u32,
     },
+    /// What the codec's own head tells is nothing that we keep.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// A head that no decoder here reads.
+    #[error("this {codec} is not read ({why}); {}", what_is_read(*codec))]
+    Head {
+        /// Its codec.
+        codec: Codec,
+        /// The library's words.
+        why: String,
+    },
+    /// Whole numbers of more bits than we keep.
+    #[error("flac of {0} bits is not accepted, only 4 to 24")]
+    Bits(u32),
+    /// A FLAC frame that is none, or is of other channels or bits than its stream.
+    #[error("a frame of flac is none, or is not what STREAMINFO says (RFC 9639 §9.1)")]
+    Frame,
+    /// A packet of other sound than the head told.
+    #[error("a packet is of {channels} channels at {rate} Hz, which its stream is not")]
+    Changed {
+        /// Frames in a second.
+        rate: u32,
+        /// Channels.
+        channels: usize,
+    },
     /// What listeners hear of it could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -89,6 +121,16 @@ pub enum DecodeError {
     /// The library fell over it.
     #[error("the decoder cannot stand it")]
     Fell,
+}
+
+const fn what_is_read(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Aac => "AAC-LC with frames of 1024 in one or two channels is",
+        Codec::Flac => "FLAC with STREAMINFO in one or two channels is",
+        Codec::Mp3 => "MPEG-1 and MPEG-2 layer III is",
+        Codec::Vorbis => "Vorbis I in one or two channels is",
+        Codec::Opus | Codec::Pcm => "it has a decoder of its own",
+    }
 }
 
 /// Encodes sound at 48 kHz to the packets of one track, in order.
