@@ -22,6 +22,7 @@
 //! 8. What is in `recordings/` and not named by the index is left alone.
 
 mod derived;
+mod extents;
 mod handle;
 mod index;
 mod list;

@@ -1,11 +1,10 @@
-//! The bytes of a stream that wait to be read.
+//! The bytes of a stream that have come and are not done with.
 //!
-//! What belongs here: a buffer that knows its place in the stream, and passes over bytes without holding them. What does
-//! not: what the bytes are.
+//! What belongs here: the buffer of a push demuxer, and where in the stream it stands. What does not: what the bytes mean.
 
-/// The bytes that have come and are not done with.
+/// A buffer that is filled at its end and read from its start.
 #[derive(Debug, Default)]
-pub(in crate::container) struct Input {
+pub(super) struct Input {
     buffer: Vec<u8>,
     /// Where in `buffer` the bytes begin that are not done with.
     from: usize,
@@ -19,20 +18,30 @@ impl Input {
     /// Capacity that is kept for the next push.
     const KEPT: usize = 64 * 1024;
 
-    /// Takes bytes that come next.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// What there is.
+    /// The bytes that are there.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.from..]
     }
 
+    /// The offset of the first of them in the stream.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Is done with bytes that are there.
     pub fn consume(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.bytes().len(), "only what is there can be done with");
         self.from += bytes;
         self.offset += bytes as u64;
+    }
+
+    /// Begins to pass over bytes, which need not be there.
+    pub const fn pass_over(&mut self, bytes: u64) {
+        self.to_skip = bytes;
     }
 
     /// Passes over what is to be; false where more bytes must come for it.

@@ -86,10 +86,10 @@ pub fn describe_file(path: &Path) -> String {
     String::from_utf8(output).unwrap()
 }
 
-/// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no warning.
+/// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no error.
 pub fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let (output, said) = run("ffmpeg", &[&["-v", "warning"], arguments].concat(), input);
-    assert_eq!(said, "", "ffmpeg warns");
+    let (output, said) = run("ffmpeg", &[&["-v", "error"], arguments].concat(), input);
+    assert_eq!(said, "", "ffmpeg finds an error");
     output
 }
 
@@ -100,6 +100,11 @@ pub fn decode(file: &[u8]) -> (Vec<f32>, String) {
     let (samples, rest) = output.as_chunks::<4>();
     assert!(rest.is_empty());
     (samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), said)
+}
+
+/// The samples of a file at its own rate and channels, as ffmpeg writes them in this format (`s16le`).
+pub fn samples(file: &[u8], format: &str) -> Vec<u8> {
+    run("ffmpeg", &["-v", "error", "-i", "-", "-f", format, "-c:a", &format!("pcm_{format}"), "pipe:1"], file).0
 }
 
 /// Decodes a file that ffmpeg must have nothing to say about.

@@ -5,10 +5,12 @@
 //! go out as the container says them.
 
 pub mod aac;
+mod blocks;
 mod counter;
 mod input;
 pub mod mp4;
 pub mod ogg;
+pub mod raw;
 pub mod sniff;
 pub mod stream;
 pub mod vorbis;
@@ -17,3 +19,5 @@ pub mod webm;
 
 #[cfg(test)]
 pub(crate) mod judge;
+#[cfg(test)]
+mod testing;

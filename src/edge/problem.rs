@@ -16,6 +16,7 @@ use super::socket;
 use crate::archive::model::NotAnId;
 use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
+use crate::media::pcm::Unfit;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
 
@@ -186,6 +187,12 @@ impl From<NotAnId> for Problem {
 
 impl From<NotATime> for Problem {
     fn from(error: NotATime) -> Self {
+        Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(error: Unfit) -> Self {
         Self::new(Kind::InvalidQuery, sentence(&error))
     }
 }

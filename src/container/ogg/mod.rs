@@ -12,6 +12,7 @@ mod mux;
 mod page;
 mod salvage;
 mod search;
+pub mod stream;
 
 #[cfg(test)]
 mod tests;

@@ -184,7 +184,7 @@ mod tests {
 
     /// The samples of a file as ffmpeg reads them, in their own format.
     fn read(head: Head, file: &[u8]) -> Vec<u8> {
-        judge::ffmpeg(&["-guess_layout_max", "0", "-i", "-", "-f", head.sample().word(), "-"], file)
+        judge::ffmpeg(&["-i", "-", "-f", head.sample().word(), "-"], file)
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_file_past_4_gib_says_so_in_64_bits_and_ffprobe_reads_it() {
-        for head in heads() {
+        for head in heads().filter(|head| head.rate() == 44_100) {
             let frame = head.frame_bytes() as u64;
             // The last that 32 bits count, and the next.
             let most = (u64::from(u32::MAX) - data_offset(head) + 7) / frame * frame;

@@ -20,6 +20,8 @@ mod sound;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod ffmpeg;
+#[cfg(test)]
 mod tests;
 
 pub use super::stream::{Event, Ignored};

@@ -10,6 +10,7 @@ use crate::archive::NewPart;
 use crate::archive::model::{Anchor, Gap, GapCause, Restart};
 use crate::hub::clock::{LONGEST_FILL, Step};
 use crate::media::packet::Packet;
+use crate::media::source::Codec;
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
@@ -56,23 +57,38 @@ enum Part {
     /// None is open: the next packet begins one.
     #[default]
     None,
-    Open(Format),
+    Open(Way),
     /// What comes is held; the spool begins here, and is this far behind if it turns out a pause.
     Held {
-        format: Format,
+        way: Way,
         since: Ticks,
         pause: Ticks,
     },
+}
+
+/// How a part's sound came, and how it is kept.
+#[derive(Clone, Debug)]
+struct Way {
+    format: Format,
+    source: Codec,
+}
+
+impl Way {
+    /// Whether what comes so goes on in a part of this.
+    fn continues(&self, next: &Self) -> bool {
+        self.source == next.source && self.format.continues(&next.format)
+    }
 }
 
 impl Ledger {
     /// What an entry about a track's sound becomes. Entries about other things become nothing.
     pub fn take(&mut self, entry: Entry) -> Option<(TrackNumber, Vec<Write>)> {
         match entry {
-            Entry::Sound { track, owner, format, restarted, steps, packets } => {
+            Entry::Sound { track, owner, format, source, restarted, steps, packets } => {
                 let mut writes = Writes::default();
                 let ledger = self.tracks.entry(track).or_default();
-                ledger.sound(track, &owner, &format, restarted, steps, packets, &mut writes);
+                let way = Way { format, source };
+                ledger.sound(track, &owner, &way, restarted, steps, packets, &mut writes);
                 Some((track, writes.list))
             }
             Entry::Steps { track, steps } => {
@@ -99,7 +115,7 @@ impl Track {
         &mut self,
         number: TrackNumber,
         owner: &Owner,
-        format: &Format,
+        way: &Way,
         restarted: bool,
         steps: Vec<Step>,
         packets: Vec<Packet>,
@@ -113,7 +129,7 @@ impl Track {
                 continue;
             };
             let Some(packet) = packets.next() else { break };
-            self.reach(track, format, writes);
+            self.reach(track, way, writes);
             match &self.part {
                 Part::None => {
                     self.parts += 1;
@@ -122,16 +138,16 @@ impl Track {
                         number: self.parts,
                         participant: owner.participant,
                         name: owner.name.clone(),
-                        format: format.clone(),
-                        source: format.codec(),
+                        format: way.format.clone(),
+                        source: way.source,
                         start: Anchor { track, session },
                         first: packet.sequence,
                     }));
-                    self.part = Part::Open(format.clone());
+                    self.part = Part::Open(way.clone());
                     self.written = track;
                 }
                 Part::Open(_) | Part::Held { .. } if starts_again => {
-                    let pre_skip = if let Format::Opus(head) = format { head.pre_skip } else { 0 };
+                    let pre_skip = if let Format::Opus(head) = &way.format { head.pre_skip } else { 0 };
                     writes.push(Write::Restart(Restart { at: self.written, pre_skip }));
                 }
                 Part::Open(_) | Part::Held { .. } => {}
@@ -143,10 +159,10 @@ impl Track {
         }
     }
 
-    /// A packet comes that begins at `track` and is encoded so: the part before it may have to end, or to be filled.
-    fn reach(&mut self, track: Ticks, format: &Format, writes: &mut Writes) {
-        let (Part::Open(open) | Part::Held { format: open, .. }) = &self.part else { return };
-        if !open.continues(format) {
+    /// A packet comes that begins at `track`: the part before it may have to end, or to be filled.
+    fn reach(&mut self, track: Ticks, way: &Way, writes: &mut Writes) {
+        let (Part::Open(open) | Part::Held { way: open, .. }) = &self.part else { return };
+        if !open.continues(way) {
             self.end_part(writes);
             return;
         }
@@ -164,8 +180,8 @@ impl Track {
             Step::Anchor(anchor) if !matches!(self.part, Part::None) => writes.push(Write::Anchor(anchor)),
             Step::Gap(gap) if !matches!(self.part, Part::None) => self.gap(gap, writes),
             Step::Held(pause) => {
-                if let Part::Open(format) = &self.part {
-                    self.part = Part::Held { format: format.clone(), since: self.written, pause };
+                if let Part::Open(way) = &self.part {
+                    self.part = Part::Held { way: way.clone(), since: self.written, pause };
                 }
             }
             Step::Settled(gap) => match (&self.part, gap) {
@@ -198,8 +214,8 @@ impl Track {
 
     /// Nothing is held any more.
     fn settle(&mut self, gap: Option<Gap>, writes: &mut Writes) {
-        if let Part::Held { format, .. } = &self.part {
-            self.part = Part::Open(format.clone());
+        if let Part::Held { way, .. } = &self.part {
+            self.part = Part::Open(way.clone());
         }
         self.written = self.written.saturating_add(gap.map_or(Ticks::ZERO, |gap| gap.length));
         writes.push(Write::Settle(gap));
@@ -278,6 +294,7 @@ mod tests {
             track: TRACK,
             owner: Arc::new(Owner { participant: Uuid::nil(), name, local: 0 }),
             format: format.clone(),
+            source: format.codec(),
             restarted: false,
             steps,
             packets: vec![packet(number)],
@@ -365,8 +382,8 @@ mod tests {
     #[test]
     fn another_head_begins_a_part_and_the_same_head_goes_on_with_a_note() {
         let restarted = |entry| match entry {
-            Entry::Sound { track, owner, format, steps, packets, .. } => {
-                Entry::Sound { track, owner, format, restarted: true, steps, packets }
+            Entry::Sound { track, owner, format, source, steps, packets, .. } => {
+                Entry::Sound { track, owner, format, source, restarted: true, steps, packets }
             }
             other => other,
         };
@@ -376,5 +393,20 @@ mod tests {
         let all = writes([sound(&MONO, &[], 0, 0), restarted(sound(&STEREO, &[], 1, 1))]);
         assert_eq!(all[2], Write::EndPart);
         assert!(matches!(&all[3], Write::BeginPart(part) if part.number == 2 && part.format == STEREO));
+    }
+
+    #[test]
+    fn another_codec_of_the_publisher_begins_a_part_though_what_is_kept_is_alike() {
+        let came_as = |source| match sound(&MONO, &[], 1, 1) {
+            Entry::Sound { track, owner, format, steps, packets, .. } => {
+                Entry::Sound { track, owner, format, source, restarted: true, steps, packets }
+            }
+            other => other,
+        };
+        let all = writes([sound(&MONO, &[], 0, 0), came_as(Codec::Vorbis), came_as(Codec::Vorbis)]);
+        assert_eq!(all[2], Write::EndPart);
+        assert!(matches!(&all[3], Write::BeginPart(part) if part.source == Codec::Vorbis && part.format == MONO));
+        let begun = all.iter().filter(|write| matches!(write, Write::BeginPart(_))).count();
+        assert_eq!(begun, 2);
     }
 }

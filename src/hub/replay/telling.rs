@@ -108,6 +108,6 @@ impl Replay {
 
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.
 pub(super) fn told(track: &model::Track, part: usize) -> v1::Track {
-    let format = track.parts[part].format.clone();
-    v1::Track { track: track.number, participant: track.participant, format, muted: false }
+    let part = &track.parts[part];
+    v1::Track::new(track.number, track.participant, &part.format, part.source, false)
 }
