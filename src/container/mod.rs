@@ -5,6 +5,7 @@
 //! go out as the container says them.
 
 mod blocks;
+pub mod flac;
 mod input;
 pub mod ogg;
 pub mod raw;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{raw, wav, webm};
+use super::{flac, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -84,7 +84,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::Ogg) => None,
         Opening::Sniffed(Kind::Mp4) => None,
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
-        Opening::Sniffed(Kind::Flac) => None,
+        Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
         Opening::Mp3 => None,
     }
@@ -102,6 +102,9 @@ pub enum Error {
     /// A WAV stream.
     #[error(transparent)]
     Wav(#[from] wav::Error),
+    /// A FLAC stream.
+    #[error(transparent)]
+    Flac(#[from] flac::Error),
 }
 
 impl Error {
@@ -112,6 +115,7 @@ impl Error {
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
+            Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
         }
     }
 }
