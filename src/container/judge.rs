@@ -3,7 +3,7 @@
 //! Where ffmpeg is missing these tests fail: without it they prove nothing.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[path = "../../tests/captures/read.rs"]
@@ -75,10 +75,22 @@ pub fn probe(file: &[u8]) -> Vec<Probed> {
 
 /// What ffprobe says of a file's one stream and its format, as `key=value` lines; it must have no warning.
 pub fn describe(file: &[u8]) -> String {
+    describe_file(kept(file).path())
+}
+
+/// As [`describe`], of a file that is too long to hold.
+pub fn describe_file(path: &Path) -> String {
     let (output, said) =
-        run("ffprobe", &["-v", "warning", "-show_streams", "-show_format", "-of", "default", "-"], file);
+        run_on("ffprobe", &["-v", "warning", "-show_streams", "-show_format", "-of", "default", "-"], path);
     assert_eq!(said, "", "ffprobe warns");
     String::from_utf8(output).unwrap()
+}
+
+/// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no error.
+pub fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let (output, said) = run("ffmpeg", &[&["-v", "error"], arguments].concat(), input);
+    assert_eq!(said, "", "ffmpeg finds an error");
+    output
 }
 
 /// Decodes a file with ffmpeg to mono samples of 48 kHz, and gives what it said besides.
@@ -116,10 +128,18 @@ pub fn made(source: &str, arguments: &[&str]) -> Vec<u8> {
 
 /// Runs a program with `input`; gives what it wrote and what it said. It must end well.
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String) {
-    // A file, not a pipe: a pipe cannot be sought in, which these programs remark on.
+    run_on(program, arguments, kept(input).path())
+}
+
+/// The bytes as a file, not a pipe: a pipe cannot be sought in, which these programs remark on.
+fn kept(bytes: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.write_all(input).expect("room for a temporary file");
-    let path = file.path().to_str().expect("a path in UTF-8");
+    file.write_all(bytes).expect("room for a temporary file");
+    file
+}
+
+fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
+    let path = path.to_str().expect("a path in UTF-8");
     let input = arguments.iter().position(|argument| *argument == "-").expect("the place of the input");
     let mut arguments = arguments.to_vec();
     arguments[input] = path;

@@ -4,7 +4,11 @@
 //! errors that say at which byte and in which element. What does not: sockets and files, and the session's clock; times
 //! go out as the container says them.
 
+mod blocks;
+pub mod flac;
+mod input;
 pub mod ogg;
+pub mod raw;
 pub mod sniff;
 pub mod stream;
 #[allow(dead_code, reason = "until Matroska reads its laced headers")]
@@ -14,3 +18,5 @@ pub mod webm;
 
 #[cfg(test)]
 pub(crate) mod judge;
+#[cfg(test)]
+mod testing;

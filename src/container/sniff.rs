@@ -11,7 +11,7 @@ pub enum Kind {
     Ogg,
     /// MP4: a box of type `ftyp` (ISO/IEC 14496-12 §4.3).
     Mp4,
-    /// WAV: `RIFF`.
+    /// WAV: `RIFF`, or `RF64` and `BW64` where it may be longer than 4 GiB (EBU Tech 3306 §3, ITU-R BS.2088).
     Wav,
     /// FLAC: `fLaC` (RFC 9639 §6).
     Flac,
@@ -30,14 +30,20 @@ pub enum Sniffed {
 
 /// Tells the container that `bytes` begin.
 ///
-/// No bytes at all are a prefix: everything may follow, and holding them costs nothing. Four of the magic numbers stand at
-/// the start, so one byte decides most messages. `ftyp` stands behind the size of its box, which a prefix is only believed
+/// No bytes at all are a prefix: everything may follow, and holding them costs nothing. The magic numbers but one stand
+/// at the start, so one byte decides most messages. `ftyp` stands behind the size of its box, which a prefix is only believed
 /// for where it is the size that a `ftyp` can have: 8 bytes to 64 KiB. So bytes that are none of ours are called so at the
 /// first byte that differs.
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Sniffed {
-    const MAGIC: [(&[u8; 4], Kind); 4] =
-        [(&[0x1A, 0x45, 0xDF, 0xA3], Kind::WebM), (b"OggS", Kind::Ogg), (b"RIFF", Kind::Wav), (b"fLaC", Kind::Flac)];
+    const MAGIC: [(&[u8; 4], Kind); 6] = [
+        (&[0x1A, 0x45, 0xDF, 0xA3], Kind::WebM),
+        (b"OggS", Kind::Ogg),
+        (b"RIFF", Kind::Wav),
+        (b"RF64", Kind::Wav),
+        (b"BW64", Kind::Wav),
+        (b"fLaC", Kind::Flac),
+    ];
     if let Some((_, kind)) = MAGIC.into_iter().find(|(magic, _)| bytes.starts_with(*magic)) {
         return Sniffed::Kind(kind);
     }
@@ -64,11 +70,13 @@ fn may_become_mp4(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const OPENINGS: [(&[u8], Kind); 5] = [
+    const OPENINGS: [(&[u8], Kind); 7] = [
         (&[0x1A, 0x45, 0xDF, 0xA3, 0x9F, 0x42, 0x86, 0x81], Kind::WebM),
         (b"OggS\0\x02\0\0", Kind::Ogg),
         (b"\0\0\0\x1Cftypiso5", Kind::Mp4),
         (b"RIFF\0\0\0\0WAVE", Kind::Wav),
+        (b"RF64\xFF\xFF\xFF\xFFWAVE", Kind::Wav),
+        (b"BW64\xFF\xFF\xFF\xFFWAVE", Kind::Wav),
         (b"fLaC\0\0\0\x22", Kind::Flac),
     ];
 

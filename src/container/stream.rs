@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{ogg, webm};
+use super::{flac, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -83,9 +83,9 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
         Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
         Opening::Sniffed(Kind::Mp4) => None,
-        Opening::Sniffed(Kind::Wav) => None,
-        Opening::Sniffed(Kind::Flac) => None,
-        Opening::Pcm(_) => None,
+        Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
+        Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
+        Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
         Opening::Mp3 => None,
     }
 }
@@ -99,6 +99,15 @@ pub enum Error {
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
+    /// Declared samples.
+    #[error(transparent)]
+    Raw(#[from] raw::Error),
+    /// A WAV stream.
+    #[error(transparent)]
+    Wav(#[from] wav::Error),
+    /// A FLAC stream.
+    #[error(transparent)]
+    Flac(#[from] flac::Error),
 }
 
 impl Error {
@@ -108,6 +117,9 @@ impl Error {
         match self {
             Self::Ogg(error) => matches!(error, ogg::stream::Error::Unsupported { .. }),
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
+            Self::Raw(_) => false,
+            Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
+            Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
         }
     }
 }
