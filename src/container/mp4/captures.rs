@@ -29,8 +29,7 @@ pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event
 
 /// The packets among events.
 pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    let packet = |event| if let &Event::Packet(ref packet) = event { Some(packet) } else { None };
-    events.iter().filter_map(packet).collect()
+    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
 }
 
 /// The sources among events.

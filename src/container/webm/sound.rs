@@ -152,7 +152,7 @@ impl Sound {
             Self::Opus => whole(opus::duration(frame).map_err(Malformed::Packet)?),
             Self::Pcm { head, counter, coding } => {
                 let bytes = if *coding == Coding::Unsigned { head.channels().into() } else { head.frame_bytes() };
-                if frame.len() % bytes != 0 {
+                if !frame.len().is_multiple_of(bytes) {
                     return Err(Malformed::Samples { block: frame.len(), frame: bytes });
                 }
                 let frames = frame.len() / bytes;
