@@ -48,9 +48,9 @@ pub fn v1(track: TrackNumber, placed: &Placed) -> Option<Frame> {
     let first = placed.packets.first()?;
     let flags = packets::Flags { discontinuity: placed.discontinuity, backlog: false };
     let mut message = BytesMut::with_capacity(
-        packets::HEADER + placed.packets.iter().map(|packet| packet.data.len() + 2).sum::<usize>(),
+        packets::HEADER + placed.packets.iter().map(|packet| packet.opus().len() + 2).sum::<usize>(),
     );
-    let data = placed.packets.iter().map(|packet| &packet.data[..]);
+    let data = placed.packets.iter().map(|packet| &packet.opus()[..]);
     packets::write(&mut message, track.get(), flags, first.sequence, first.time, data);
     Some(Frame { bytes: frame::binary(&message), cargo: Cargo::Sound(sound(&placed.packets)) })
 }

@@ -7,6 +7,7 @@ use super::track::Unreadable;
 use crate::archive::{OpenRecording, model};
 use crate::hub::outbox::{Cargo, Frame};
 use crate::media::time::{Moment, Ticks};
+use crate::media::track::Format;
 use crate::wire::frame;
 use crate::wire::v1::{self, Notice, Participant, Present};
 
@@ -98,7 +99,7 @@ impl Replay {
         let track = &tracks[track];
         tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
         let what = match error {
-            Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
+            Unreadable::Damaged { .. } | Unreadable::Samples { .. } => "is damaged here: a piece of it is left out",
             Unreadable::File(_) | Unreadable::CutOff => "cannot be read from here on",
         };
         let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
@@ -108,6 +109,6 @@ impl Replay {
 
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.
 pub(super) fn told(track: &model::Track, part: usize) -> v1::Track {
-    let format = track.parts[part].format.clone();
+    let format = Format::Opus(track.parts[part].format.heard());
     v1::Track { track: track.number, participant: track.participant, format, muted: false }
 }
