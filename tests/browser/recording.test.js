@@ -123,7 +123,8 @@ test('a file that is not made yet is made when it is asked for, and then downloa
   let asked = 0;
   await driverOf(page).route('**/api/v1/recordings/*', async (route) => {
     const answer = await (await route.fetch()).json();
-    await route.fulfill({ json: { ...answer, files: { session: { ...answer.files.session, bytes: null } } } });
+    const { session } = answer.files;
+    await route.fulfill({ json: { ...answer, files: { session: { ...session, bytes: asked > 2 ? session.bytes : null } } } });
   });
   await driverOf(page).route('**/session.webm', (route) => {
     asked += 1;

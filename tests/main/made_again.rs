@@ -21,8 +21,8 @@ use crate::helpers::{Capture, Hub};
 
 const TRACKS: u16 = 3;
 
-/// Writes a recording of some minutes into a hub's folder, as a hub would have: more of them where something is to happen before
-/// all of its files are made, about a second for two minutes.
+/// Writes a recording of some minutes into a hub's folder, as a hub would have. To make all of its files takes a second or so for
+/// two minutes: where something is to happen before, it is longer.
 async fn record(minutes: u64) -> (Arc<TempDir>, String) {
     let folder = Arc::new(TempDir::new().unwrap());
     let started = UnixMillis::from_rfc3339("2026-11-22T09:28:00Z").unwrap();
@@ -115,7 +115,7 @@ fn all(folder: &Path) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn a_hub_that_is_killed_while_it_makes_files_leaves_none_half_and_makes_them_at_its_next_start() {
-    let (folder, address) = record(4).await;
+    let (folder, address) = record(2).await;
     let derived = derived(&folder);
     let hub = Hub::start_in(folder, &[]);
     made(&hub, &address).await;
@@ -140,7 +140,7 @@ async fn a_hub_that_is_killed_while_it_makes_files_leaves_none_half_and_makes_th
 
 #[tokio::test]
 async fn a_hub_that_is_told_to_stop_while_it_makes_files_does_and_leaves_nothing_half() {
-    let (folder, address) = record(20).await;
+    let (folder, address) = record(8).await;
     let derived = derived(&folder);
     fs::remove_dir_all(&derived).unwrap_or_default();
     let hub = Hub::start_in(folder, &[]);
