@@ -177,7 +177,7 @@ impl Track {
             }
             starts_again = false;
             self.written = self.written.saturating_add(packet.duration);
-            if matches!(format, Format::Pcm(_)) {
+            if matches!(way.format, Format::Pcm(_)) {
                 self.data += packet.data.len() as u64;
             }
             let pause = if let Part::Held { pause, .. } = self.part { Some(pause) } else { None };
@@ -266,7 +266,9 @@ impl Track {
     }
 
     fn count_silence(&mut self, length: Ticks) {
-        if let Part::Open(Format::Pcm(head)) | Part::Held { format: Format::Pcm(head), .. } = &self.part {
+        if let Part::Open(way) | Part::Held { way, .. } = &self.part
+            && let Format::Pcm(head) = way.format
+        {
             self.data = self.data.saturating_add(head.frames(length).saturating_mul(head.frame_bytes() as u64));
         }
     }
@@ -421,9 +423,9 @@ mod tests {
         let mut ledger = Ledger::new(48_000);
         // A second is 16000 bytes.
         let second = |number: u64, before: &[Step], at| match sound(&Format::Pcm(head), before, number, at) {
-            Entry::Sound { track, owner, format, restarted, steps, mut packets } => {
+            Entry::Sound { track, owner, format, source, restarted, steps, mut packets } => {
                 packets[0].data = Bytes::from(vec![1; 16_000]);
-                Entry::Sound { track, owner, format, restarted, steps, packets }
+                Entry::Sound { track, owner, format, source, restarted, steps, packets }
             }
             other => other,
         };

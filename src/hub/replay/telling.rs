@@ -7,7 +7,6 @@ use super::track::Unreadable;
 use crate::archive::{OpenRecording, model};
 use crate::hub::outbox::{Cargo, Frame};
 use crate::media::time::{Moment, Ticks};
-use crate::media::track::Format;
 use crate::wire::frame;
 use crate::wire::v1::{self, Notice, Participant, Present};
 
