@@ -34,6 +34,8 @@
 //! `try_send`. Words and notices do, which are few and must not be lost.
 
 pub mod acknowledge;
+#[cfg(test)]
+mod clicks;
 pub mod clock;
 pub mod connection;
 pub mod fanout;
