@@ -7,6 +7,7 @@
 mod blocks;
 pub mod flac;
 mod input;
+pub mod mp3;
 pub mod ogg;
 pub mod raw;
 pub mod sniff;

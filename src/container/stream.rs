@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{flac, raw, wav, webm};
+use super::{flac, mp3, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -86,7 +86,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
-        Opening::Mp3 => None,
+        Opening::Mp3 => Some(Box::new(mp3::Demuxer::new())),
     }
 }
 
@@ -105,6 +105,9 @@ pub enum Error {
     /// A FLAC stream.
     #[error(transparent)]
     Flac(#[from] flac::Error),
+    /// An MP3 stream.
+    #[error(transparent)]
+    Mp3(#[from] mp3::Error),
 }
 
 impl Error {
@@ -116,6 +119,7 @@ impl Error {
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
             Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
+            Self::Mp3(error) => matches!(error, mp3::Error::Unsupported { .. }),
         }
     }
 }
