@@ -17,3 +17,4 @@ mod replay;
 mod rest;
 mod start;
 mod v1;
+mod wav;
