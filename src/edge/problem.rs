@@ -29,6 +29,8 @@ pub enum Kind {
     RoomNotFound,
     /// There is no such recording, or track of it.
     RecordingNotFound,
+    /// The track is kept otherwise, and there is another address for it.
+    OtherFormat,
     /// This address knows other methods.
     MethodNotAllowed,
     /// A room's or participant's name that is none.
@@ -66,6 +68,7 @@ impl Kind {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Nothing is here"),
             Self::RoomNotFound => (StatusCode::NOT_FOUND, "room_not_found", "No such room is live"),
             Self::RecordingNotFound => (StatusCode::NOT_FOUND, "recording_not_found", "No such recording"),
+            Self::OtherFormat => (StatusCode::NOT_FOUND, "other_format", "Kept in another format"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Self::InvalidName => (StatusCode::BAD_REQUEST, "invalid_name", "Not a name"),
             Self::InvalidId => (StatusCode::BAD_REQUEST, "invalid_id", "Not a recording's ID"),

@@ -98,7 +98,7 @@ impl Replay {
         let track = &tracks[track];
         tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
         let what = match error {
-            Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
+            Unreadable::Damaged { .. } | Unreadable::Samples { .. } => "is damaged here: a piece of it is left out",
             Unreadable::File(_) | Unreadable::CutOff => "cannot be read from here on",
         };
         let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
