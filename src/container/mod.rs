@@ -7,6 +7,7 @@
 pub mod aac;
 mod blocks;
 mod counter;
+pub mod flac;
 mod input;
 pub mod mp4;
 pub mod ogg;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{mp4, ogg, raw, wav, webm};
+use super::{flac, mp4, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -94,7 +94,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
         Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
-        Opening::Sniffed(Kind::Flac) => None,
+        Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
         Opening::Mp3 => None,
     }
@@ -118,6 +118,9 @@ pub enum Error {
     /// An MP4 stream.
     #[error(transparent)]
     Mp4(#[from] mp4::Error),
+    /// A FLAC stream.
+    #[error(transparent)]
+    Flac(#[from] flac::Error),
 }
 
 impl Error {
@@ -130,6 +133,7 @@ impl Error {
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
             Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
+            Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
         }
     }
 }

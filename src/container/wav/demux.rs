@@ -31,7 +31,7 @@ const UNKNOWN: u32 = u32::MAX;
 pub struct Demuxer {
     input: Input,
     state: State,
-    /// Bytes since the last samples that were not samples.
+    /// Bytes since the last packet that were not samples.
     passed: u64,
     /// No more bytes will come.
     finished: bool,
@@ -162,8 +162,8 @@ impl Demuxer {
                     size => size.into(),
                 };
                 let left = Some(size).filter(|size| ![0, u64::MAX].contains(size));
+                self.pass(8, element)?;
                 self.input.consume(8);
-                self.passed = 0;
                 let blocks = Blocks::new(format.head);
                 self.state = State::Samples(Samples { format, blocks, left, padded: size % 2 == 1 });
                 return Ok(Step::Event(Event::Head(Source::Pcm(format.head))));
@@ -220,7 +220,10 @@ impl Demuxer {
             State::Samples(samples)
         };
         match packet {
-            Some(packet) => Step::Event(Event::Packet(packet)),
+            Some(packet) => {
+                self.passed = 0;
+                Step::Event(Event::Packet(packet))
+            }
             None if bytes == 0 => Step::NeedsMore,
             None => Step::Done,
         }

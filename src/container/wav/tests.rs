@@ -271,7 +271,9 @@ fn endless_elements_end_within_the_limit_and_are_not_held() {
     assert_eq!(limit(&riff(&[open(b"LIST", u32::MAX)])), Limit::PassedOver);
     let behind = riff(&[mono16(), element(b"data", &[0; 2])]);
     for start in [riff(&[]), behind] {
-        for again in [element(b"LIST", &[0; 50_001]), element(b"junk", &[]), riff(&[]), riff(&[mono16()])] {
+        let again =
+            [element(b"LIST", &[0; 50_001]), element(b"junk", &[]), riff(&[mono16(), open(b"data", 1), vec![0]])];
+        for again in again {
             let count = usize::try_from(PASSED_LIMIT).unwrap() / again.len() + 2;
             let mut demuxer = Demuxer::new();
             let pieces = std::iter::once(start.as_slice()).chain(std::iter::repeat_n(again.as_slice(), count));
