@@ -29,8 +29,7 @@ pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event
 
 /// The packets among events.
 pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    let packet = |event| if let &Event::Packet(ref packet) = event { Some(packet) } else { None };
-    events.iter().filter_map(packet).collect()
+    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
 }
 
 /// The sources among events.
@@ -161,12 +160,22 @@ proptest! {
         for (at, byte) in changes {
             bytes[at] = byte;
         }
-        let mut demuxer = Demuxer::new();
-        for piece in bytes.chunks(size) {
-            demuxer.push(piece);
-            while let Ok(Some(_)) = demuxer.pull() {}
-            prop_assert!(demuxer.held() < 128 * 1024 + 16 + 8000);
-        }
+        let events = |size: usize| {
+            let (mut demuxer, mut events) = (Demuxer::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                demuxer.push(piece);
+                loop {
+                    match demuxer.pull() {
+                        Ok(Some(event)) => events.push(event),
+                        Ok(None) => break,
+                        Err(error) => return (events, Some(error)),
+                    }
+                }
+                assert!(demuxer.held() as u64 <= super::MOOF_LIMIT + 16);
+            }
+            (events, None)
+        };
+        prop_assert!(events(size) == events(bytes.len()), "it hangs on how it is cut");
     }
 
     #[test]

@@ -135,7 +135,8 @@ impl Runs {
             let mut field = |flag: u32, or| if flags & flag == 0 { Ok(or) } else { fields.u32() };
             let (duration, size) = (field(0x100, defaults.duration)?, field(0x200, defaults.size)?);
             // Flags, and when it is shown, which is when it is decoded.
-            (field(0x400, 0)?, field(0x800, 0)?);
+            field(0x400, 0)?;
+            field(0x800, 0)?;
             let place = || trun.malformed(Malformed::Place { at: self.next });
             let at = u64::try_from(self.next).ok().filter(|at| *at >= self.free).ok_or_else(place)?;
             self.samples.push_back(Sample { at, size, time: self.time });

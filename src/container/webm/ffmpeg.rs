@@ -1,5 +1,9 @@
 //! What ffmpeg writes as Matroska and WebM, of every codec that we read, judged by what ffprobe finds in the same bytes.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
 use super::Demuxer;
 use super::captures::packets;
 use crate::container::judge::{self, Probed};
@@ -10,9 +14,9 @@ use crate::media::source::{Codec, Source};
 use crate::media::time::Ticks;
 
 /// Tones, and clicks so that codecs switch their blocks.
-const SOUND: &str = "aevalsrc='0.3*sin(2764*t)+if(lt(mod(t,0.4),0.005),0.5,0)':s=48000";
+const SOUND: &str = "aevalsrc='0.3*sin(2764*t)+if(lt(mod(t,0.4),0.005),0.5,0)':s=48000:d=1";
 
-/// A file of 3 s, as ffmpeg writes it into a pipe.
+/// A file of 1 s, as ffmpeg writes it into a pipe.
 fn file(codec: &str, rate: u32, channels: u8, more: &[&str]) -> Vec<u8> {
     let (rate, channels) = (rate.to_string(), channels.to_string());
     let sound = ["-c:a", codec, "-ar", &rate, "-ac", &channels, "-f", "matroska"];
@@ -33,7 +37,7 @@ fn demux(name: &str, file: &[u8]) -> (Source, Vec<SourcePacket>) {
         events
     };
     let events = cut(777);
-    for size in [1, 2, 13, 4096, file.len()] {
+    for size in [13, file.len()] {
         assert!(cut(size) == events, "{name}, in pieces of {size}");
     }
     let Some(Event::Head(source)) = events.first() else { panic!("{name}: {:?}", events.first()) };
@@ -126,4 +130,50 @@ fn what_we_do_not_read_is_refused_with_a_sentence() {
     assert!(
         ac3.ends_with("the audio is \"A_AC3\"; accepted are Opus, PCM, FLAC, Vorbis, AAC-LC and MP3, mono or stereo")
     );
+}
+
+/// A file of each codec.
+static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let codecs = ["pcm_s24be", "pcm_f32le", "flac", "libvorbis", "aac", "libmp3lame"];
+    codecs.into_iter().map(|codec| file(codec, 16_000, 2, &[])).collect()
+});
+
+/// What a file's events are when it comes in pieces of these sizes, over and over, with the error that ends them. No more is
+/// held than an element that is collected, and a piece.
+fn events(file: &[u8], sizes: &[usize]) -> (Vec<Event>, Option<String>) {
+    let mut demuxer = Demuxer::new();
+    let (mut events, mut rest, mut sizes) = (Vec::new(), file, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(sizes.next().map_or(1, |size| (*size).clamp(1, rest.len())));
+        rest = after;
+        demuxer.push(piece);
+        loop {
+            match demuxer.pull() {
+                Ok(Some(event)) => events.push(event),
+                Ok(None) => break,
+                Err(error) => return (events, Some(error.to_string())),
+            }
+        }
+        assert!(demuxer.held() as u64 <= super::BLOCK_LIMIT + 12);
+    }
+    (events, None)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_file_comes_out_the_same_in_pieces_of_any_sizes_changed_or_not(
+        file in 0..6_usize,
+        sizes in prop::collection::vec(prop_oneof![1..3_usize, 1..100_usize, 1..9000_usize], 1..32),
+        changes in prop::collection::vec((0..6000_usize, any::<u8>()), 0..6),
+    ) {
+        let mut bytes = FILES[file].clone();
+        let length = bytes.len();
+        for (at, byte) in &changes {
+            bytes[at % length] = *byte;
+        }
+        let whole = events(&bytes, &[length]);
+        prop_assert!(!changes.is_empty() || whole.1.is_none());
+        prop_assert!(events(&bytes, &sizes) == whole);
+    }
 }
