@@ -102,7 +102,11 @@ impl Blocks {
         if !self.good.contains(&wanted.start)
             && let Some(extent) = extents.iter().find(|extent| extent.range().contains(&wanted.start))
         {
-            if extent.holds(&file.read(extent.begin, extent.bytes)?) {
+            let bytes = file.read(extent.begin, extent.bytes)?;
+            if (bytes.len() as u64) < extent.bytes {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before what was durable in it"));
+            }
+            if extent.holds(&bytes) {
                 self.good = extent.range();
             } else {
                 damaged = Some(extent.range());

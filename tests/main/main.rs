@@ -18,3 +18,4 @@ mod rest;
 mod sounds;
 mod start;
 mod v1;
+mod wav;

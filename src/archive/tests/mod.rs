@@ -2,6 +2,7 @@
 
 mod crash;
 mod derived;
+mod derived_pcm;
 mod handle;
 mod list;
 mod migration;

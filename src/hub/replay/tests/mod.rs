@@ -1,5 +1,7 @@
 //! What a replay reads of a track, from a recording on disk.
 
+mod pcm;
+
 use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
