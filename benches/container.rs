@@ -11,7 +11,7 @@ use std::process::Command;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use roomtone::container::sniff::Kind;
-use roomtone::container::stream::{Event, Opening, demuxer};
+use roomtone::container::stream::{Demux, Event, Opening, demuxer};
 use roomtone::container::{ogg, webm};
 use roomtone::media::opus;
 use roomtone::media::packet::{Packet, Sequence};
@@ -164,6 +164,39 @@ fn ogg_pages(bencher: Bencher, capture: &&str) {
             }
         }
         reader.end()
+    });
+}
+
+/// What a publisher sends as Ogg, as its messages came.
+#[divan::bench]
+fn ogg_stream(bencher: Bencher) {
+    let messages = captures::messages("firefox-ogg-opus");
+    let bytes = messages.iter().map(Vec::len).sum::<usize>();
+    let demux = |messages: &[Vec<u8>]| {
+        let mut demuxer = ogg::stream::Demuxer::new();
+        let mut packets = 0_usize;
+        for message in messages {
+            demuxer.push(message);
+            while let Some(event) = demuxer.pull().expect("a good capture") {
+                packets += usize::from(matches!(black_box(event), Event::Packet(_)));
+            }
+        }
+        packets
+    };
+    let count = demux(&messages);
+    bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(count)).bench(|| demux(black_box(&messages)));
+}
+
+/// Messages of 240 ms for plain listeners of Ogg.
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn ogg_messages(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let count = usize::try_from(240 / packets[0].duration.as_millis()).expect("a small number");
+    bencher.counter(sound(&packets)).counter(ItemsCount::new(packets.len())).bench(|| {
+        let mut messages = ogg::live::Messages::new(1, head);
+        for packets in black_box(&packets).chunks(count) {
+            black_box(messages.message(packets));
+        }
     });
 }
 

@@ -13,11 +13,12 @@
 //! - the pre-skip is 0, so nothing of a message is thrown away, and no page is the last: a reader of appended messages would
 //!   stop there.
 //!
-//! Seen with messages of 240 ms, from tick 0 and from hour 1 on: one alone has its exact length in ffmpeg 5.1, in opusdec 0.2,
-//! and by `decodeAudioData` and `<audio>` of Chromium 156 and Firefox 153; appended, they have all samples in all of these.
-//! ffmpeg remarks that the repeated heads are no Opus packets, and leaves them out. Chromium counts an `<audio>`'s time from
-//! the granule position, Firefox from 0. At the joint of two messages that were decoded apart there is a click: a decoder
-//! begins there without pre-roll.
+//! Seen with messages of 240 ms and of one packet, from tick 0 and from hour 1 on: one alone has its exact length in
+//! ffmpeg 5.1, in opusdec 0.2, and by `decodeAudioData` and `<audio>` of Chromium 156 and Firefox 153; appended, from
+//! the first or from a later one on, they have all samples in all of these. ffmpeg remarks that the repeated heads are
+//! no Opus packets, and leaves them out; opusinfo warns of all that makes a message other than a file of its own.
+//! Chromium counts an `<audio>`'s time from the granule position, Firefox from 0. At the joint of two messages that
+//! were decoded apart there is a click: a decoder begins there without pre-roll.
 
 use super::mux::PartMuxer;
 use crate::media::opus;
