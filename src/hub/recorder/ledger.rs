@@ -267,7 +267,7 @@ impl Track {
 
     fn count_silence(&mut self, length: Ticks) {
         if let Part::Open(way) | Part::Held { way, .. } = &self.part
-            && let Format::Pcm(head) = way.format
+            && let Format::Pcm(head) = &way.format
         {
             self.data = self.data.saturating_add(head.frames(length).saturating_mul(head.frame_bytes() as u64));
         }
