@@ -109,7 +109,8 @@ impl Blocks {
 /// Makes the packets of a publisher who numbers them into the track's, one by one: each is a block as it came, of 10,
 /// 20, 40 or 60 ms, in whole frames, and what is heard of it is as long.
 ///
-/// Packets are one sound, in order: what comes late, or again, needs one of its own. It holds what [`Heard`] holds.
+/// Packets are one sound, in order: what comes late, or again, needs one of its own. It holds an encoder,
+/// a resampler, and the sound of a packet.
 pub struct BlockTranscoder {
     head: Head,
     heard: Heard,
