@@ -12,8 +12,9 @@
 //!    before the transaction that names it.
 //! 3. A file that goes is marked in the index first, then unlinked, then its folder synced, then its row dropped. Start-up
 //!    finishes what was begun (`recovery`).
-//! 4. A part is append-only. What the index says of it is never cut; what lies beyond is cut only where it is not a
-//!    whole page with a right CRC, or a copy of a spool that is still there.
+//! 4. A part is append-only, but for the header of a WAV file, which is made right again in every round. What the index says
+//!    of it is never cut; what lies beyond is cut only where it is not a whole page with a right CRC, or samples, for which
+//!    only the index vouches (`extents`), or a copy of a spool that is still there.
 //! 5. A sync that failed is not tried again: the recording ends.
 //! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.

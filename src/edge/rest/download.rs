@@ -249,6 +249,8 @@ mod tests {
     use futures_util::TryStreamExt as _;
 
     use super::*;
+    use crate::archive::PartSound;
+    use crate::media::track::Format;
 
     fn piece((at, bytes): (usize, &[u8])) -> Piece {
         if at == 0 {
@@ -273,6 +275,32 @@ mod tests {
                 assert_eq!(read.concat(), whole[first..first + length]);
             }
         }
+    }
+
+    #[actix_web::test]
+    async fn a_wav_that_grows_is_what_is_durable_under_a_header_that_fits() {
+        let head = pcm::Head::new(pcm::Sample::S16, 8_000, 1).unwrap();
+        // The header on the disk is that of a round that the index does not know yet; somebody cut the second file in a frame.
+        let part = |samples: &[u8], durable: u64, number| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&header_for(head, 4000)).unwrap();
+            file.write_all(samples).unwrap();
+            PartSound { number, file, bytes: data_offset(head) + durable, format: Format::Pcm(head) }
+        };
+        let sound = TrackSound {
+            room: "talk".parse().unwrap(),
+            title: None,
+            name: "Ann".parse().unwrap(),
+            started: UnixMillis::new(0),
+            parts: vec![part(b"abcdefgh", 6, 1), part(b"ijklm", 5, 2)],
+            bytes: 0,
+            modified: UnixMillis::new(0),
+            grows: true,
+        };
+        let id = RecordingId::new(UnixMillis::new(0), [1; 10]);
+        let file = Served::wav(id, TrackNumber::new(1), None, head, sound);
+        let read: Vec<Bytes> = slice(file.pieces, 0, file.bytes).try_collect().await.unwrap();
+        assert_eq!(read.concat(), [&header_for(head, 10)[..], b"abcdefijkl"].concat());
     }
 
     #[test]
