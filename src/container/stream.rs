@@ -87,7 +87,6 @@ impl fmt::Display for Opening {
 
 /// A demuxer for a stream that begins so; none where that kind is not read.
 #[must_use]
-#[expect(clippy::match_same_arms, reason = "until each kind has its own")]
 pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
