@@ -264,4 +264,18 @@ mod tests {
             "started":"2026-11-22T09:28:00.000Z","end":null,"tracks":[],"chat":[]}"#;
         assert_eq!(SessionFile::read(old).unwrap().attendance, []);
     }
+
+    #[test]
+    fn a_part_from_before_sources_were_kept_was_opus_and_its_format_is_read_of_either_kind() {
+        let part = |format: &str| {
+            let part = format!(
+                r#"{{"number":1,"file":"a","format":{format},"start":{{"track_ticks":0,"session_ticks":0}},"first_sequence":0}}"#
+            );
+            serde_json::from_str::<Part>(&part).unwrap()
+        };
+        let opus = part(r#"{"codec":"opus","channels":1,"pre_skip":312,"input_rate":48000,"output_gain":0}"#);
+        assert_eq!((opus.source, opus.format.codec()), (Codec::Opus, Codec::Opus));
+        let pcm = part(r#"{"codec":"pcm","sample":"f32le","rate":96000,"channels":2}"#);
+        assert_eq!(pcm.format.codec(), Codec::Pcm);
+    }
 }
