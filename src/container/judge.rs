@@ -102,6 +102,11 @@ pub fn decode(file: &[u8]) -> (Vec<f32>, String) {
     (samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), said)
 }
 
+/// The samples of a file at its own rate and channels, as ffmpeg writes them in this format (`s16le`).
+pub fn samples(file: &[u8], format: &str) -> Vec<u8> {
+    run("ffmpeg", &["-v", "error", "-i", "-", "-f", format, "-c:a", &format!("pcm_{format}"), "pipe:1"], file).0
+}
+
 /// Decodes a file that ffmpeg must have nothing to say about.
 pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
     let (samples, said) = decode(file);

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{flac, ogg, raw, wav, webm};
+use super::{flac, mp4, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -77,12 +77,11 @@ pub enum Opening {
 
 /// A demuxer for a stream that begins so; none where that kind is not read.
 #[must_use]
-#[expect(clippy::match_same_arms, reason = "until each kind has its own")]
 pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
         Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
-        Opening::Sniffed(Kind::Mp4) => None,
+        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
@@ -108,6 +107,9 @@ pub enum Error {
     /// A FLAC stream.
     #[error(transparent)]
     Flac(#[from] flac::Error),
+    /// An MP4 stream.
+    #[error(transparent)]
+    Mp4(#[from] mp4::Error),
 }
 
 impl Error {
@@ -120,6 +122,7 @@ impl Error {
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
             Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
+            Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
         }
     }
 }

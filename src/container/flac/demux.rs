@@ -145,7 +145,7 @@ impl Demuxer {
         let (last, kind, length) = (first >> 7 == 1, first & 0x7F, u32::from_be_bytes([0, l0, l1, l2]));
         let element = Element::Metadata(kind);
         match (kind, &stream) {
-            (0x7F, _) => return Err(self.malformed(element, Malformed::Type)),
+            (0x7F, _) => Err(self.malformed(element, Malformed::Type)),
             (0, None) => {
                 if length != 34 {
                     return Err(self.malformed(element, Malformed::StreamInfo));
