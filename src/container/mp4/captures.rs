@@ -160,12 +160,22 @@ proptest! {
         for (at, byte) in changes {
             bytes[at] = byte;
         }
-        let mut demuxer = Demuxer::new();
-        for piece in bytes.chunks(size) {
-            demuxer.push(piece);
-            while let Ok(Some(_)) = demuxer.pull() {}
-            prop_assert!(demuxer.held() < 128 * 1024 + 16 + 8000);
-        }
+        let events = |size: usize| {
+            let (mut demuxer, mut events) = (Demuxer::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                demuxer.push(piece);
+                loop {
+                    match demuxer.pull() {
+                        Ok(Some(event)) => events.push(event),
+                        Ok(None) => break,
+                        Err(error) => return (events, Some(error)),
+                    }
+                }
+                assert!(demuxer.held() as u64 <= super::MOOF_LIMIT + 16);
+            }
+            (events, None)
+        };
+        prop_assert!(events(size) == events(bytes.len()), "it hangs on how it is cut");
     }
 
     #[test]

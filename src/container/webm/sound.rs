@@ -195,11 +195,11 @@ impl Coding {
     fn little(self, block: &[u8], sample: Sample) -> Bytes {
         match self {
             Self::Little => Bytes::copy_from_slice(block),
-            Self::Big => block
-                .chunks_exact(sample.bytes())
-                .flat_map(|sample| sample.iter().rev().copied())
-                .collect::<Vec<_>>()
-                .into(),
+            Self::Big => {
+                let mut block = block.to_vec();
+                block.chunks_exact_mut(sample.bytes()).for_each(<[u8]>::reverse);
+                block.into()
+            }
             // The sign bit is the other way round, and full scale stays full scale.
             Self::Unsigned => block.iter().flat_map(|byte| [0, byte ^ 0x80]).collect::<Vec<_>>().into(),
         }
