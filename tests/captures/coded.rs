@@ -7,14 +7,6 @@ use std::process::{Command, Stdio};
 use crate::media::source::{Codec, Coded};
 use bytes::Bytes;
 
-/// A sound that ffmpeg encoded.
-pub struct Made {
-    pub coded: Coded,
-    pub packets: Vec<Bytes>,
-    /// The file that they were taken from.
-    pub file: Vec<u8>,
-}
-
 /// Two tones and a rising one, on the second channel others, as an input of ffmpeg.
 pub fn sound(rate: u32, channels: u8, seconds: u32) -> Vec<String> {
     let left = "0.3*sin(2*PI*440*t)+0.1*sin(2*PI*997*t)+0.2*sin(2*PI*(300+150*t)*t)";
@@ -32,17 +24,8 @@ pub fn ffmpeg(arguments: &[String], output: &[&str]) -> Vec<u8> {
     done.stdout
 }
 
-/// What ffmpeg decodes a file to: samples of this format.
-pub fn decoded(file: &[u8], format: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("sound");
-    std::fs::write(&path, file).expect("room for a file");
-    ffmpeg(&["-i".to_owned(), path.display().to_string()], &["-f", format])
-}
-
-/// So much sound in a codec; FLAC of so many bits, 16 or 24.
-pub fn made(codec: Codec, rate: u32, channels: u8, seconds: u32, bits: u32) -> Made {
-    let input = sound(rate, channels, seconds);
+/// A file of so much sound in a codec; FLAC of so many bits, 16 or 24.
+pub fn file(codec: Codec, rate: u32, channels: u8, seconds: u32, bits: u32) -> Vec<u8> {
     let output: &[&str] = match codec {
         // Noise that is made up would be another one in another decoder.
         Codec::Aac => &["-c:a", "aac", "-aac_pns", "0", "-b:a", "128k", "-f", "adts"],
@@ -52,13 +35,17 @@ pub fn made(codec: Codec, rate: u32, channels: u8, seconds: u32, bits: u32) -> M
         Codec::Flac => &["-c:a", "flac", "-sample_fmt", "s16", "-f", "ogg"],
         Codec::Opus | Codec::Pcm => panic!("{codec} is not decoded to be kept"),
     };
-    let file = ffmpeg(&input, output);
+    ffmpeg(&sound(rate, channels, seconds), output)
+}
+
+/// What a decoder of such a file must be told, and its packets.
+pub fn packets(codec: Codec, rate: u32, channels: u8, file: &[u8]) -> (Coded, Vec<Bytes>) {
     let (private, packets) = match codec {
-        Codec::Aac => adts(&file),
-        Codec::Mp3 => (Bytes::new(), mp3(&file, rate)),
-        _ => ogg(&file),
+        Codec::Aac => adts(file),
+        Codec::Mp3 => (Bytes::new(), mp3(file, rate)),
+        _ => ogg(file),
     };
-    Made { coded: Coded { codec, rate, channels, private }, packets, file }
+    (Coded { codec, rate, channels, private }, packets)
 }
 
 /// Frames of AAC without their ADTS headers, and the AudioSpecificConfig that those stand for.

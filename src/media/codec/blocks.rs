@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::DecodeError;
 use super::heard::Heard;
@@ -23,7 +23,7 @@ const HEARD: Ticks = Ticks::from_millis(20);
 /// Between calls it holds less than a block, the times of the packets that are in it, and what [`Heard`] holds.
 pub struct Blocks {
     head: Head,
-    pending: BytesMut,
+    pending: Vec<u8>,
     /// Blocks that were given, and their frames.
     blocks: u64,
     frames: u64,
@@ -36,7 +36,7 @@ impl Blocks {
     pub fn new(head: Head) -> Result<Self, DecodeError> {
         Ok(Self {
             head,
-            pending: BytesMut::new(),
+            pending: Vec::new(),
             blocks: 0,
             frames: 0,
             times: Times::default(),
@@ -56,35 +56,37 @@ impl Blocks {
             return Ok(());
         }
         self.times.begin(self.frames + self.frames_of(self.pending.len()), time);
-        let start = self.pending.len();
-        self.pending.extend_from_slice(bytes);
-        make_finite(self.head.sample(), &mut self.pending[start..]);
-        self.samples.clear();
-        read(self.head.sample(), &self.pending[start..], &mut self.samples);
-        self.heard.push(&self.samples);
-        loop {
-            let frames = self.end_of(self.blocks + 1) - self.frames;
-            if self.frames_of(self.pending.len()) < frames {
-                return Ok(());
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let whole = self.bytes_of(self.end_of(self.blocks + 1) - self.frames);
+            let (now, later) = rest.split_at(rest.len().min(whole - self.pending.len()));
+            let start = self.pending.len();
+            self.pending.extend_from_slice(now);
+            make_finite(self.head.sample(), &mut self.pending[start..]);
+            self.samples.clear();
+            read(self.head.sample(), &self.pending[start..], &mut self.samples);
+            self.heard.push(&self.samples);
+            if self.pending.len() == whole {
+                self.give(out);
             }
-            self.give(frames, out);
+            rest = later;
         }
+        Ok(())
     }
 
     /// Gives what is left, as a block that may be shorter.
     pub fn finish(&mut self, out: &mut Vec<SourcePacket>) {
-        let frames = self.frames_of(self.pending.len());
-        if frames > 0 {
-            self.give(frames, out);
+        if !self.pending.is_empty() {
+            self.give(out);
         }
     }
 
-    fn give(&mut self, frames: u64, out: &mut Vec<SourcePacket>) {
+    fn give(&mut self, out: &mut Vec<SourcePacket>) {
         let time = self.times.at(self.head, self.frames);
-        let bytes = usize::try_from(frames).map_or(usize::MAX, |frames| frames.saturating_mul(self.head.frame_bytes()));
-        let data = self.pending.split_to(bytes.min(self.pending.len())).freeze();
-        let duration = self.head.ticks(self.frames + frames).saturating_sub(self.head.ticks(self.frames));
-        self.frames += frames;
+        let end = self.frames + self.frames_of(self.pending.len());
+        let duration = self.head.ticks(end).saturating_sub(self.head.ticks(self.frames));
+        let data = Bytes::from(std::mem::take(&mut self.pending));
+        self.frames = end;
         self.blocks += 1;
         out.push(SourcePacket { time, duration, data, heard: Some(self.heard.packet(HEARD)) });
     }
@@ -97,12 +99,18 @@ impl Blocks {
     fn frames_of(&self, bytes: usize) -> u64 {
         (bytes / self.head.frame_bytes()) as u64
     }
+
+    /// Bytes of so many frames of a block, which are at most 3840.
+    fn bytes_of(&self, frames: u64) -> usize {
+        usize::try_from(frames).expect("20 ms") * self.head.frame_bytes()
+    }
 }
 
 /// Makes the packets of a publisher who numbers them into the track's, one by one: each is a block as it came, of 10,
 /// 20, 40 or 60 ms, in whole frames, and what is heard of it is as long.
 ///
-/// Packets are one sound, in order: what comes late, or again, needs one of its own. It holds what [`Heard`] holds.
+/// Packets are one sound, in order: what comes late, or again, needs one of its own. It holds an encoder,
+/// a resampler, and the sound of a packet.
 pub struct BlockTranscoder {
     head: Head,
     heard: Heard,
@@ -127,9 +135,9 @@ impl BlockTranscoder {
         let mut data = packet.data;
         self.samples.clear();
         if self.head.sample() == Sample::F32 {
-            let mut bytes = BytesMut::from(data);
+            let mut bytes = data.to_vec();
             make_finite(Sample::F32, &mut bytes);
-            data = bytes.freeze();
+            data = bytes.into();
         }
         read(self.head.sample(), &data, &mut self.samples);
         self.heard.push(&self.samples);

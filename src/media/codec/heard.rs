@@ -14,7 +14,7 @@ use crate::media::time::Ticks;
 
 /// Encodes the sound of one track for its listeners.
 ///
-/// It holds the samples that were pushed and are in no packet yet, and what its encoder and its resampler hold: some 100 KB.
+/// It holds the samples that were pushed and are in no packet yet, an encoder, and a resampler with its table.
 pub struct Heard {
     resampler: Resampler,
     encoder: Box<dyn Encoder>,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::judge::{Made, decoded, made};
+use super::super::judge;
 use super::super::transcode::Transcoder;
 use super::super::{decoder, pcm};
 use super::*;
@@ -11,6 +11,28 @@ use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
+
+/// A sound that ffmpeg encoded.
+struct Made {
+    coded: Coded,
+    packets: Vec<Bytes>,
+    /// The file that they were taken from.
+    file: Vec<u8>,
+}
+
+fn made(codec: Codec, rate: u32, channels: u8, seconds: u32, bits: u32) -> Made {
+    let file = judge::file(codec, rate, channels, seconds, bits);
+    let (coded, packets) = judge::packets(codec, rate, channels, &file);
+    Made { coded, packets, file }
+}
+
+/// What ffmpeg decodes a file to: samples of this format.
+fn decoded(file: &[u8], format: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sound");
+    std::fs::write(&path, file).unwrap();
+    judge::ffmpeg(&["-i".to_owned(), path.display().to_string()], &["-f", format])
+}
 
 /// As ffmpeg decodes it.
 fn expected(made: &Made) -> Vec<f32> {
