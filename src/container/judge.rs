@@ -114,6 +114,13 @@ pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
     samples
 }
 
+/// What ffmpeg writes into a pipe when it is given these arguments, which name an input that it makes itself.
+pub fn make(arguments: &[&str]) -> Vec<u8> {
+    let (output, said) = finished(Command::new("ffmpeg").args(["-v", "error"]).args(arguments));
+    assert_eq!(said, "", "ffmpeg finds an error");
+    output
+}
+
 /// Adler-32 (RFC 1950 §8.2), as ffprobe prints it.
 pub fn adler32(bytes: &[u8]) -> u32 {
     let (a, b) = bytes.iter().fold((1, 0), |(a, b), &byte| {
@@ -153,12 +160,16 @@ fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
 
 /// Runs a program; gives what it wrote and what it said. It must end well.
 fn start(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
-    let output = Command::new(program)
-        .args(arguments)
+    finished(Command::new(program).args(arguments))
+}
+
+/// Runs a command to its end, which must be a good one.
+fn finished(command: &mut Command) -> (Vec<u8>, String) {
+    let output = command
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));
+        .unwrap_or_else(|error| panic!("{command:?} is needed to judge this and does not run: {error}"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
+    assert!(output.status.success(), "{command:?}: {said}");
     (output.stdout, said)
 }

@@ -9,6 +9,7 @@ mod blocks;
 mod counter;
 pub mod flac;
 mod input;
+pub mod mp3;
 pub mod mp4;
 pub mod ogg;
 pub mod raw;

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{flac, mp4, ogg, raw, wav, webm};
+use super::{flac, mp3, mp4, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -85,7 +85,7 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
-        Opening::Mp3 => None,
+        Opening::Mp3 => Some(Box::new(mp3::Demuxer::new())),
     }
 }
 
@@ -110,6 +110,9 @@ pub enum Error {
     /// An MP4 stream.
     #[error(transparent)]
     Mp4(#[from] mp4::Error),
+    /// An MP3 stream.
+    #[error(transparent)]
+    Mp3(#[from] mp3::Error),
 }
 
 impl Error {
@@ -123,6 +126,7 @@ impl Error {
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
             Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
             Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
+            Self::Mp3(error) => matches!(error, mp3::Error::Unsupported { .. }),
         }
     }
 }
