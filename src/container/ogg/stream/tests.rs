@@ -287,7 +287,7 @@ fn what_is_fine_and_not_read_is_unsupported_and_says_what_is() {
     let surround = [&HEAD.to_bytes()[..18], &[1, 1, 0, 0]].concat();
     let three = [&HEAD.to_bytes()[..9], &[3], &HEAD.to_bytes()[10..]].concat();
     let mut flac = b"\x7FFLAC\x01\0\0\x01fLaC\0\0\0\x22".to_vec();
-    flac.extend([0; 10]);
+    flac.extend([0x10, 0, 0x10, 0, 0, 0, 0, 0, 0, 0]);
     flac.extend([0x0A, 0xC4, 0x4A, 0xF0]); // 44100 Hz, 6 channels, 16 bits
     flac.extend([0; 20]);
     for (head, words) in [
