@@ -7,6 +7,7 @@
 pub mod ogg;
 pub mod sniff;
 pub mod stream;
+pub mod wav;
 pub mod webm;
 
 #[cfg(test)]

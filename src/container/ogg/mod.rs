@@ -7,6 +7,7 @@
 //! part ends with, nor end a part that a crash left open from the number of its last page; and its checksum goes byte by byte.
 
 mod demux;
+pub mod live;
 mod mux;
 mod page;
 mod salvage;
