@@ -8,7 +8,7 @@ use super::super::acknowledge::{Acknowledged, Holes};
 use super::super::clock::{LONGEST_START, Step, TrackClock};
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::recorder::{Entry, Owner};
-use super::super::rendition::{Placed, Recent, v1};
+use super::super::rendition::{Placed, Plain, Recent, v1};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
@@ -144,9 +144,10 @@ impl State {
             .collect();
         for (layout, number, frame) in waiting {
             let except = self.tracks.iter().find(|track| track.number == number).map(|track| track.member);
-            let to = To::Readers { of: Reads::Plain(layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout, mixed: false }), except };
             self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
+        self.tick_ears(now);
     }
 
     /// Ends a track: what is held and gathered of it goes out, and everyone is told.
@@ -155,6 +156,7 @@ impl State {
         self.acknowledge(index);
         let mut track = self.tracks.remove(index);
         self.flush_renditions(number, track.member);
+        self.end_in_ears(number);
         if let Some(sound) = &mut track.sound {
             let steps = sound.clock.end();
             if !steps.is_empty() {
@@ -215,6 +217,7 @@ impl State {
                 sound.recent.clear();
             }
             self.flush_renditions(number, member);
+            self.change_in_ears(number);
         }
         if let Some(told) = self.tracks[index].told() {
             self.tell(Notice::Track { track: told }, None);
@@ -249,9 +252,10 @@ impl State {
             let to = To::Readers { of: Reads::V1, except };
             self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
+        self.hear(index, format, run, now);
         let Some(sound) = &mut self.tracks[index].sound else { return };
         for (layout, rendition) in &mut self.renditions {
-            let to = To::Readers { of: Reads::Plain(*layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout: *layout, mixed: false }), except };
             for frame in rendition.push(number, format, &sound.recent, run, now) {
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
@@ -264,7 +268,8 @@ impl State {
     fn flush_renditions(&mut self, number: TrackNumber, member: MemberId) {
         for (layout, rendition) in &mut self.renditions {
             if let Some(frame) = rendition.end(number) {
-                let to = To::Readers { of: Reads::Plain(*layout), except: Some(member) };
+                let of = Reads::Plain(Plain { layout: *layout, mixed: false });
+                let to = To::Readers { of, except: Some(member) };
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
         }

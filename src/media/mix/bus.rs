@@ -12,7 +12,6 @@
 //! the bus reads by up to 600 ppm faster or slower until they meet: for two seconds at most, by a hundredth of a semitone.
 //! Pre-skip would do it for one layout only, and there in steps that are heard.
 
-use super::interpolate::REACH;
 use super::limiter::{self, Limiter};
 use super::track::{FASTEST, Track};
 use super::{BusId, HEAD, Made, Output, float, int};
@@ -213,7 +212,9 @@ impl Bus {
                 made.push(Made::Begun(self.id, std::mem::take(&mut self.pre_roll)));
             }
             let length = match self.state {
-                State::Landing(_, _, time) => LENGTHS.into_iter().find(|length| usize_signed(*length) <= time - self.time),
+                State::Landing(_, _, time) => {
+                    LENGTHS.into_iter().find(|length| usize_signed(*length) <= time - self.time)
+                }
                 _ => Some(PACKET),
             };
             let Some(length) = length.filter(|length| self.limited.len() >= 2 * length) else { break };
@@ -260,7 +261,7 @@ impl Bus {
         let landing = |(next, place): (Sequence, f64)| {
             let frames = self.frames_to(place);
             let fits = frames > 0.0 && ((place - self.place) / frames - 1.0).abs() <= FASTEST;
-            let frames = usize::try_from(int(frames)).ok().filter(|frames| fits && *frames > REACH)?;
+            let frames = usize::try_from(int(frames)).ok().filter(|frames| fits && *frames > 0)?;
             Some((next, place, frames))
         };
         track.joints(self.place).take_while(|(_, place)| *place <= until).find_map(landing)

@@ -7,13 +7,17 @@
 use std::sync::LazyLock;
 
 /// Samples on each side of a place that count: what is to be read must be known so far ahead.
-pub const REACH: usize = 16;
+pub const REACH: u16 = 16;
+/// The samples that count.
+const TAPS: usize = 32;
 /// Places between two samples that the table holds; between these it is read along a line.
 const PHASES: usize = 512;
 
 /// For each phase the weights of the samples around it.
-static TABLE: LazyLock<Vec<[f32; 2 * REACH]>> = LazyLock::new(|| {
-    let phase = |phase: usize| std::array::from_fn(|tap| weight(float(tap) - float(REACH - 1) - float(phase) / float(PHASES)));
+static TABLE: LazyLock<Vec<[f32; TAPS]>> = LazyLock::new(|| {
+    let phase = |phase: usize| {
+        std::array::from_fn(|tap| weight(float(tap) - f64::from(REACH - 1) - float(phase) / float(PHASES)))
+    };
     (0..=PHASES).map(phase).collect()
 });
 
@@ -21,7 +25,7 @@ static TABLE: LazyLock<Vec<[f32; 2 * REACH]>> = LazyLock::new(|| {
 #[expect(clippy::cast_possible_truncation, reason = "a weight of at most 1")]
 fn weight(distance: f64) -> f32 {
     const BETA: f64 = 8.0;
-    let across = distance / float(REACH);
+    let across = distance / f64::from(REACH);
     if across.abs() >= 1.0 {
         return 0.0;
     }
@@ -50,7 +54,7 @@ fn float(count: usize) -> f64 {
 
 /// The weights for a place `fraction` (0 to 1) behind a sample: of the samples from [`REACH`] − 1 before it on.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most PHASES")]
-pub fn weights(fraction: f64) -> [f32; 2 * REACH] {
+pub fn weights(fraction: f64) -> [f32; TAPS] {
     let place = fraction.clamp(0.0, 1.0) * float(PHASES);
     let phase = (place as usize).min(PHASES - 1);
     let along = (place - float(phase)) as f32;
@@ -64,8 +68,8 @@ mod tests {
 
     #[test]
     fn a_whole_place_gives_its_sample_and_nothing_else() {
-        let mut expected = [0.0; 2 * REACH];
-        expected[REACH - 1] = 1.0;
+        let mut expected = [0.0; TAPS];
+        expected[TAPS / 2 - 1] = 1.0;
         assert_eq!(weights(0.0), expected);
         expected.rotate_right(1);
         assert_eq!(weights(1.0), expected);
@@ -80,9 +84,8 @@ mod tests {
                 let fraction = f64::from(step) / 1000.0;
                 let base = f64::from(step) * 3.0;
                 let weights = weights(fraction);
-                let sum: f64 = (0..2 * REACH)
-                    .map(|tap| f64::from(weights[tap]) * sine(base + float(tap) - float(REACH - 1)))
-                    .sum();
+                let sum: f64 =
+                    (0..TAPS).map(|tap| f64::from(weights[tap]) * sine(base + float(tap) - f64::from(REACH - 1))).sum();
                 worst = worst.max((sum - sine(base + fraction)).abs());
             }
             assert!(worst < 3e-4, "{hertz} Hz: {worst}");

@@ -86,6 +86,20 @@ pub enum Made {
     },
 }
 
+impl Made {
+    /// Which bus has made it.
+    #[must_use]
+    pub const fn bus(&self) -> BusId {
+        match self {
+            Self::Begun(bus, _)
+            | Self::Packets(bus, _)
+            | Self::Sound(bus, ..)
+            | Self::Silent(bus)
+            | Self::Handed { bus, .. } => *bus,
+        }
+    }
+}
+
 /// Mixes the tracks of one session.
 #[derive(Default)]
 pub struct Mixer {

@@ -66,8 +66,13 @@ impl Speaker {
         let data = bytes::Bytes::copy_from_slice(&data[..bytes]);
         self.heard.extend_from_slice(self.decoder.decode(&data).unwrap());
         let duration = Ticks::new(self.packet);
-        let packet =
-            Packet { sequence: self.sequence, time: Ticks::new(self.place.round() as u64), duration, data, heard: None };
+        let packet = Packet {
+            sequence: self.sequence,
+            time: Ticks::new(self.place.round() as u64),
+            duration,
+            data,
+            heard: None,
+        };
         self.sequence = self.sequence.next();
         self.place += float(self.packet) * self.rate;
         packet
@@ -205,7 +210,10 @@ fn measure() {
                 let own = &ann.heard;
                 if packet == 960 && message == 1 && begins == 4800 {
                     for from in [joint, other] {
-                        let fine: Vec<String> = (0..24).map(|n| from - 240 + 120 * n..from - 120 + 120 * n).map(|range| format!("{:.0}", below(&own[range.clone()], &running[range]))).collect();
+                        let fine: Vec<String> = (0..24)
+                            .map(|n| from - 240 + 120 * n..from - 120 + 120 * n)
+                            .map(|range| format!("{:.0}", below(&own[range.clone()], &running[range])))
+                            .collect();
                         println!("{name}: {}", fine.join(" "));
                     }
                 }

@@ -313,7 +313,7 @@ impl Track {
         }
         let base = place.floor();
         let weights = weights(place - base);
-        let first = int(base) - (REACH as i64 - 1);
+        let first = int(base) - (i64::from(REACH) - 1);
         let mut sum = [0.0; 2];
         for (weight, count) in weights.into_iter().zip(first..) {
             let frame = self.frame(run, count);
@@ -327,7 +327,9 @@ impl Track {
     fn frame(&self, run: &Run, count: i64) -> [f32; 2] {
         let begin = run.packets.front().map_or(0, |laid| laid.count).max(self.first);
         let end = run.packets.back().map_or(0, |laid| laid.count + laid.length);
-        let Some(count) = u64::try_from(count).ok().filter(|count| (begin..end).contains(count)) else { return [0.0; 2] };
+        let Some(count) = u64::try_from(count).ok().filter(|count| (begin..end).contains(count)) else {
+            return [0.0; 2];
+        };
         let index = usize::try_from(count - self.first).unwrap_or(usize::MAX);
         if self.channels() == 1 {
             let sample = self.samples.get(index).copied().unwrap_or(0.0);
