@@ -66,9 +66,19 @@ async fn listen(mut client: Client) -> Vec<Bytes> {
     messages
 }
 
+/// The first messages that one hears.
+async fn listen_to(mut client: Client, messages: usize) -> Vec<Bytes> {
+    let mut heard = Vec::new();
+    while heard.len() < messages {
+        heard.push(client.binary().await);
+    }
+    heard
+}
+
 /// Stops the hub when everything is said: with it end the connections.
 async fn stop(hub: Hub) {
     hub.ended("talk").await;
+    hub.signal("TERM");
     tokio::task::spawn_blocking(move || drop(hub.stop_is_awaited())).await.unwrap();
 }
 
@@ -125,7 +135,7 @@ fn from_ogg(message: &[u8]) -> (Head, Vec<Bytes>) {
         match event {
             ogg::Event::Head(found) => head = found,
             ogg::Event::Packet(packet) => packets.push(packet.data),
-            ogg::Event::End => {}
+            ogg::Event::Tags(_) | ogg::Event::End(_) => {}
         }
     }
     (head, packets)
@@ -157,7 +167,7 @@ fn is_there(level: f64) -> bool {
     (0.23..0.27).contains(&level)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
     let hub = Hub::start();
     let mut listeners = Vec::new();
@@ -211,21 +221,25 @@ async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
     }
     for (path, listener) in late {
         let first = listener.await.unwrap().swap_remove(0);
-        let (codec, _, _) = probe(&first);
-        assert_eq!(codec, if path == "&as=wav" { "pcm_s16le" } else { "opus" });
-        let played = decode_bytes(&first);
-        let left: Vec<f32> = played.iter().step_by(2).map(|sample| f32::from(*sample) / 32_768.0).collect();
+        if path != "&as=wav" {
+            assert_eq!(probe(&first).0, "opus");
+        }
+        let left: Vec<f32> = if path == "&as=wav" {
+            Ear::new(true).hear(&first)
+        } else {
+            decode_bytes(&first).iter().step_by(2).map(|sample| f32::from(*sample) / 32_768.0).collect()
+        };
         assert_eq!(left.len(), 11_520, "{path}");
         let (one, other) = (level(&left[4800..9600], 400.0), level(&left[4800..9600], 600.0));
         assert!(is_there(one) && is_there(other), "{path}: {one} {other}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn three_speakers_each_hear_the_two_others_and_one_who_listens_hears_all() {
     let hub = Hub::start();
     const TONES: [f64; 3] = [400.0, 600.0, 1000.0];
-    let all = tokio::spawn(listen(Client::plain(&hub, "/rooms/talk/ws?publish=false").await));
+    let all = tokio::spawn(listen_to(Client::plain(&hub, "/rooms/talk/ws?publish=false").await, 8));
     let mut speakers = Vec::new();
     for hertz in TONES {
         speakers.push(Speaker::join(&hub, hertz).await);
@@ -243,8 +257,7 @@ async fn three_speakers_each_hear_the_two_others_and_one_who_listens_hears_all()
         let parts = levels(&sound, &TONES);
         parts[5..parts.len().min(20)].to_vec()
     };
-    let listeners: Vec<_> = speakers.into_iter().map(|speaker| tokio::spawn(listen(speaker.client))).collect();
-    stop(hub).await;
+    let listeners: Vec<_> = speakers.into_iter().map(|speaker| tokio::spawn(listen_to(speaker.client, 8))).collect();
     for (own, listener) in listeners.into_iter().enumerate() {
         let parts = heard(listener.await.unwrap());
         assert!(parts.len() >= 10);

@@ -128,7 +128,10 @@ impl Mixer {
         let index = match self.tracks.iter().position(|track| track.number == number && !track.has_ended()) {
             Some(index) => index,
             None => {
-                let Some(track) = Track::new(number, owner, head) else { return };
+                let Some(mut track) = Track::new(number, owner, head) else { return };
+                // What of it lies before that is late.
+                let read = self.buses.iter().filter(|bus| bus.hears(&track)).map(Bus::place).reduce(f64::max);
+                read.into_iter().for_each(|read| track.begin_at(read));
                 self.tracks.push(track);
                 self.tracks.len() - 1
             }

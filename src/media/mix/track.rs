@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::interpolate::{REACH, weights};
 use super::{float, int};
 use crate::media::codec::{self, Decoder};
-use crate::media::opus::Head;
+use crate::media::opus::{self, Head};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
@@ -152,6 +152,11 @@ impl Track {
         (self.head, self.decoder) = (head, decoder);
     }
 
+    /// Up to here the others were read without it: it fades in there, if it begins before.
+    pub const fn begin_at(&mut self, read: f64) {
+        self.read = read;
+    }
+
     /// Takes a message's packets, which came at `now`.
     pub fn push(&mut self, packets: &[Packet], discontinuity: bool, now: Ticks) {
         if discontinuity {
@@ -178,12 +183,13 @@ impl Track {
             start = wanted;
         }
         let error = wanted - start;
-        let length = packet.duration.get();
+        // What is heard of PCM may be a tick or two longer or shorter than the block beside it.
+        let length = opus::duration(packet.opus()).unwrap_or(packet.duration).get();
         // The last bit of an error goes at once, so that a track that drifts no more is read sample for sample.
         let follow = if error.abs() < 0.05 { error / float(length.max(1)) } else { error / FOLLOW };
         let stretch = 1.0 + follow.clamp(-FASTEST, FASTEST);
         let laid = Laid { sequence: packet.sequence, count: self.count(), length, start, stretch };
-        self.decode(packet);
+        self.decode(packet, length);
         let begin = start.max(self.read);
         match self.runs.back_mut().filter(|run| run.end.is_none()) {
             Some(run) => run.packets.push_back(laid),
@@ -191,9 +197,9 @@ impl Track {
         }
     }
 
-    fn decode(&mut self, packet: &Packet) {
+    fn decode(&mut self, packet: &Packet, length: u64) {
         let channels = self.channels();
-        let wanted = self.samples.len() + usize::try_from(packet.duration.get()).unwrap_or(0) * channels;
+        let wanted = self.samples.len() + usize::try_from(length).unwrap_or(0) * channels;
         if let Ok(sound) = self.decoder.decode(packet.opus()) {
             self.samples.extend_from_slice(sound);
         }
@@ -375,5 +381,11 @@ impl Track {
 
     fn channels(&self) -> usize {
         self.decoder.channels().into()
+    }
+
+    /// How many samples are kept.
+    #[cfg(test)]
+    pub fn samples(&self) -> usize {
+        self.samples.len()
     }
 }
