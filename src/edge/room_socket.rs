@@ -24,7 +24,7 @@ use crate::container::stream::Opening;
 use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
 use crate::hub::fanout::Reads;
 use crate::hub::outbox::Outbox;
-use crate::hub::rendition;
+use crate::hub::rendition::{self, Layout};
 use crate::hub::room::Role;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::wire::v1::{PROTOCOL, Participant};
@@ -62,7 +62,7 @@ pub(super) struct Query {
 pub(super) struct Wish {
     name: ParticipantName,
     pub(super) role: Role,
-    plain: rendition::Plain,
+    pub(super) plain: rendition::Plain,
     /// What the binary of a plain client is, where its first bytes do not tell.
     pub(super) declared: Option<Opening>,
     /// Whether a client of `roomtone.v1` gets tracks of PCM as PCM.
@@ -75,19 +75,24 @@ impl Query {
         if self.from.is_some() {
             return unsupported("Rewinding (from=) is not supported.");
         }
-        match self.wants.as_deref() {
-            None | Some("webm") => {}
-            Some("ogg" | "wav") => return unsupported("Only as=webm is supported."),
-            Some(other) => return Err(cannot_be("as", other, "webm")),
-        }
         let role = if flag("publish", self.publish.as_deref(), true)? { Role::Speaker } else { Role::Listener };
-        // Until sounds are mixed, both are answered by each speaker's own messages.
-        let _mixed = flag("mix", self.mix.as_deref(), true)?;
-        let plain = match self.preroll.as_deref() {
-            None | Some("1") => rendition::Plain::PreRoll,
-            Some("0") => rendition::Plain::Continuing,
+        let mixed = flag("mix", self.mix.as_deref(), true)?;
+        let pre_roll = match self.preroll.as_deref() {
+            None | Some("1") => true,
+            Some("0") => false,
             Some(other) => return Err(cannot_be("preroll", other, "0 or 1")),
         };
+        let layout = match self.wants.as_deref() {
+            None | Some("webm") if pre_roll => Layout::PreRoll,
+            None | Some("webm") => Layout::Continuing,
+            Some("ogg") => Layout::Ogg,
+            Some("wav") if mixed => Layout::Wav,
+            Some("wav") => {
+                return unsupported("Samples (as=wav) are those of one sound: mix=no is for as=webm and as=ogg.");
+            }
+            Some(other) => return Err(cannot_be("as", other, "webm, ogg or wav")),
+        };
+        let plain = rendition::Plain { layout, mixed };
         let name = self.name.map_or_else(|| Ok(ParticipantName::nobody()), |name| name.parse())?;
         let declared = declared::in_query(self.format.as_deref(), self.rate.as_deref(), self.channels.as_deref())?;
         let pcm = flag("pcm", self.pcm.as_deref(), false)?;
@@ -273,18 +278,22 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_a_plain_speaker() {
         let wish = wish("").unwrap();
-        assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, rendition::Plain::PreRoll, "Guest"));
-        assert_eq!(
-            super::tests::wish("publish=false&preroll=0&mix=no&name=%C3%84").unwrap().plain,
-            rendition::Plain::Continuing
-        );
+        let plain = rendition::Plain { layout: Layout::PreRoll, mixed: true };
+        assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, plain, "Guest"));
+        for (query, layout, mixed) in [
+            ("publish=false&preroll=0&mix=no&name=%C3%84", Layout::Continuing, false),
+            ("as=ogg&preroll=0", Layout::Ogg, true),
+            ("as=ogg&mix=no", Layout::Ogg, false),
+            ("as=wav&mix=yes", Layout::Wav, true),
+        ] {
+            assert_eq!(super::tests::wish(query).unwrap().plain, rendition::Plain { layout, mixed }, "{query}");
+        }
     }
 
     #[test]
     fn what_is_not_known_is_refused_with_the_word() {
         for (query, word) in [
-            ("as=ogg", "as=webm"),
-            ("as=wav", "as=webm"),
+            ("as=wav&mix=no", "mix=no"),
             ("as=gif", "gif"),
             ("format=opus", "f32le and mp3"),
             ("format=f32le&rate=0", "8000 to 192000"),

@@ -11,6 +11,7 @@ mod helpers;
 mod late_joiners;
 mod layers;
 mod made_again;
+mod mix;
 mod plain;
 mod recording;
 mod replay;

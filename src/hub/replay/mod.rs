@@ -113,7 +113,8 @@ impl Replay {
         };
         let rendition = match reads {
             Reads::V1 | Reads::V1Pcm => None,
-            Reads::Plain(layout) => Some(Rendition::new(layout)),
+            // A replay gives each speaker's own messages: what is mixed of a recording is in its files.
+            Reads::Plain(plain) => Some(Rendition::new(plain.layout)),
         };
         let now = clock.now();
         let (pacing, due) = (Pacing::new(from), Some(now));

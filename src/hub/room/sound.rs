@@ -8,7 +8,7 @@ use super::super::acknowledge::{Acknowledged, Holes};
 use super::super::clock::{LONGEST_START, Step, TrackClock};
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::recorder::{Entry, Owner};
-use super::super::rendition::{Placed, Recent, v1, v1_pcm};
+use super::super::rendition::{Placed, Plain, Recent, v1, v1_pcm};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
@@ -55,8 +55,9 @@ impl State {
             let sound = self.tracks[index].sound.as_ref();
             return Ok(sound.map_or(LONGEST_START, |sound| sound.clock.room_ahead(session)));
         }
-        self.begin_session(now, wall, duration.min(LONGEST_START).as_duration());
-        let (at, owner_number) = self.begin_sound(index, now, duration);
+        let late = source.late(&format);
+        self.begin_session(now, wall, duration.saturating_add(late).min(LONGEST_START).as_duration());
+        let (at, owner_number) = self.begin_sound(index, now, late, duration);
 
         let track = &mut self.tracks[index];
         track.heard = now;
@@ -145,9 +146,10 @@ impl State {
             .collect();
         for (layout, number, frame) in waiting {
             let except = self.tracks.iter().find(|track| track.number == number).map(|track| track.member);
-            let to = To::Readers { of: Reads::Plain(layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout, mixed: false }), except };
             self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
+        self.tick_ears(now);
     }
 
     /// Ends a track: what is held and gathered of it goes out, and everyone is told.
@@ -156,6 +158,7 @@ impl State {
         self.acknowledge(index);
         let mut track = self.tracks.remove(index);
         self.flush_renditions(number, track.member);
+        self.end_in_ears(number);
         if let Some(sound) = &mut track.sound {
             let steps = sound.clock.end();
             if !steps.is_empty() {
@@ -216,17 +219,18 @@ impl State {
                 sound.recent.clear();
             }
             self.flush_renditions(number, member);
+            self.change_in_ears(number);
         }
         if let Some(told) = self.tracks[index].told() {
             self.tell(Notice::Track { track: told }, None);
         }
     }
 
-    /// With its first packet a track becomes part of the session. Gives where the session's clock is, and the track's
-    /// number in the recording.
-    fn begin_sound(&mut self, index: usize, now: Moment, duration: Ticks) -> (Ticks, TrackNumber) {
+    /// With its first packet a track becomes part of the session. Gives where the session's clock was when what comes `late`
+    /// now ended, and the track's number in the recording.
+    fn begin_sound(&mut self, index: usize, now: Moment, late: Ticks, duration: Ticks) -> (Ticks, TrackNumber) {
         let Some(session) = &mut self.session else { return (Ticks::ZERO, TrackNumber::new(0)) };
-        let at = session.at(now);
+        let at = session.at(now).saturating_sub(late);
         let track = &mut self.tracks[index];
         if let Some(sound) = &track.sound {
             return (at, sound.recorded);
@@ -245,9 +249,10 @@ impl State {
     fn fan_out(&mut self, index: usize, number: TrackNumber, format: &Format, run: &Placed, now: Moment) {
         let except = Some(self.tracks[index].member);
         self.fan_out_v1(number, format, run, except);
+        self.hear(index, format, run, now);
         let Some(sound) = &mut self.tracks[index].sound else { return };
         for (layout, rendition) in &mut self.renditions {
-            let to = To::Readers { of: Reads::Plain(*layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout: *layout, mixed: false }), except };
             for frame in rendition.push(number, format, &sound.recent, run, now) {
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
@@ -281,7 +286,8 @@ impl State {
     fn flush_renditions(&mut self, number: TrackNumber, member: MemberId) {
         for (layout, rendition) in &mut self.renditions {
             if let Some(frame) = rendition.end(number) {
-                let to = To::Readers { of: Reads::Plain(*layout), except: Some(member) };
+                let of = Reads::Plain(Plain { layout: *layout, mixed: false });
+                let to = To::Readers { of, except: Some(member) };
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
         }

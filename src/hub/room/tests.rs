@@ -13,7 +13,7 @@ use super::track::MOST_RECORDED;
 use super::*;
 use crate::hub::clock::Step;
 use crate::hub::fanout::{Reads, To};
-use crate::hub::rendition::Plain;
+use crate::hub::rendition::{Layout, Plain};
 use crate::media::opus::{Head, SILENCE_20_MS};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
@@ -80,7 +80,7 @@ fn nothing_is_made_that_nobody_reads() {
     room.publish(WALL, sound(ANN, 0, 0, 50)).unwrap();
     let kinds = sent(&mut room);
     assert!(kinds.iter().all(|(to, _)| matches!(to, To::Readers { of: Reads::V1, .. })), "{kinds:?}");
-    let reads = Reads::Plain(Plain::Continuing);
+    let reads = Reads::Plain(Plain { layout: Layout::Continuing, mixed: false });
     room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, reads);
     room.effects();
     room.publish(WALL, sound(ANN, 0, 1000, 24)).unwrap();
