@@ -144,7 +144,9 @@ impl Speaker {
         self.sent = self.sent.saturating_add(length);
         self.messages += 1;
         // As if by chance, and the same each time.
-        let late = JITTER.mul_f64(f64::from(u32::try_from(self.messages * 7919 % 101).expect("below 101")) / 101.0);
+        let chance =
+            (self.messages * 7919 + u64::from(self.device.ppm.unsigned_abs()) * 31 + self.device.message.get()) % 101;
+        let late = JITTER.mul_f64(f64::from(u32::try_from(chance).expect("below 101")) / 101.0);
         let said = self.sent.as_secs_f64() / (1.0 + f64::from(self.device.ppm) * 1e-6);
         let arrived = Moment::START.after(self.device.start + Duration::from_secs_f64(said) + late);
         let publish = Publish {

@@ -21,8 +21,8 @@ const SLOWEST_STEP: u64 = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct Drift {
     windows: VecDeque<Window>,
-    /// What the line said at first; the drift is what it says more than that.
-    baseline: Option<f64>,
+    /// The delay of the first message, by which the track was placed; and when it arrived.
+    first: Option<(Ticks, i64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,7 @@ impl Drift {
     /// A message arrived, and the track's count is `track` after it.
     pub fn arrival(&mut self, at: Ticks, track: Ticks) {
         let delay = at.signed_since(track);
+        self.first.get_or_insert((at, delay));
         match self.windows.back_mut() {
             Some(window) if at < window.begin.saturating_add(WINDOW) => {
                 if delay < window.delay {
@@ -59,20 +60,22 @@ impl Drift {
         Ticks::new(late.max(0).cast_unsigned())
     }
 
-    /// How many ticks the track's sound is later by now than its count says; negative where it is earlier.
+    /// How many ticks later the track's sound is at `at` than where its first message put it; negative where it is earlier. None
+    /// before there is an estimate.
     #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates; the value is a span of minutes")]
-    pub fn error(&mut self, at: Ticks) -> i64 {
+    pub fn error(&self, at: Ticks) -> Option<i64> {
         // The newest window is still filling: its least delay is not known yet.
         let whole = self.windows.len().saturating_sub(1);
-        if whole < FIRST {
-            return 0;
-        }
-        let origin = self.windows[0].at;
+        let (origin, first) = self.first.filter(|_| whole >= FIRST)?;
         let line = Line::through(
             self.windows.iter().take(whole).map(|window| (float(window.at.signed_since(origin)), float(window.delay))),
         );
-        let baseline = *self.baseline.get_or_insert_with(|| line.at(0.0));
-        (line.at(float(at.signed_since(origin))) - baseline).round() as i64
+        Some((line.at(float(at.signed_since(origin))) - float(first)).round() as i64)
+    }
+
+    /// The same of the moment when the first message arrived, which may have been late itself.
+    pub fn error_at_first(&self) -> Option<i64> {
+        self.error(self.first?.0)
     }
 }
 
@@ -136,6 +139,11 @@ impl Slew {
     /// What is added to the count, in ticks.
     pub fn offset(self) -> i64 {
         self.start.signed_since(Ticks::ZERO).saturating_add(self.moved)
+    }
+
+    /// What is added to the count once it has moved to where it aims, in ticks.
+    pub fn aimed(self) -> i64 {
+        self.start.signed_since(Ticks::ZERO).saturating_add(self.aim)
     }
 
     /// Where to move to, in ticks from where the count started.

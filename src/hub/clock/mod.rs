@@ -53,7 +53,7 @@ const PAUSE_TOLD: Ticks = Ticks::from_secs(5);
 /// What a gap may exceed the wall time since the last packet by.
 const GAP_SLACK: Ticks = Ticks::from_secs(2);
 /// An anchor is due when the clock has moved by this much since the last one.
-const ANCHOR: u64 = Ticks::from_millis(5).get();
+const ANCHOR: u64 = Ticks::from_millis(2).get();
 
 /// What the clock says of a message, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +89,10 @@ pub struct TrackClock {
     source: Option<i64>,
     drift: Drift,
     life: Life,
-    /// The slew of the last anchor; none before the first.
+    /// What the last anchor adds to the count; none before the first.
     anchored: Option<i64>,
+    /// Whether there has been an estimate of the drift.
+    estimated: bool,
     /// The last pause that was told, and until when a jump may turn out to be the same time.
     paused: Option<(Ticks, Ticks)>,
 }
@@ -118,6 +120,7 @@ impl TrackClock {
             drift: Drift::default(),
             life: Life::Steady,
             anchored: None,
+            estimated: false,
             paused: None,
         }
     }
@@ -186,7 +189,7 @@ impl TrackClock {
             self.judge(at, silence, &mut steps, &mut placed);
         }
         self.arrived = at;
-        self.slew.aim(self.drift.error(at));
+        self.follow(at, &mut placed);
         steps.append(&mut placed);
         // What was held and is made up by this very message goes on where the track had stopped.
         if matches!(self.life, Life::Held { .. }) && self.deficit() <= MADE_UP {
@@ -206,8 +209,8 @@ impl TrackClock {
     pub fn end(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         self.settle(self.deficit(), &mut steps);
-        if self.anchored.is_some_and(|anchored| anchored != self.slew.offset()) {
-            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+        if self.anchored.is_some_and(|anchored| anchored != self.slew.aimed()) {
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.pin(self.track) }));
         }
         steps
     }
@@ -325,15 +328,34 @@ impl TrackClock {
         Gap { at: self.track, length, cause, filled: length <= LONGEST_FILL }
     }
 
-    /// Pins the count to the clock, at the start and where the clock has moved.
+    /// Moves towards where the arrivals say that the track is. Once they say it for the first time, they also say where it began:
+    /// in hindsight, since what was fanned out has gone.
+    fn follow(&mut self, at: Ticks, steps: &mut Vec<Step>) {
+        let Some(error) = self.drift.error(at) else { return };
+        self.slew.aim(error);
+        if !std::mem::replace(&mut self.estimated, true)
+            && let Some(first) = self.drift.error_at_first()
+        {
+            let session = self.pin(Ticks::ZERO).saturating_add_signed(first.saturating_sub(error));
+            steps.push(Step::Anchor(Anchor { track: Ticks::ZERO, session }));
+        }
+    }
+
+    /// Where a place on the count lies on the session's clock by the estimate. The place of what is fanned out follows that slowly,
+    /// so that nothing is heard of it; what is derived need not wait.
+    fn pin(&self, track: Ticks) -> Ticks {
+        track.saturating_add_signed(self.slew.aimed())
+    }
+
+    /// Pins the count to the clock, at the start and where the estimate has moved.
     fn anchor(&mut self, steps: &mut Vec<Step>) {
         if matches!(self.life, Life::Held { .. }) {
             return;
         }
-        let offset = self.slew.offset();
+        let offset = self.slew.aimed();
         if self.anchored.is_none_or(|anchored| anchored.abs_diff(offset) >= ANCHOR) {
             self.anchored = Some(offset);
-            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.pin(self.track) }));
         }
     }
 }
