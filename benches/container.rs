@@ -1,12 +1,17 @@
 //! Demuxing and muxing, in bytes of container and in packets a second: `cargo bench --bench container`.
 //!
-//! The input is what two browsers sent (`tests/captures`): Chromium's packets are 60 ms, Firefox's 20 ms.
+//! The input is what two browsers sent (`tests/captures`): Chromium's packets are 60 ms, Firefox's 20 ms. Where no browser
+//! sends a codec it is what ffmpeg writes.
 
 #[path = "../tests/captures/read.rs"]
 mod captures;
 
+use std::process::Command;
+
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use roomtone::container::sniff::Kind;
+use roomtone::container::stream::{Demux, Event, Opening, demuxer};
 use roomtone::container::{ogg, webm};
 use roomtone::media::opus;
 use roomtone::media::packet::{Packet, Sequence};
@@ -74,6 +79,46 @@ fn webm_demux(bencher: Bencher, capture: &str) {
     bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(count)).bench(|| demux(black_box(&messages)));
 }
 
+/// Demuxes a stream that comes in messages; gives how many packets it had.
+fn count(kind: Kind, messages: &[&[u8]]) -> usize {
+    let mut demuxer = demuxer(Opening::Sniffed(kind)).expect("a kind that is read");
+    let mut packets = 0;
+    for message in messages {
+        demuxer.push(message);
+        while let Some(event) = demuxer.pull().expect("a good stream") {
+            packets += usize::from(matches!(black_box(event), Event::Packet(_)));
+        }
+    }
+    packets
+}
+
+fn bench_demux(bencher: Bencher, kind: Kind, messages: &[&[u8]]) {
+    let bytes = messages.iter().map(|message| message.len()).sum::<usize>();
+    let packets = count(kind, messages);
+    bencher
+        .counter(BytesCount::new(bytes))
+        .counter(ItemsCount::new(packets))
+        .bench(|| count(kind, black_box(messages)));
+}
+
+#[divan::bench(args = ["chromium-mp4-opus", "webkitgtk-mp4-aac"])]
+fn mp4_demux(bencher: Bencher, capture: &str) {
+    let messages = captures::messages(capture);
+    bench_demux(bencher, Kind::Mp4, &messages.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+/// Stereo at 48 kHz, as ffmpeg writes it into a pipe, in messages of 4 KiB.
+#[divan::bench(args = ["pcm_s16le", "pcm_s24be", "pcm_f32le", "flac", "libvorbis", "aac", "libmp3lame", "libopus"])]
+fn matroska_demux(bencher: Bencher, codec: &str) {
+    let source = "anoisesrc=r=48000:d=20:a=0.3";
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", "-c:a", codec, "-f", "matroska", "pipe:1"])
+        .output()
+        .expect("ffmpeg makes the input");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    bench_demux(bencher, Kind::WebM, &output.stdout.chunks(4096).collect::<Vec<_>>());
+}
+
 /// Messages of 240 ms with as much pre-roll.
 #[divan::bench(args = CAPTURES[..2].iter())]
 fn webm_self_contained(bencher: Bencher, capture: &&str) {
@@ -119,6 +164,39 @@ fn ogg_pages(bencher: Bencher, capture: &&str) {
             }
         }
         reader.end()
+    });
+}
+
+/// What a publisher sends as Ogg, as its messages came.
+#[divan::bench]
+fn ogg_stream(bencher: Bencher) {
+    let messages = captures::messages("firefox-ogg-opus");
+    let bytes = messages.iter().map(Vec::len).sum::<usize>();
+    let demux = |messages: &[Vec<u8>]| {
+        let mut demuxer = ogg::stream::Demuxer::new();
+        let mut packets = 0_usize;
+        for message in messages {
+            demuxer.push(message);
+            while let Some(event) = demuxer.pull().expect("a good capture") {
+                packets += usize::from(matches!(black_box(event), Event::Packet(_)));
+            }
+        }
+        packets
+    };
+    let count = demux(&messages);
+    bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(count)).bench(|| demux(black_box(&messages)));
+}
+
+/// Messages of 240 ms for plain listeners of Ogg.
+#[divan::bench(args = CAPTURES[..2].iter())]
+fn ogg_messages(bencher: Bencher, capture: &&str) {
+    let (head, packets) = packets(capture);
+    let count = usize::try_from(240 / packets[0].duration.as_millis()).expect("a small number");
+    bencher.counter(sound(&packets)).counter(ItemsCount::new(packets.len())).bench(|| {
+        let mut messages = ogg::live::Messages::new(1, head);
+        for packets in black_box(&packets).chunks(count) {
+            black_box(messages.message(packets));
+        }
     });
 }
 

@@ -21,7 +21,9 @@
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
 //! 8. What is in `recordings/` and not named by the index is left alone.
 
+mod blocks;
 mod derived;
+mod extents;
 mod handle;
 mod index;
 mod list;
@@ -41,11 +43,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found};
 pub use handle::{Archive, Change, Changed, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
-pub use reading::{OpenRecording, PartFile, Piece, ReadFrom, Wanted};
+pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
 pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};

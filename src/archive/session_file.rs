@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::model::{self, EndReason, GapCause, RecordingId};
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -76,6 +77,9 @@ pub struct Part {
     pub file: String,
     /// How its packets are encoded.
     pub format: Format,
+    /// The codec that its publisher used. Files of the first versions do not say: it was Opus.
+    #[serde(default = "opus")]
+    pub source: Codec,
     /// Where it begins.
     pub start: Anchor,
     /// The number of its first packet.
@@ -137,6 +141,10 @@ pub struct Attendance {
     pub joined_ticks: Ticks,
     /// When they went, unless they stayed to the end.
     pub left_ticks: Option<Ticks>,
+}
+
+const fn opus() -> Codec {
+    Codec::Opus
 }
 
 /// Why bytes are no session file that this version reads.
@@ -209,6 +217,7 @@ impl Track {
             number: part.number,
             file: part.file.clone(),
             format: part.format.clone(),
+            source: part.source,
             start: Anchor::of(part.start),
             first_sequence: part.first,
         };

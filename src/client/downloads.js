@@ -66,7 +66,8 @@ export function stateOf({ bytes, made }, ended) {
  */
 export function showDownloads(list, recording) {
   const ended = recording.state === 'ended';
-  reconcile(list, rowsOf(recording), ({ key }) => key, makeRow, (element, row) => {
+  // Of one who has got a second track by now the first has another name, on its buttons too.
+  reconcile(list, rowsOf(recording), ({ key, name }) => `${key} ${name}`, makeRow, (element, row) => {
     write(/** @type {HTMLElement} */ (element.querySelector('.quiet')), row.facts);
     const files = /** @type {HTMLElement} */ (element.querySelector('.files'));
     // One that is being made is left alone.

@@ -9,9 +9,9 @@ pub(super) struct Input {
     /// Where in `buffer` the bytes begin that are not done with.
     from: usize,
     /// The offset of those in the stream.
-    offset: u64,
+    pub offset: u64,
     /// Bytes to pass over first.
-    to_skip: u64,
+    pub to_skip: u64,
 }
 
 impl Input {

@@ -102,6 +102,11 @@ pub fn decode(file: &[u8]) -> (Vec<f32>, String) {
     (samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), said)
 }
 
+/// The samples of a file at its own rate and channels, as ffmpeg writes them in this format (`s16le`).
+pub fn samples(file: &[u8], format: &str) -> Vec<u8> {
+    run("ffmpeg", &["-v", "error", "-i", "-", "-f", format, "-c:a", &format!("pcm_{format}"), "pipe:1"], file).0
+}
+
 /// Decodes a file that ffmpeg must have nothing to say about.
 pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
     let (samples, said) = decode(file);
@@ -111,7 +116,7 @@ pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
 
 /// What ffmpeg writes into a pipe when it is given these arguments, which name an input that it makes itself.
 pub fn make(arguments: &[&str]) -> Vec<u8> {
-    let (output, said) = finished(Command::new("ffmpeg").args(["-v", "error"]).args(arguments));
+    let (output, said) = start("ffmpeg", &[&["-v", "error"], arguments].concat());
     assert_eq!(said, "", "ffmpeg finds an error");
     output
 }
@@ -123,6 +128,14 @@ pub fn adler32(bytes: &[u8]) -> u32 {
         (a, (b + a) % 65_521)
     });
     b << 16 | a
+}
+
+/// A file that ffmpeg makes of a lavfi source (3 s, where it has no end), written as into a pipe.
+pub fn made(source: &str, arguments: &[&str]) -> Vec<u8> {
+    let input = ["-v", "error", "-f", "lavfi", "-i", source, "-t", "3", "-fflags", "+bitexact"];
+    let (output, said) = start("ffmpeg", &[&input[..], arguments, &["pipe:1"]].concat());
+    assert_eq!(said, "", "ffmpeg warns");
+    output
 }
 
 /// Runs a program with `input`; gives what it wrote and what it said. It must end well.
@@ -142,16 +155,17 @@ fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
     let input = arguments.iter().position(|argument| *argument == "-").expect("the place of the input");
     let mut arguments = arguments.to_vec();
     arguments[input] = path;
-    finished(Command::new(program).args(&arguments))
+    start(program, &arguments)
 }
 
-/// Runs a command to its end, which must be a good one.
-fn finished(command: &mut Command) -> (Vec<u8>, String) {
-    let output = command
+/// Runs a program; gives what it wrote and what it said. It must end well.
+fn start(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
+    let output = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| panic!("{command:?} is needed to judge this and does not run: {error}"));
+        .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}");
+    assert!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
     (output.stdout, said)
 }

@@ -4,14 +4,18 @@
 //! errors that say at which byte and in which element. What does not: sockets and files, and the session's clock; times
 //! go out as the container says them.
 
+pub mod aac;
 mod blocks;
+mod counter;
 pub mod flac;
 mod input;
 pub mod mp3;
+pub mod mp4;
 pub mod ogg;
 pub mod raw;
 pub mod sniff;
 pub mod stream;
+pub mod vorbis;
 pub mod wav;
 pub mod webm;
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::sniff::Kind;
-use super::{flac, mp3, raw, wav, webm};
+use super::{flac, mp3, mp4, ogg, raw, wav, webm};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm;
 use crate::media::source::Source;
@@ -75,14 +75,23 @@ pub enum Opening {
     Mp3,
 }
 
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sniffed(kind) => kind.fmt(f),
+            Self::Pcm(head) => write!(f, "raw PCM ({head})"),
+            Self::Mp3 => f.write_str("MP3"),
+        }
+    }
+}
+
 /// A demuxer for a stream that begins so; none where that kind is not read.
 #[must_use]
-#[expect(clippy::match_same_arms, reason = "until each kind has its own")]
 pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
     match opening {
         Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
-        Opening::Sniffed(Kind::Ogg) => None,
-        Opening::Sniffed(Kind::Mp4) => None,
+        Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
+        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
         Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
         Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
         Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
@@ -93,6 +102,9 @@ pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
 /// Why a stream cannot be demuxed any further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// An Ogg stream.
+    #[error(transparent)]
+    Ogg(#[from] ogg::stream::Error),
     /// A WebM or Matroska stream.
     #[error(transparent)]
     WebM(#[from] webm::Error),
@@ -102,6 +114,9 @@ pub enum Error {
     /// A WAV stream.
     #[error(transparent)]
     Wav(#[from] wav::Error),
+    /// An MP4 stream.
+    #[error(transparent)]
+    Mp4(#[from] mp4::Error),
     /// A FLAC stream.
     #[error(transparent)]
     Flac(#[from] flac::Error),
@@ -115,9 +130,11 @@ impl Error {
     #[must_use]
     pub const fn is_unsupported(&self) -> bool {
         match self {
+            Self::Ogg(error) => matches!(error, ogg::stream::Error::Unsupported { .. }),
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
+            Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
             Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
             Self::Mp3(error) => matches!(error, mp3::Error::Unsupported { .. }),
         }

@@ -74,6 +74,9 @@ async fn replay(
     if publishes && wish.role == Role::Speaker {
         return Err(Problem::new(Kind::NotSupported, "A replay only listens: publish= cannot be yes."));
     }
+    if wish.declared.is_some() {
+        return Err(Problem::new(Kind::NotSupported, "A replay only listens: format= is for those who publish."));
+    }
     let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(&request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<_>;
     let opening = Opening { recording, from, participant, reads, outbox };

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use actix::Addr;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
-use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::close::Close;
+use super::declared;
 use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
@@ -20,7 +20,8 @@ use super::query;
 use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
-use crate::hub::connection::{self, Connection, Inbound, Opening, Refusal, Said};
+use crate::container::stream::Opening;
+use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
 use crate::hub::fanout::Reads;
 use crate::hub::outbox::Outbox;
 use crate::hub::rendition;
@@ -50,6 +51,9 @@ pub(super) struct Query {
     preroll: Option<String>,
     mix: Option<String>,
     format: Option<String>,
+    rate: Option<String>,
+    channels: Option<String>,
+    pcm: Option<String>,
     pub(super) from: Option<String>,
 }
 
@@ -59,14 +63,15 @@ pub(super) struct Wish {
     name: ParticipantName,
     pub(super) role: Role,
     plain: rendition::Plain,
+    /// What the binary of a plain client is, where its first bytes do not tell.
+    pub(super) declared: Option<Opening>,
+    /// Whether a client of `roomtone.v1` gets tracks of PCM as PCM.
+    pcm: bool,
 }
 
 impl Query {
     pub(super) fn wish(self) -> Result<Wish, Problem> {
         let unsupported = |detail: &str| Err(Problem::new(Kind::NotSupported, detail));
-        if self.format.is_some() {
-            return unsupported("Raw sound (format=) is not supported: send WebM with Opus.");
-        }
         if self.from.is_some() {
             return unsupported("Rewinding (from=) is not supported.");
         }
@@ -84,7 +89,9 @@ impl Query {
             Some(other) => return Err(cannot_be("preroll", other, "0 or 1")),
         };
         let name = self.name.map_or_else(|| Ok(ParticipantName::nobody()), |name| name.parse())?;
-        Ok(Wish { name, role, plain })
+        let declared = declared::in_query(self.format.as_deref(), self.rate.as_deref(), self.channels.as_deref())?;
+        let pcm = flag("pcm", self.pcm.as_deref(), false)?;
+        Ok(Wish { name, role, plain, declared, pcm })
     }
 }
 
@@ -138,7 +145,11 @@ impl Arrival {
         let v1 = offers_v1(request);
         let handshake = Handshake::check(request, &edge.sockets, v1.then_some(PROTOCOL))?;
         let participant = Participant { id: Uuid::new_v4(), name: wish.name };
-        let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
+        let reads = match v1 {
+            true if wish.pcm => Reads::V1Pcm,
+            true => Reads::V1,
+            false => Reads::Plain(wish.plain),
+        };
         Ok(Self { handshake, participant, reads, doorstep: Rc::default(), v1 })
     }
 }
@@ -146,11 +157,11 @@ impl Arrival {
 /// Brings the client into its room, and then answers it.
 async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
     let wish = query.wish()?;
-    let role = wish.role;
+    let (role, declared) = (wish.role, wish.declared);
     let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
     let (name, member) = (room.clone(), participant.id);
-    let opening = Opening { room, participant, role, reads, outbox };
+    let opening = connection::Opening { room, participant, role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
@@ -158,7 +169,7 @@ async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query)
         drop(doorstep);
         edge.worker.replace(&name, member, Rc::clone(&socket) as Rc<dyn Outbox>);
         let client = Client { edge: &edge, socket: &socket, v1 };
-        let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
+        let end = if v1 { client.v1(&connection).await } else { client.plain(&connection, Plain::new(declared)).await };
         if let Err(close) = end {
             client.refuse(&close);
         }
@@ -199,12 +210,11 @@ impl Client<'_> {
     }
 
     /// Until the client goes, or has to.
-    async fn plain(&self, connection: &Addr<Connection>) -> Result<(), Close> {
-        let mut plain = Plain::default();
+    async fn plain(&self, connection: &Addr<Connection>, mut plain: Plain) -> Result<(), Close> {
         loop {
             let said = match self.next(&mut plain).await {
                 Some(Incoming::Text(text)) => vec![Said::Text(text.to_string())],
-                Some(Incoming::Binary(bytes)) => self.judge(&mut plain, bytes)?,
+                Some(Incoming::Binary(bytes)) => plain.binary(bytes, self.edge.clock.now()),
                 Some(Incoming::Closed(_)) => {
                     // What looked like a beginning was all there is.
                     Box::pin(self.say_all(connection, plain.expire())).await?;
@@ -214,10 +224,6 @@ impl Client<'_> {
             };
             Box::pin(self.say_all(connection, said)).await?;
         }
-    }
-
-    fn judge(&self, plain: &mut Plain, bytes: Bytes) -> Result<Vec<Said>, Close> {
-        plain.binary(bytes, self.edge.clock.now())
     }
 
     /// What comes next; none, where it takes longer than what is held can wait.
@@ -280,7 +286,10 @@ mod tests {
             ("as=ogg", "as=webm"),
             ("as=wav", "as=webm"),
             ("as=gif", "gif"),
-            ("format=f32le", "format="),
+            ("format=opus", "f32le and mp3"),
+            ("format=f32le&rate=0", "8000 to 192000"),
+            ("format=f32le&channels=9", "1 or 2"),
+            ("pcm=maybe", "pcm"),
             ("from=start", "from="),
             ("preroll=2", "preroll"),
             ("publish=maybe", "publish"),

@@ -31,8 +31,21 @@ pub const MAILBOX: usize = 256;
 pub enum Reads {
     /// `roomtone.v1`.
     V1,
+    /// The same, with tracks of PCM as PCM.
+    V1Pcm,
     /// A plain rendition, and others' text and binary.
     Plain(Plain),
+}
+
+impl Reads {
+    /// Those who speak `roomtone.v1`.
+    pub const ANY_V1: [Self; 2] = [Self::V1, Self::V1Pcm];
+
+    /// Whether this is `roomtone.v1`.
+    #[must_use]
+    pub const fn is_v1(self) -> bool {
+        matches!(self, Self::V1 | Self::V1Pcm)
+    }
 }
 
 /// Who gets a frame.
@@ -244,8 +257,9 @@ impl Handler<Missed> for Fanout {
     fn handle(&mut self, Missed(skipped): Missed, _: &mut Self::Context) {
         let notice = Notice::Lag { skipped_ticks: skipped.ticks, messages: skipped.messages };
         let frame = Frame { bytes: frame::text(&notice.to_json()), cargo: Cargo::Kept };
-        let to = To::Readers { of: Reads::V1, except: None };
-        self.members.waiting.borrow_mut().push(Arc::new([Delivery::Send { to, frame }]));
+        let told = Reads::ANY_V1.map(|of| To::Readers { of, except: None });
+        let told = told.map(|to| Delivery::Send { to, frame: frame.clone() });
+        self.members.waiting.borrow_mut().push(Arc::new(told));
         self.members.turn();
     }
 }

@@ -37,6 +37,7 @@ pub mod acknowledge;
 pub mod clock;
 pub mod connection;
 pub mod fanout;
+pub mod offload;
 pub mod outbox;
 pub mod recorder;
 pub mod registry;

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::outbox::{Cargo, Frame};
 use crate::container::webm;
@@ -42,17 +42,31 @@ pub struct Placed {
     pub discontinuity: bool,
 }
 
-/// The frame of `roomtone.v1` that carries these packets.
+/// The frame of `roomtone.v1` that carries these packets as they are heard: Opus.
 #[must_use]
 pub fn v1(track: TrackNumber, placed: &Placed) -> Option<Frame> {
-    let first = placed.packets.first()?;
-    let flags = packets::Flags { discontinuity: placed.discontinuity, backlog: false };
-    let mut message = BytesMut::with_capacity(
-        packets::HEADER + placed.packets.iter().map(|packet| packet.data.len() + 2).sum::<usize>(),
-    );
-    let data = placed.packets.iter().map(|packet| &packet.data[..]);
+    v1_of(track, &placed.packets, placed.discontinuity, Packet::opus)
+}
+
+/// The frames that carry them as they are kept: the blocks of a PCM track. Each frame is at most as long as a plain message,
+/// so that a listener who is behind can do without some of them.
+pub fn v1_pcm(track: TrackNumber, placed: &Placed) -> impl Iterator<Item = Frame> {
+    // A block is 20 ms, or what its publisher made of it: up to 60.
+    let length = placed.packets.first().map_or(MESSAGE, |packet| packet.duration).max(Ticks::new(1));
+    let blocks = usize::try_from(MESSAGE.get() / length.get()).unwrap_or(1).max(1);
+    placed.packets.chunks(blocks).enumerate().filter_map(move |(index, blocks)| {
+        v1_of(track, blocks, placed.discontinuity && index == 0, |packet| &packet.data)
+    })
+}
+
+fn v1_of(track: TrackNumber, placed: &[Packet], discontinuity: bool, data: fn(&Packet) -> &Bytes) -> Option<Frame> {
+    let first = placed.first()?;
+    let flags = packets::Flags { discontinuity, backlog: false };
+    let mut message =
+        BytesMut::with_capacity(packets::HEADER + placed.iter().map(|packet| data(packet).len() + 2).sum::<usize>());
+    let data = placed.iter().map(|packet| &data(packet)[..]);
     packets::write(&mut message, track.get(), flags, first.sequence, first.time, data);
-    Some(Frame { bytes: frame::binary(&message), cargo: Cargo::Sound(sound(&placed.packets)) })
+    Some(Frame { bytes: frame::binary(&message), cargo: Cargo::Sound(sound(placed)) })
 }
 
 /// The newest packets of a track, kept whether anyone listens or not, so that the first message for the first listener

@@ -15,5 +15,6 @@ mod plain;
 mod recording;
 mod replay;
 mod rest;
+mod sounds;
 mod start;
 mod v1;

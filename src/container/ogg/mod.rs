@@ -7,10 +7,12 @@
 //! part ends with, nor end a part that a crash left open from the number of its last page; and its checksum goes byte by byte.
 
 mod demux;
+pub mod live;
 mod mux;
 mod page;
 mod salvage;
 mod search;
+pub mod stream;
 
 #[cfg(test)]
 mod tests;

@@ -34,11 +34,7 @@ impl PartMuxer {
     #[must_use]
     pub fn begin(serial: u32, head: opus::Head, tags: &[(String, String)]) -> (Self, Vec<u8>) {
         let mut muxer = Self::resume(serial, 0, 0);
-        muxer.page.first = true;
-        muxer.append(&head.to_bytes());
-        muxer.end_page();
-        muxer.append(&opus_tags(tags));
-        muxer.end_page();
+        muxer.push_head(head, tags);
         let bytes = muxer.take();
         (muxer, bytes)
     }
@@ -95,6 +91,26 @@ impl PartMuxer {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.done.len() + self.page.body.len()
+    }
+
+    /// Appends OpusHead and OpusTags, each ending its page, at granule position 0 wherever the packets are (RFC 7845 §3).
+    pub(super) fn push_head(&mut self, head: opus::Head, tags: &[(String, String)]) {
+        self.end_page();
+        let granule = mem::take(&mut self.granule);
+        self.page.first = true;
+        self.append(&head.to_bytes());
+        self.end_page();
+        self.append(&opus_tags(tags));
+        self.end_page();
+        self.granule = granule;
+    }
+
+    /// The next packet begins at this granule position, where it lies ahead: a gap begins a page, which alone can say it.
+    pub(super) fn go_on_at(&mut self, granule: u64) {
+        if granule > self.granule {
+            self.end_page();
+            self.granule = granule;
+        }
     }
 
     /// Appends a packet's lacing values and bytes, over as many pages as it takes (RFC 3533 §5).

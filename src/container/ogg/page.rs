@@ -250,6 +250,11 @@ impl PageReader {
         skipped as u64
     }
 
+    /// Bytes held: pushed, and not read yet.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len() - self.from
+    }
+
     /// Where the file ends, in bytes, given that all of it was pushed and pulled.
     ///
     /// # Errors

@@ -1,13 +1,24 @@
 //! What real browsers sent, through the demuxer, judged by what ffmpeg finds in the same bytes (`tests/captures`).
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
-use super::{Demuxer, Error, Event, Ignored, Unsupported};
+use super::{Demuxer, Event, Ignored};
 use crate::container::judge::{self, Capture};
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
+use crate::media::pcm::{self, Sample};
 use crate::media::source::Source;
 use crate::media::time::Ticks;
+
+/// All captures of WebM.
+const ALL: [&str; 10] = {
+    let mut all = ["chromium-webm-pcm"; 10];
+    let (opus, _) = all.split_at_mut(OPUS.len());
+    opus.copy_from_slice(&OPUS);
+    all
+};
 
 /// The captures that are Opus.
 const OPUS: [&str; 9] = [
@@ -55,7 +66,7 @@ pub(super) fn heads(events: &[Event]) -> Vec<opus::Head> {
 
 #[test]
 fn the_packets_are_those_that_ffmpeg_finds() {
-    for name in OPUS {
+    for name in ALL {
         let capture = Capture::read(name);
         let events = demux(capture.messages());
         let found = packets(&events);
@@ -89,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_packets_are_the_same_in_pieces_of_any_sizes(
-        name in proptest::sample::select(&OPUS[..]),
+        name in proptest::sample::select(&ALL[..]),
         sizes in prop::collection::vec(prop_oneof![0..3_usize, 0..100_usize, 0..9000_usize], 1..64),
     ) {
         let capture = Capture::read(name);
@@ -124,21 +135,15 @@ proptest! {
 }
 
 #[test]
-fn pcm_is_unsupported_and_says_what_is_accepted() {
-    let whole = Capture::read("chromium-webm-pcm").joined();
-    for size in (1..=4096).chain([whole.len()]) {
-        let mut demuxer = Demuxer::new();
-        let error = whole.chunks(size).find_map(|piece| {
-            demuxer.push(piece);
-            demuxer.pull().map(|event| assert_eq!(event, None)).err()
-        });
-        let error = error.expect("refused");
-        let Error::Unsupported { what: Unsupported::Codec(codec), .. } = &error else { panic!("{error}") };
-        assert_eq!(codec, "A_PCM/FLOAT/IEEE");
-        assert!(error.to_string().contains("accepted is Opus"), "{error}");
-        assert_eq!(demuxer.pull(), Err(error));
-        assert_eq!(demuxer.held(), 0);
-    }
+fn chromiums_pcm_is_blocks_of_10_ms_by_count_whatever_their_times_say() {
+    let capture = Capture::read("chromium-webm-pcm");
+    let events = demux(capture.messages());
+    let head = pcm::Head::new(Sample::F32, 48_000, 1).unwrap();
+    assert_eq!(events[0], Event::Head(Source::Pcm(head)));
+    let found = packets(&events);
+    assert!(found.iter().all(|packet| packet.duration == Ticks::from_millis(10)));
+    let steps: BTreeSet<i64> = found.windows(2).map(|pair| pair[1].time.signed_since(pair[0].time)).collect();
+    assert!(steps.len() > 2, "the times wobble: {steps:?}");
 }
 
 #[test]
@@ -189,7 +194,7 @@ fn heads_and_durations_are_those_of_the_browser() {
 
 #[test]
 fn ffprobe_finds_here_what_it_found_when_the_captures_were_taken() {
-    for name in OPUS {
+    for name in ALL {
         let capture = Capture::read(name);
         assert_eq!(judge::probe(&capture.joined()), capture.packets(), "{name}");
     }

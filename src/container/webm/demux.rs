@@ -2,15 +2,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use super::ebml::{self, Child, Header, Id};
 use super::error::{Error, Limit, Malformed, Unsupported};
 use super::{block, head};
+use crate::container::input::Input;
 use crate::container::stream::{Demux, Event, Ignored};
-use crate::media::opus;
 use crate::media::packet::SourcePacket;
-use crate::media::source::Source;
 use crate::media::time::Ticks;
 
 /// The longest EBML header, Info or Tracks, in bytes.
@@ -19,8 +16,9 @@ pub const HEAD_ELEMENT_LIMIT: u64 = 64 * 1024;
 /// The most bytes between an EBML header and the first Cluster after it, what is passed over included.
 pub const HEAD_LIMIT: u64 = 1024 * 1024;
 
-/// The longest block of sound, in bytes. The longest Opus packet without padding has 61,298.
-pub const BLOCK_LIMIT: u64 = 64 * 1024;
+/// The longest block of sound, in bytes. The longest Opus packet without padding has 61,298, and 120 ms of the greatest PCM
+/// (192 kHz, two channels of 32 bits) 184,320.
+pub const BLOCK_LIMIT: u64 = 256 * 1024;
 
 /// The longest element that is passed over after the first Cluster, in bytes: a block of video, Cues, Tags.
 pub const SKIPPED_LIMIT: u64 = 16 * 1024 * 1024;
@@ -55,7 +53,7 @@ struct Open {
 }
 
 /// What is known of the stream since its last EBML header.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Stream {
     ebml: bool,
     scale: Option<u64>,
@@ -170,12 +168,12 @@ impl Demuxer {
             }
             Some(Action::Collect(what, limit)) => {
                 let size = self.known_size(header, what, limit)?;
-                let size = usize::try_from(size).expect("a collected element is at most 64 KiB");
+                let size = usize::try_from(size).expect("a collected element is at most 256 KiB");
                 let Some(data) = self.input.bytes().get(header.length..header.length + size) else {
                     return Ok(Step::NeedsMore);
                 };
                 let element = Child { id: header.id, offset: offset + header.length as u64, data };
-                let read = read(&element, &self.stream)?;
+                let read = read(&element, &mut self.stream)?;
                 self.input.consume(header.length + size);
                 self.apply(read);
                 Ok(Step::Done)
@@ -233,7 +231,7 @@ impl Demuxer {
                     _ if self.stream.cluster_time.is_none() => {
                         return Err(malformed(offset, id, Malformed::NoTimestamp));
                     }
-                    Some(number) if self.stream.track.is_some_and(|track| track.number != number) => over,
+                    Some(number) if self.stream.track.as_ref().is_some_and(|track| track.number != number) => over,
                     None if data.len() < block::LONGEST_HEADER && (data.len() as u64) < size => return Ok(None),
                     _ => Action::Collect(Limit::Block, BLOCK_LIMIT),
                 }
@@ -294,9 +292,9 @@ impl Demuxer {
                 self.stream = Stream { ebml: true, ..Stream::default() };
             }
             Read::Scale(scale) => self.stream.scale = Some(scale),
-            Read::Track(track, ignored) => {
+            Read::Tracks(head::Tracks { track, source, ignored }) => {
                 self.stream.track = Some(track);
-                self.events.push_back(Event::Head(Source::Opus(track.head)));
+                self.events.push_back(Event::Head(source));
                 if let Some(ignored) = ignored.filter(|ignored| self.told != Some(*ignored)) {
                     self.told = Some(ignored);
                     self.events.push_back(Event::Ignored(ignored));
@@ -334,35 +332,38 @@ enum Step {
 enum Read {
     Ebml,
     Scale(u64),
-    Track(head::Track, Option<Ignored>),
+    Tracks(head::Tracks),
     ClusterTime(u64),
     Packets(Vec<SourcePacket>),
 }
 
 /// Reads an element that is whole.
-fn read(element: &Child<'_>, stream: &Stream) -> Result<Read, Error> {
+fn read(element: &Child<'_>, stream: &mut Stream) -> Result<Read, Error> {
     match element.id {
         Id::EBML => head::check_ebml(element).map(|()| Read::Ebml),
         Id::INFO => head::timestamp_scale(element).map(Read::Scale),
-        Id::TRACKS => head::choose_track(element).map(|(track, ignored)| Read::Track(track, ignored)),
+        Id::TRACKS => head::choose_track(element).map(Read::Tracks),
         Id::TIMESTAMP => element.unsigned().map(Read::ClusterTime),
         _ => packets(element, stream).map(Read::Packets),
     }
 }
 
 /// The packets of a block.
-fn packets(element: &Child<'_>, stream: &Stream) -> Result<Vec<SourcePacket>, Error> {
+fn packets(element: &Child<'_>, stream: &mut Stream) -> Result<Vec<SourcePacket>, Error> {
     let block = block::read(element)?;
     let scale = stream.scale.unwrap_or(head::DEFAULT_SCALE);
     let mut time = block_time(stream.cluster_time.unwrap_or(0), block.relative, scale);
-    let packet = |frame: &&[u8]| {
-        let duration = opus::duration(frame).map_err(|error| element.malformed(Malformed::Packet(error)))?;
-        // A copy, so that a packet that is kept for long keeps no megabyte of video alive.
-        let packet = SourcePacket { time, duration, data: Bytes::copy_from_slice(frame), heard: None };
-        time = time.saturating_add(duration);
-        Ok(packet)
-    };
-    block.frames.iter().map(packet).collect()
+    // A Cluster is not entered before there is a track.
+    let Some(track) = &mut stream.track else { return Ok(Vec::new()) };
+    let mut packets = Vec::with_capacity(block.frames.len());
+    for frame in &block.frames {
+        let packet = track.sound.packet(frame).map_err(|what| element.malformed(what))?;
+        if let Some((data, duration)) = packet {
+            packets.push(SourcePacket { time, duration, data, heard: None });
+            time = time.saturating_add(duration);
+        }
+    }
+    Ok(packets)
 }
 
 /// The time of a block: its Cluster's and its own, in units of `scale` nanoseconds, to the nearest tick (RFC 9559 §11.2).
@@ -394,52 +395,4 @@ const fn carries_sound(id: Id) -> bool {
 
 const fn malformed(offset: u64, element: Id, what: Malformed) -> Error {
     Error::Malformed { offset, element: Some(element), what }
-}
-
-/// The bytes that have come and are not done with.
-#[derive(Debug, Default)]
-struct Input {
-    buffer: Vec<u8>,
-    /// Where in `buffer` the bytes begin that are not done with.
-    from: usize,
-    /// The offset of those in the stream.
-    offset: u64,
-    /// Bytes to pass over first.
-    to_skip: u64,
-}
-
-impl Input {
-    /// Capacity that is kept for the next push.
-    const KEPT: usize = 64 * 1024;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[self.from..]
-    }
-
-    /// Is done with bytes that are there.
-    fn consume(&mut self, bytes: usize) {
-        self.from += bytes;
-        self.offset += bytes as u64;
-    }
-
-    /// Passes over what is to be; false where more bytes must come for it.
-    fn skip(&mut self) -> bool {
-        let there = usize::try_from(self.to_skip).unwrap_or(usize::MAX).min(self.bytes().len());
-        self.consume(there);
-        self.to_skip -= there as u64;
-        self.to_skip == 0
-    }
-
-    /// Gives back the room of what is done with.
-    fn compact(&mut self) {
-        self.buffer.drain(..self.from);
-        self.from = 0;
-        if self.buffer.capacity() > Self::KEPT {
-            self.buffer.shrink_to(Self::KEPT);
-        }
-    }
 }

@@ -68,6 +68,7 @@ elements! {
     AUDIO = 0xE1, "Audio";
     SAMPLING_FREQUENCY = 0xB5, "SamplingFrequency";
     CHANNELS = 0x9F, "Channels";
+    BIT_DEPTH = 0x6264, "BitDepth";
     CLUSTER = 0x1F43_B675, "Cluster";
     TIMESTAMP = 0xE7, "Timestamp";
     SIMPLE_BLOCK = 0xA3, "SimpleBlock";
@@ -227,6 +228,16 @@ impl<'a> Child<'a> {
             return Err(self.malformed(Malformed::NumberLength(self.data.len())));
         }
         Ok(self.data.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+
+    /// A float of 0, 4 or 8 bytes (RFC 8794 §7.3); `None` where it is longer or shorter.
+    pub fn float(&self) -> Option<f64> {
+        match *self.data {
+            [] => Some(0.0),
+            [a, b, c, d] => Some(f32::from_be_bytes([a, b, c, d]).into()),
+            [a, b, c, d, e, f, g, h] => Some(f64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            _ => None,
+        }
     }
 
     /// A string, up to its first zero byte (RFC 8794 §7.4); what is not UTF-8 in it is replaced, and what is past 64

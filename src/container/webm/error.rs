@@ -1,7 +1,9 @@
 //! Why a stream cannot be demuxed, and where.
 
 use super::ebml::Id;
+use crate::container::{aac, vorbis};
 use crate::media::opus;
+use crate::media::pcm::Unfit;
 
 /// Why a stream cannot be demuxed any further. Malformed and unsupported are different things: the first is the sender's
 /// fault, the second our limit.
@@ -48,7 +50,7 @@ fn within(element: Option<Id>) -> String {
 }
 
 /// What is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// Another byte than an element's ID begins with.
     #[error("no element's ID begins with {0:#04X} (RFC 8794 §5)")]
@@ -98,6 +100,43 @@ pub enum Malformed {
     /// A frame is no Opus packet.
     #[error(transparent)]
     Packet(opus::PacketError),
+    /// A frame of nothing.
+    #[error("a frame is empty")]
+    Empty,
+    /// Plain samples that are cut off.
+    #[error("a block of {block} bytes of PCM is not whole frames of {frame} bytes")]
+    Samples {
+        /// Bytes of the block.
+        block: usize,
+        /// Bytes of a frame.
+        frame: usize,
+    },
+    /// What describes a FLAC track does not.
+    #[error("it does not begin with \"fLaC\" and a STREAMINFO (RFC 9639 §8.2)")]
+    StreamInfo,
+    /// A frame is no FLAC.
+    #[error("a frame has no FLAC frame's header (RFC 9639 §9.1)")]
+    FlacFrame,
+    /// The headers of a Vorbis track, or a frame of it.
+    #[error(transparent)]
+    Vorbis(vorbis::Error),
+    /// The config of an AAC track.
+    #[error(transparent)]
+    Aac(aac::Error),
+    /// A frame is no MP3.
+    #[error("a frame has no header of MPEG audio layer III (ISO/IEC 11172-3 §2.4.1.3)")]
+    Mp3Frame,
+    /// A frame of MP3 at another rate than its track.
+    #[error("a frame of MP3 is of {frame} Hz, its track of {track} Hz")]
+    Mp3Rate {
+        /// What the frame says, in Hz.
+        frame: u32,
+        /// What the track says, in Hz.
+        track: u32,
+    },
+    /// A float that is neither of 4 nor of 8 bytes, or no rate.
+    #[error("it is no rate in a float of 4 or 8 bytes (RFC 8794 §7.3)")]
+    Rate,
 }
 
 /// What is not supported.
@@ -115,14 +154,29 @@ pub enum Unsupported {
         accepted: u64,
     },
     /// No audio track at all.
-    #[error("no audio track; accepted is a track of Opus (A_OPUS), mono or stereo")]
+    #[error("no audio track; accepted are Opus, PCM, FLAC, Vorbis, AAC-LC and MP3, mono or stereo")]
     NoAudio,
-    /// Audio, but no Opus.
-    #[error("the audio is {0:?}; accepted is Opus (A_OPUS), mono or stereo")]
+    /// Audio, but of no codec that we read.
+    #[error("the audio is {0:?}; accepted are Opus, PCM, FLAC, Vorbis, AAC-LC and MP3, mono or stereo")]
     Codec(String),
     /// An Opus head that we cannot carry.
     #[error(transparent)]
     Head(opus::HeadError),
+    /// A rate or channels that are not accepted.
+    #[error(transparent)]
+    Sound(Unfit),
+    /// Plain samples of another size.
+    #[error("{0} of {1} bits; accepted are 8, 16, 24 and 32 bits, and 32 of floats")]
+    Bits(String, u64),
+    /// FLAC of another size.
+    #[error("FLAC of {0} bits; accepted are 4 to 24")]
+    FlacBits(u32),
+    /// Vorbis that is not accepted.
+    #[error(transparent)]
+    Vorbis(vorbis::Error),
+    /// AAC that is not accepted.
+    #[error(transparent)]
+    Aac(aac::Error),
     /// Compressed or encrypted frames.
     #[error("the track's frames are compressed or encrypted; accepted are frames as the encoder gave them")]
     Encoded,

@@ -4,8 +4,9 @@
 
 use super::ebml::{Child, Id};
 use super::error::{Error, Malformed, Unsupported};
+use super::sound::{Refused, Said, Sound};
 use crate::container::stream::Ignored;
-use crate::media::opus;
+use crate::media::source::Source;
 
 /// Nanoseconds of one unit of time, where Info does not say (RFC 9559 §5.1.2.9).
 pub(super) const DEFAULT_SCALE: u64 = 1_000_000;
@@ -53,16 +54,25 @@ pub(super) fn timestamp_scale(info: &Child<'_>) -> Result<u64, Error> {
 }
 
 /// The track that we demux.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     pub number: u64,
-    pub head: opus::Head,
+    pub sound: Sound,
 }
 
-/// Chooses the first Opus track of a Tracks element; says what else is there.
-pub(super) fn choose_track(tracks: &Child<'_>) -> Result<(Track, Option<Ignored>), Error> {
+/// What a Tracks element says.
+pub(super) struct Tracks {
+    pub track: Track,
+    pub source: Source,
+    /// What else is there.
+    pub ignored: Option<Ignored>,
+}
+
+/// Chooses the first audio track of a Tracks element that we read; says what else is there. Where we read none, the first
+/// is the reason.
+pub(super) fn choose_track(tracks: &Child<'_>) -> Result<Tracks, Error> {
     let mut chosen = None;
-    let mut other_codec = None;
+    let mut refused = None;
     let mut ignored = Ignored { audio: 0, video: 0, other: 0 };
     for child in tracks.children() {
         let child = child?;
@@ -71,23 +81,24 @@ pub(super) fn choose_track(tracks: &Child<'_>) -> Result<(Track, Option<Ignored>
         }
         let entry = Entry::read(&child)?;
         match entry.kind {
-            Entry::AUDIO if chosen.is_none() && entry.codec == "A_OPUS" => chosen = Some(entry.into_track(&child)?),
-            Entry::AUDIO => {
-                ignored.audio += 1;
-                other_codec.get_or_insert((child, entry.codec));
-            }
+            Entry::AUDIO if chosen.is_some() => ignored.audio += 1,
+            Entry::AUDIO => match entry.into_track(&child) {
+                Ok(track) => chosen = Some(track),
+                Err(error @ Error::Unsupported { .. }) => {
+                    ignored.audio += 1;
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            },
             Entry::VIDEO => ignored.video += 1,
             _ => ignored.other += 1,
         }
     }
-    match (chosen, other_codec) {
-        (Some(track), _) => {
-            let any = ignored != Ignored { audio: 0, video: 0, other: 0 };
-            Ok((track, any.then_some(ignored)))
-        }
-        (None, Some((entry, codec))) => Err(unsupported(&entry, Unsupported::Codec(codec))),
-        (None, None) => Err(unsupported(tracks, Unsupported::NoAudio)),
-    }
+    let Some((track, source)) = chosen else {
+        return Err(refused.unwrap_or_else(|| unsupported(tracks, Unsupported::NoAudio)));
+    };
+    let any = ignored != Ignored { audio: 0, video: 0, other: 0 };
+    Ok(Tracks { track, source, ignored: any.then_some(ignored) })
 }
 
 /// What we read of a TrackEntry.
@@ -97,6 +108,10 @@ struct Entry<'a> {
     codec: String,
     private: Option<Child<'a>>,
     encodings: Option<Child<'a>>,
+    /// Hz (RFC 9559 §5.1.4.1.29.1).
+    rate: u32,
+    channels: u64,
+    bits: u64,
 }
 
 impl<'a> Entry<'a> {
@@ -105,7 +120,16 @@ impl<'a> Entry<'a> {
     const AUDIO: u64 = 2;
 
     fn read(entry: &Child<'a>) -> Result<Self, Error> {
-        let mut read = Self { number: 0, kind: 0, codec: String::new(), private: None, encodings: None };
+        let mut read = Self {
+            number: 0,
+            kind: 0,
+            codec: String::new(),
+            private: None,
+            encodings: None,
+            rate: 8000,
+            channels: 1,
+            bits: 0,
+        };
         for child in entry.children() {
             let child = child?;
             match child.id {
@@ -114,27 +138,59 @@ impl<'a> Entry<'a> {
                 Id::CODEC_ID => read.codec = child.text(),
                 Id::CODEC_PRIVATE => read.private = Some(child),
                 Id::CONTENT_ENCODINGS => read.encodings = Some(child),
+                Id::AUDIO => read.audio(&child)?,
                 _ => {}
             }
         }
         Ok(read)
     }
 
-    /// The track of an Opus entry.
-    fn into_track(self, entry: &Child<'_>) -> Result<Track, Error> {
+    /// Reads an Audio element, whose rate and channels have defaults (RFC 9559 §5.1.4.1.29).
+    fn audio(&mut self, audio: &Child<'_>) -> Result<(), Error> {
+        for child in audio.children() {
+            let child = child?;
+            match child.id {
+                Id::SAMPLING_FREQUENCY => {
+                    self.rate = child.float().and_then(hertz).ok_or_else(|| child.malformed(Malformed::Rate))?;
+                }
+                Id::CHANNELS => self.channels = child.unsigned()?,
+                Id::BIT_DEPTH => self.bits = child.unsigned()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The track of an audio entry.
+    fn into_track(self, entry: &Child<'_>) -> Result<(Track, Source), Error> {
         if let Some(encodings) = &self.encodings {
             return Err(unsupported(encodings, Unsupported::Encoded));
         }
         if self.number == 0 {
             return Err(entry.malformed(Malformed::Missing(Id::TRACK_NUMBER)));
         }
-        let private = self.private.ok_or_else(|| entry.malformed(Malformed::Missing(Id::CODEC_PRIVATE)))?;
-        let head = opus::Head::parse(private.data).map_err(|error| match error {
-            opus::HeadError::Family(_) | opus::HeadError::Version(_) => unsupported(&private, Unsupported::Head(error)),
-            _ => private.malformed(Malformed::Head(error)),
+        if self.private.is_none() && ["A_OPUS", "A_FLAC", "A_VORBIS", "A_AAC"].contains(&self.codec.as_str()) {
+            return Err(entry.malformed(Malformed::Missing(Id::CODEC_PRIVATE)));
+        }
+        let private = self.private.map_or(&[][..], |private| private.data);
+        let (codec, rate, channels, bits) = (self.codec.as_str(), self.rate, self.channels, self.bits);
+        let (source, sound) = Sound::new(&Said { codec, private, rate, channels, bits }).map_err(|refused| {
+            let element = self.private.as_ref().unwrap_or(entry);
+            match refused {
+                Refused::Unsupported(what @ Unsupported::Codec(_)) => unsupported(entry, what),
+                Refused::Unsupported(what) => unsupported(element, what),
+                Refused::Malformed(what) => element.malformed(what),
+            }
         })?;
-        Ok(Track { number: self.number, head })
+        Ok((Track { number: self.number, sound }, source))
     }
+}
+
+/// A rate to the nearest Hz; `None` where it is none.
+fn hertz(rate: f64) -> Option<u32> {
+    let rate = rate.round();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, and whole")]
+    (0.0..=f64::from(u32::MAX)).contains(&rate).then_some(rate as u32)
 }
 
 fn unsupported(element: &Child<'_>, what: Unsupported) -> Error {

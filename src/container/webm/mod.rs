@@ -1,6 +1,7 @@
-//! WebM and Matroska (RFC 9559, on EBML, RFC 8794): a byte stream to Opus packets and back.
+//! WebM and Matroska (RFC 9559, on EBML, RFC 8794): a byte stream to packets, and Opus back.
 //!
-//! What belongs here: one track of Opus out of whatever a browser's recorder or ffmpeg writes, as it streams in; small
+//! What belongs here: one track of sound out of whatever a browser's recorder or ffmpeg writes, as it streams in, of
+//! Opus, PCM, FLAC, Vorbis, AAC-LC or MP3; small
 //! whole files out of a few packets; finished files of several tracks, which seek. What does not: video, encryption.
 //!
 //! The reader is our own. It must pass over video without holding it, say byte and element in every error, and keep within
@@ -11,11 +12,15 @@ mod demux;
 mod ebml;
 mod error;
 pub mod file;
+mod frames;
 mod head;
 pub mod mux;
+mod sound;
 
 #[cfg(test)]
 mod captures;
+#[cfg(test)]
+mod ffmpeg;
 #[cfg(test)]
 mod tests;
 

@@ -18,6 +18,7 @@ use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -70,6 +71,8 @@ pub enum Entry {
         owner: Arc<Owner>,
         /// How the packets are encoded.
         format: Format,
+        /// What their publisher sent.
+        source: Codec,
         /// Whether an encoder started (again) with the first.
         restarted: bool,
         /// What the clock says of them: one [`Step::Packet`] for each, and what else is to be said.

@@ -8,13 +8,14 @@ use super::super::acknowledge::{Acknowledged, Holes};
 use super::super::clock::{LONGEST_START, Step, TrackClock};
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::recorder::{Entry, Owner};
-use super::super::rendition::{Placed, Recent, v1};
+use super::super::rendition::{Placed, Recent, v1, v1_pcm};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
 use super::track::{MOST_RECORDED, MOST_TRACKS, Sound, Track, length, runs};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::v1::Notice;
@@ -38,7 +39,7 @@ impl State {
     /// # Errors
     /// Where the member may not publish.
     pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<Ticks, Refused> {
-        let Publish { member, local, format, restarted, first, mut packets, arrived: now } = message;
+        let Publish { member, local, format, source, restarted, first, mut packets, arrived: now } = message;
         let index = match self.track_of(member, local) {
             Some(index) => index,
             None => {
@@ -46,7 +47,7 @@ impl State {
                 self.tracks.len() - 1
             }
         };
-        self.take_format(index, &format);
+        self.take_format(index, &format, source);
         let first = self.tracks[index].number_packets(first, &mut packets);
         let duration = length(&packets);
         if packets.is_empty() {
@@ -70,7 +71,7 @@ impl State {
         for run in runs {
             self.fan_out(index, number, &format, &run, now);
         }
-        let entry = Entry::Sound { track: owner_number, owner, format, restarted, steps, packets: placed };
+        let entry = Entry::Sound { track: owner_number, owner, format, source, restarted, steps, packets: placed };
         self.effects.push(Effect::Record(entry));
         self.step_session(now, wall);
         Ok(ahead)
@@ -203,14 +204,14 @@ impl State {
     }
 
     /// The format is known, or another one now: what was gathered of the other goes out, and everyone is told.
-    fn take_format(&mut self, index: usize, format: &Format) {
+    fn take_format(&mut self, index: usize, format: &Format, source: Codec) {
         let track = &mut self.tracks[index];
-        if track.format.as_ref() == Some(format) {
+        if track.format.as_ref().is_some_and(|known| known.0 == *format && known.1 == source) {
             return;
         }
         let (number, member) = (track.number, track.member);
-        let changed = track.format.replace(format.clone()).is_some();
-        if changed {
+        let before = track.format.replace((format.clone(), source));
+        if before.is_some_and(|before| before.0 != *format) {
             if let Some(sound) = &mut track.sound {
                 sound.recent.clear();
             }
@@ -243,12 +244,7 @@ impl State {
     /// Hands placed packets to those who read them.
     fn fan_out(&mut self, index: usize, number: TrackNumber, format: &Format, run: &Placed, now: Moment) {
         let except = Some(self.tracks[index].member);
-        if self.readers(Reads::V1) > 0
-            && let Some(frame) = v1(number, run)
-        {
-            let to = To::Readers { of: Reads::V1, except };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
-        }
+        self.fan_out_v1(number, format, run, except);
         let Some(sound) = &mut self.tracks[index].sound else { return };
         for (layout, rendition) in &mut self.renditions {
             let to = To::Readers { of: Reads::Plain(*layout), except };
@@ -258,6 +254,27 @@ impl State {
         }
         for packet in &run.packets {
             sound.recent.push(packet.clone());
+        }
+    }
+
+    /// Hands them to those who speak `roomtone.v1`. Each frame is made once, and only where someone reads it.
+    fn fan_out_v1(&mut self, number: TrackNumber, format: &Format, run: &Placed, except: Option<MemberId>) {
+        let is_pcm = matches!(format, Format::Pcm(_));
+        let heard = [(Reads::V1, true), (Reads::V1Pcm, !is_pcm)];
+        let heard = heard.into_iter().filter(|(_, reads)| *reads).map(|(of, _)| of);
+        let heard: Vec<_> = heard.filter(|of| self.readers(*of) > 0).collect();
+        if !heard.is_empty()
+            && let Some(frame) = v1(number, run)
+        {
+            for of in heard {
+                let to = To::Readers { of, except };
+                self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
+            }
+        }
+        if is_pcm && self.readers(Reads::V1Pcm) > 0 {
+            let to = To::Readers { of: Reads::V1Pcm, except };
+            let frames = v1_pcm(number, run).map(|frame| Effect::Deliver(Delivery::Send { to, frame }));
+            self.effects.extend(frames);
         }
     }
 

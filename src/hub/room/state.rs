@@ -163,7 +163,7 @@ impl State {
         if role == Role::Speaker {
             self.tell(Notice::Joined { participant: participant.clone() }, None);
         }
-        let welcome = (reads == Reads::V1).then(|| {
+        let welcome = reads.is_v1().then(|| {
             let welcome = Notice::Welcome {
                 participant: participant.clone(),
                 room: self.name.clone(),
@@ -393,16 +393,20 @@ impl State {
     }
 
     fn tell_as(&mut self, told: &Notice, cargo: Cargo, except: Option<MemberId>) {
-        if self.readers(Reads::V1) > 0 {
-            let to = To::Readers { of: Reads::V1, except };
-            let frame = Frame { cargo, ..notice(told) };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+        let reading: Vec<_> = Reads::ANY_V1.into_iter().filter(|of| self.readers(*of) > 0).collect();
+        if reading.is_empty() {
+            return;
+        }
+        let frame = Frame { cargo, ..notice(told) };
+        for of in reading {
+            let to = To::Readers { of, except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
         }
     }
 
     /// Tells one member, if it speaks `roomtone.v1`.
     pub(super) fn tell_one(&mut self, member: MemberId, told: &Notice) {
-        if self.members.get(&member).is_some_and(|member| member.reads == Reads::V1) {
+        if self.members.get(&member).is_some_and(|member| member.reads.is_v1()) {
             self.effects.push(Effect::Deliver(Delivery::to(member, notice(told))));
         }
     }
