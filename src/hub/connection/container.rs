@@ -145,7 +145,7 @@ impl Current {
 
     fn push(&mut self, packet: SourcePacket, decoded: &mut Decoded) {
         if let Err(error) = self.transcoder.push(packet, &mut self.out) {
-            // It costs that packet alone, and its time is silence or a gap.
+            // It costs that packet alone: what comes out in its place is silence.
             tracing::debug!(codec = %self.codec, "a packet is left out: {error}");
         }
         self.give(decoded);
