@@ -85,17 +85,17 @@ impl fmt::Display for Opening {
     }
 }
 
-/// A demuxer for a stream that begins so; none where that kind is not read.
+/// A demuxer for a stream that begins so.
 #[must_use]
-pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
+pub fn demuxer(opening: Opening) -> Box<dyn Demux> {
     match opening {
-        Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
-        Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
-        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
-        Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
-        Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
-        Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
-        Opening::Mp3 => Some(Box::new(mp3::Demuxer::new())),
+        Opening::Sniffed(Kind::WebM) => Box::new(webm::Demuxer::new()),
+        Opening::Sniffed(Kind::Ogg) => Box::new(ogg::stream::Demuxer::new()),
+        Opening::Sniffed(Kind::Mp4) => Box::new(mp4::Demuxer::new()),
+        Opening::Sniffed(Kind::Wav) => Box::new(wav::Demuxer::new()),
+        Opening::Sniffed(Kind::Flac) => Box::new(flac::Demuxer::new()),
+        Opening::Pcm(head) => Box::new(raw::Demuxer::new(head)),
+        Opening::Mp3 => Box::new(mp3::Demuxer::new()),
     }
 }
 

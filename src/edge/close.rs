@@ -41,7 +41,7 @@ impl From<Refusal> for Close {
         let reason = refusal.to_string();
         match refusal {
             Refusal::Stream(error) if error.is_unsupported() => Self::not_accepted(reason),
-            Refusal::Unknown | Refusal::NotRead(_) | Refusal::Decoder(_) => Self::not_accepted(reason),
+            Refusal::Unknown | Refusal::Decoder(_) => Self::not_accepted(reason),
             Refusal::Stream(_) => Self::broken("broken_stream", reason),
             Refusal::Packet(_) | Refusal::Block(_) => Self::broken("broken_packet", reason),
             Refusal::Room(_) | Refusal::NoTrack(_) | Refusal::OtherSource => Self::rule(reason),

@@ -5,6 +5,9 @@
 //!
 //! At most as many pieces of work run at a time as there are cores, in the order in which they came, in the whole process:
 //! who brings a megabyte in one message brings it in pieces, and waits for its turn with each of them like everyone else.
+//! One core carries some 90 publishers of stereo at 44.1 kHz, be it PCM, FLAC, AAC, Vorbis or MP3, and some 200 of mono at
+//! 48 kHz, as far as this work goes: `cargo bench --bench codec` prints the table. Opus costs none of it.
+//!
 //! So a hub that has more of it than it can do is late for those who need it, and for nobody else.
 
 use std::num::NonZero;

@@ -42,15 +42,9 @@ struct Current {
 
 impl Container {
     /// A stream that begins so, or that its first bytes tell of.
-    ///
-    /// # Errors
-    /// Where streams of that kind are not accepted.
-    pub fn new(opening: Option<Opening>) -> Result<Self, Refusal> {
-        let opened = match opening {
-            None => Opened::Sniffing(Vec::new()),
-            Some(opening) => Opened::As(open(opening)?),
-        };
-        Ok(Self { opened, current: None, ended: false })
+    pub fn new(opening: Option<Opening>) -> Self {
+        let opened = opening.map_or_else(|| Opened::Sniffing(Vec::new()), |opening| Opened::As(demuxer(opening)));
+        Self { opened, current: None, ended: false }
     }
 
     /// Takes a piece of the bytes, for [`Self::decode`].
@@ -66,7 +60,7 @@ impl Container {
                     Sniffed::Prefix => {}
                     Sniffed::Other => return Err(Refusal::Unknown),
                     Sniffed::Kind(kind) => {
-                        let mut demuxer = open(Opening::Sniffed(kind))?;
+                        let mut demuxer = demuxer(Opening::Sniffed(kind));
                         demuxer.push(held);
                         self.opened = Opened::As(demuxer);
                     }
@@ -151,7 +145,7 @@ impl Current {
 
     fn push(&mut self, packet: SourcePacket, decoded: &mut Decoded) {
         if let Err(error) = self.transcoder.push(packet, &mut self.out) {
-            // It costs that packet alone, and its time is silence or a gap.
+            // It costs that packet alone: what comes out in its place is silence.
             tracing::debug!(codec = %self.codec, "a packet is left out: {error}");
         }
         self.give(decoded);
@@ -174,10 +168,6 @@ impl Current {
             }),
         }
     }
-}
-
-fn open(opening: Opening) -> Result<Box<dyn Demux>, Refusal> {
-    demuxer(opening).ok_or(Refusal::NotRead(opening))
 }
 
 #[cfg(test)]
@@ -331,7 +321,7 @@ pub(super) mod tests {
             heard: None,
         };
         let packets: Vec<_> = (0..10_000).map(packet).collect();
-        let mut container = Container::new(None).unwrap();
+        let mut container = Container::new(None);
         let bytes = webm::mux::continuing(head, &packets);
         // Cut within the first bytes, which tell what it is.
         container.push(&bytes[..1]).unwrap();
@@ -355,7 +345,7 @@ pub(super) mod tests {
 
     #[test]
     fn bytes_that_begin_nothing_that_is_known_are_refused() {
-        let mut container = Container::new(None).unwrap();
+        let mut container = Container::new(None);
         container.push(b"Og").unwrap();
         assert_eq!(container.push(b"h"), Err(Refusal::Unknown));
     }

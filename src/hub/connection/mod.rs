@@ -118,9 +118,6 @@ pub enum Refusal {
     /// Its stream begins with bytes that none begins with that is accepted.
     #[error("the stream is no WebM, Matroska, Ogg, MP4, WAV or FLAC; raw PCM and MP3 have to be declared")]
     Unknown,
-    /// Its stream is of a kind that is not read.
-    #[error("{0} is not accepted, send WebM with Opus")]
-    NotRead(stream::Opening),
     /// No decoder reads what is in its stream.
     #[error(transparent)]
     Decoder(DecodeError),
@@ -210,7 +207,7 @@ impl Connection {
     fn take(&mut self, said: Said) -> Result<ForRoom, Refusal> {
         Ok(match said {
             Said::OpenContainer { local, opening, announced } => {
-                self.begin(local, Stream::container(opening)?)?;
+                self.begin(local, Stream::container(opening))?;
                 if announced { ForRoom::Announce(local) } else { ForRoom::Nothing }
             }
             Said::OpenPackets { local, format } => {

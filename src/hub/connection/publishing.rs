@@ -101,11 +101,9 @@ enum Intake {
 
 impl Stream {
     /// A stream of container bytes that begins so, or that its first bytes tell of.
-    ///
-    /// # Errors
-    /// Where streams of that kind are not accepted.
-    pub fn container(opening: Option<Opening>) -> Result<Self, Refusal> {
-        Container::new(opening).map(|container| Self::new(Intake::Container(container)))
+    #[must_use]
+    pub fn container(opening: Option<Opening>) -> Self {
+        Self::new(Intake::Container(Container::new(opening)))
     }
 
     /// A stream of packets of this format.
@@ -348,7 +346,7 @@ mod tests {
 
     #[test]
     fn bytes_for_a_track_of_packets_are_refused_and_the_other_way_round() {
-        let container = Stream::container(None).unwrap();
+        let container = Stream::container(None);
         assert_eq!(container.take(Sequence::ZERO, Ticks::ZERO, vec![]), Err(Refusal::OtherSource));
         let packets = Stream::packets(&Format::Pcm(head())).unwrap();
         assert_eq!(packets.push(b"bytes"), Err(Refusal::OtherSource));
