@@ -197,8 +197,8 @@ fn high(seconds: f64) -> f64 {
 fn from_passing_to_mixing_and_back_nothing_is_heard_but_the_coding() {
     // In layouts that one decoder reads, what a codec predicts from has changed at a joint: 21 dB at worst, for the 20 ms of a
     // lone high tone. In messages of their own it is what coding leaves anywhere.
-    let sounds: [(&str, fn(f64) -> f64, f64); 3] =
-        [("sine", sine, 35.0), ("speech", speech, 24.0), ("high", high, 20.0)];
+    type Sound = fn(f64) -> f64;
+    let sounds: [(&str, Sound, f64); 3] = [("sine", sine, 35.0), ("speech", speech, 24.0), ("high", high, 20.0)];
     for (name, sound, least) in sounds {
         for (packet, message) in [(960_u16, 1), (960, 10), (2880, 5)] {
             let mut ann = Speaker::new(1, 5000, packet.into(), sound);
@@ -395,7 +395,8 @@ fn speakers_whose_clocks_drift_stay_together_for_two_hours() {
             // The packet in which it begins, and the next.
             if let Some(begin) = begins {
                 (click.place, click.rate) = (place(count), rate);
-                click.sound = Box::new(move |seconds| if seconds > begin { high(seconds) } else { 0.0 });
+                click.sound =
+                    Box::new(move |seconds| if (begin..begin + 0.05).contains(&seconds) { high(seconds) } else { 0.0 });
                 data = click.next().data;
                 begins = begins.filter(|_| place(count) < wanted);
             }
