@@ -81,13 +81,8 @@ fn webm_demux(bencher: Bencher, capture: &str) {
 }
 
 /// Demuxes a stream that comes in messages; gives how many packets it had.
-<<<<<<< HEAD
 fn count(opening: Opening, messages: &[&[u8]]) -> usize {
-    let mut demuxer = demuxer(opening).expect("a kind that is read");
-=======
-fn count(kind: Kind, messages: &[&[u8]]) -> usize {
-    let mut demuxer = demuxer(Opening::Sniffed(kind));
->>>>>>> intake
+    let mut demuxer = demuxer(opening);
     let mut packets = 0;
     for message in messages {
         demuxer.push(message);

@@ -160,17 +160,8 @@ fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
 
 /// Runs a program; gives what it wrote and what it said. It must end well.
 fn start(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
-<<<<<<< HEAD
-    finished(Command::new(program).args(arguments))
-}
-
-/// Runs a command to its end, which must be a good one.
-fn finished(command: &mut Command) -> (Vec<u8>, String) {
-    let output = command
-=======
     let output = Command::new(program)
         .args(arguments)
->>>>>>> framing
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));

@@ -111,7 +111,7 @@ impl Speaker {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", &format!("aevalsrc='{click}':s=48000:d={own}")]);
         let ffmpeg = ffmpeg.args(device.output.split(' ')).arg("-").stdout(Stdio::piped()).spawn().expect("ffmpeg");
-        let demuxer = demuxer(device.opening).unwrap_or_else(|| panic!("{} is read", device.name));
+        let demuxer = demuxer(device.opening);
         let (ready, member) = (VecDeque::new(), Uuid::from_u128(number));
         let mut speaker = Self {
             device,
