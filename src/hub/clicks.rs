@@ -34,7 +34,7 @@ const PERIOD: u64 = 10;
 /// How far a click may lie from itself in another track.
 const TOGETHER: Ticks = Ticks::from_millis(20);
 /// The longest that a message is late.
-const JITTER: Duration = Duration::from_millis(30);
+const JITTER: Duration = Duration::from_millis(10);
 
 /// A kind of publisher: what ffmpeg is told to make, how the hub knows it, how much sound a message has, when it begins,
 /// and how fast its clock is, in millionths.

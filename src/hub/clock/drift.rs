@@ -21,8 +21,8 @@ const SLOWEST_STEP: u64 = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct Drift {
     windows: VecDeque<Window>,
-    /// The delay of the first message, by which the track was placed; and when it arrived.
-    first: Option<(Ticks, i64)>,
+    /// What the line said at first; the drift is what it says more than that.
+    baseline: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,6 @@ impl Drift {
     /// A message arrived, and the track's count is `track` after it.
     pub fn arrival(&mut self, at: Ticks, track: Ticks) {
         let delay = at.signed_since(track);
-        self.first.get_or_insert((at, delay));
         match self.windows.back_mut() {
             Some(window) if at < window.begin.saturating_add(WINDOW) => {
                 if delay < window.delay {
@@ -60,22 +59,21 @@ impl Drift {
         Ticks::new(late.max(0).cast_unsigned())
     }
 
-    /// How many ticks later the track's sound is at `at` than where its first message put it; negative where it is earlier. None
-    /// before there is an estimate.
+    /// How many ticks later the track's sound is at `at` than its count says; negative where it is earlier. None before there is
+    /// an estimate.
     #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates; the value is a span of minutes")]
-    pub fn error(&self, at: Ticks) -> Option<i64> {
+    pub fn error(&mut self, at: Ticks) -> Option<i64> {
         // The newest window is still filling: its least delay is not known yet.
         let whole = self.windows.len().saturating_sub(1);
-        let (origin, first) = self.first.filter(|_| whole >= FIRST)?;
+        if whole < FIRST {
+            return None;
+        }
+        let origin = self.windows[0].at;
         let line = Line::through(
             self.windows.iter().take(whole).map(|window| (float(window.at.signed_since(origin)), float(window.delay))),
         );
-        Some((line.at(float(at.signed_since(origin))) - float(first)).round() as i64)
-    }
-
-    /// The same of the moment when the first message arrived, which may have been late itself.
-    pub fn error_at_first(&self) -> Option<i64> {
-        self.error(self.first?.0)
+        let baseline = *self.baseline.get_or_insert_with(|| line.at(0.0));
+        Some((line.at(float(at.signed_since(origin))) - baseline).round() as i64)
     }
 }
 

@@ -91,8 +91,6 @@ pub struct TrackClock {
     life: Life,
     /// What the last anchor adds to the count; none before the first.
     anchored: Option<i64>,
-    /// Whether there has been an estimate of the drift.
-    estimated: bool,
     /// The last pause that was told, and until when a jump may turn out to be the same time.
     paused: Option<(Ticks, Ticks)>,
 }
@@ -120,7 +118,6 @@ impl TrackClock {
             drift: Drift::default(),
             life: Life::Steady,
             anchored: None,
-            estimated: false,
             paused: None,
         }
     }
@@ -189,7 +186,9 @@ impl TrackClock {
             self.judge(at, silence, &mut steps, &mut placed);
         }
         self.arrived = at;
-        self.follow(at, &mut placed);
+        if let Some(error) = self.drift.error(at) {
+            self.slew.aim(error);
+        }
         steps.append(&mut placed);
         // What was held and is made up by this very message goes on where the track had stopped.
         if matches!(self.life, Life::Held { .. }) && self.deficit() <= MADE_UP {
@@ -326,19 +325,6 @@ impl TrackClock {
 
     fn gap(&self, length: Ticks, cause: GapCause) -> Gap {
         Gap { at: self.track, length, cause, filled: length <= LONGEST_FILL }
-    }
-
-    /// Moves towards where the arrivals say that the track is. Once they say it for the first time, they also say where it began:
-    /// in hindsight, since what was fanned out has gone.
-    fn follow(&mut self, at: Ticks, steps: &mut Vec<Step>) {
-        let Some(error) = self.drift.error(at) else { return };
-        self.slew.aim(error);
-        if !std::mem::replace(&mut self.estimated, true)
-            && let Some(first) = self.drift.error_at_first()
-        {
-            let session = self.pin(Ticks::ZERO).saturating_add_signed(first.saturating_sub(error));
-            steps.push(Step::Anchor(Anchor { track: Ticks::ZERO, session }));
-        }
     }
 
     /// Where a place on the count lies on the session's clock by the estimate. The place of what is fanned out follows that slowly,
