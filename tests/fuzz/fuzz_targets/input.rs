@@ -27,12 +27,16 @@ impl Input {
             5 => (Opening::Mp3, bytes),
             _ => {
                 let [sample, low, high, bytes @ ..] = bytes else { return None };
-                let rate = 8000 + u32::from(u16::from_le_bytes([*low, *high])) * 184_000 / 65_535;
+                let rate = 8000 + u32::from(u16::from_le_bytes([*low, *high])) * 23_000 / 8_192;
                 let head = pcm::Head::new(Sample::ALL[usize::from(sample & 3)], rate, 1 + u32::from(sample >> 2 & 1));
                 (Opening::Pcm(head.expect("a rate and channels that are accepted")), bytes)
             }
         };
         let mut bytes = bytes.to_vec();
+        // Declared samples are whole frames, or they are refused as a whole.
+        if let Opening::Pcm(head) = opening {
+            bytes.truncate(bytes.len() / head.frame_bytes() * head.frame_bytes());
+        }
         // Checksums put right, so that what is behind them is reached.
         if first & 0x40 == 0 && opening == Opening::Sniffed(Kind::Ogg) {
             put_right_ogg(&mut bytes);

@@ -78,7 +78,7 @@ impl Running {
 /// A source and its packets out of any bytes.
 fn made(bytes: &[u8]) -> Option<(Source, Vec<SourcePacket>)> {
     let ([kind, channels, low, high, private, packet], rest) = bytes.split_first_chunk()?;
-    let rate = 8000 + u32::from(u16::from_le_bytes([*low, *high])) * 184_000 / 65_535;
+    let rate = 8000 + u32::from(u16::from_le_bytes([*low, *high])) * 23_000 / 8_192;
     let channels = 1 + channels % 2;
     let (private, rest) = rest.split_at_checked(usize::from(*private))?;
     let source = match kind & 7 {
