@@ -342,6 +342,50 @@ fn who_stalls_is_waited_for_no_longer_than_its_habit_explains_and_fades_back_in(
 }
 
 #[test]
+fn who_has_said_more_than_it_is_time_for_may_pause_for_as_long() {
+    let mut mixer = Mixer::new();
+    let mut speakers = [Speaker::new(1, 0, 960, speech)];
+    mixer.begin(SOUND, Ticks::ZERO, Joint::Free);
+    // Two seconds come in the first; for most of the next nothing does, though the pieces came one upon the other.
+    let mut made = Vec::new();
+    let mut tell = |made: &mut Vec<Made>, tenths: std::ops::Range<u64>, says: bool| {
+        for tenth in tenths {
+            if says {
+                let packets: Vec<Packet> = (0..10).map(|_| speakers[0].next()).collect();
+                mixer.push(speakers[0].number, ANN, MONO, &packets, false, Ticks::from_millis(100 * tenth));
+            }
+            made.extend(mixer.pull(Ticks::from_millis(100 * tenth + 50)));
+        }
+    };
+    tell(&mut made, 0..10, true);
+    tell(&mut made, 10..18, false);
+    tell(&mut made, 18..28, true);
+    let sound = sound(made, SOUND);
+    assert!(sound.len() > 150_000);
+    assert!(sound[480..] == speakers[0].heard[480..sound.len()], "but for its fading in");
+}
+
+#[test]
+fn one_whose_head_changes_is_heard_to_the_end_of_the_old_one_and_then_on() {
+    let mut mixer = Mixer::new();
+    let mut speaker = Speaker::new(1, 0, 960, tone(400.0, 0.3));
+    mixer.begin(SOUND, Ticks::ZERO, Joint::Free);
+    // All of it comes before anything is read: one channel, two (the same on both), and one again.
+    for head in [MONO, HEAD, MONO] {
+        let packets: Vec<Packet> = (0..25).map(|_| speaker.next()).collect();
+        mixer.push(speaker.number, ANN, head, &packets, false, Ticks::ZERO);
+    }
+    let sound = sound(mixer.pull(Ticks::ZERO), SOUND);
+    assert!(sound.len() > 70_000);
+    for (tenth, part) in sound.chunks_exact(4800).enumerate().skip(1) {
+        let level = level(part, 400.0);
+        // It fades out and in where the head changes.
+        let expected = if tenth % 5 == 0 || tenth % 5 == 4 { 0.15..0.31 } else { 0.29..0.31 };
+        assert!(expected.contains(&level), "{tenth}: {level}");
+    }
+}
+
+#[test]
 fn one_who_comes_later_than_the_others_were_read_fades_in() {
     let mut mixer = Mixer::new();
     let mut speakers = [Speaker::new(1, 0, 960, tone(400.0, 0.3))];

@@ -52,8 +52,9 @@ pub struct Track {
     pub owner: Uuid,
     head: Head,
     decoder: Box<dyn Decoder>,
-    /// The decoded sound, interleaved in the track's own channels.
+    /// The decoded sound, interleaved in so many channels: two from the first head on that has them.
     samples: Vec<f32>,
+    channels: usize,
     /// The place of the first of them on the track's count.
     first: u64,
     runs: VecDeque<Run>,
@@ -125,6 +126,7 @@ impl Track {
             number,
             owner,
             head,
+            channels: decoder.channels().into(),
             decoder,
             samples: Vec::new(),
             first: 0,
@@ -136,18 +138,16 @@ impl Track {
         })
     }
 
-    /// The track begins again with another head: what is there fades out.
+    /// The track begins again with another head: what is there fades out, and is heard to its end.
     pub fn take_head(&mut self, head: Head) {
         if self.head == head {
             return;
         }
         let Ok(decoder) = codec::decoder(&Format::Opus(head)) else { return };
-        if decoder.channels() != self.decoder.channels() {
-            // What is left of the old sound is short, and would have to be told apart.
-            self.close();
-            self.samples.clear();
-            self.runs.clear();
-            self.first = 0;
+        self.close();
+        if self.channels == 1 && decoder.channels() == 2 {
+            self.samples = self.samples.iter().flat_map(|sample| [*sample; 2]).collect();
+            self.channels = 2;
         }
         (self.head, self.decoder) = (head, decoder);
     }
@@ -198,10 +198,14 @@ impl Track {
     }
 
     fn decode(&mut self, packet: &Packet, length: u64) {
-        let channels = self.channels();
-        let wanted = self.samples.len() + usize::try_from(length).unwrap_or(0) * channels;
+        let wanted = self.samples.len() + usize::try_from(length).unwrap_or(0) * self.channels;
+        let alike = usize::from(self.decoder.channels()) == self.channels;
         if let Ok(sound) = self.decoder.decode(packet.opus()) {
-            self.samples.extend_from_slice(sound);
+            if alike {
+                self.samples.extend_from_slice(sound);
+            } else {
+                self.samples.extend(sound.iter().flat_map(|sample| [*sample; 2]));
+            }
         }
         // One that cannot be decoded is silence of its length.
         self.samples.resize(wanted, 0.0);
@@ -225,10 +229,12 @@ impl Track {
         self.ended
     }
 
-    /// Closes what is further behind, or has not gone on for longer, than the track's own habit explains.
+    /// Closes what is further behind, or has not gone on for longer, than the track's own habit explains. Nobody waits for a
+    /// track whose sound has come beforehand: it has until that is over.
     pub fn tick(&mut self, now: Ticks) {
         let patience = self.patience();
-        let silent = self.arrived.is_some_and(|arrived| now.saturating_sub(arrived) > patience);
+        let over = self.open().is_some_and(|run| run.edge() < float(now.get()));
+        let silent = over && self.arrived.is_some_and(|arrived| now.saturating_sub(arrived) > patience);
         let behind = self.open().is_some_and(|run| run.edge() + float(patience.get()) < float(now.get()));
         if silent || behind {
             self.close();
@@ -337,7 +343,7 @@ impl Track {
             return [0.0; 2];
         };
         let index = usize::try_from(count - self.first).unwrap_or(usize::MAX);
-        if self.channels() == 1 {
+        if self.channels == 1 {
             let sample = self.samples.get(index).copied().unwrap_or(0.0);
             [sample; 2]
         } else {
@@ -367,20 +373,16 @@ impl Track {
             }
         }
         let old = usize::try_from(count.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let old = old.saturating_mul(self.channels()).min(self.samples.len());
+        let old = old.saturating_mul(self.channels).min(self.samples.len());
         // Moving the rest costs as much as what goes: seldom, and much at once.
         if old > self.samples.len() / 2 {
             self.samples.drain(..old);
-            self.first += (old / self.channels()) as u64;
+            self.first += (old / self.channels) as u64;
         }
     }
 
     fn count(&self) -> u64 {
-        self.first + (self.samples.len() / self.channels()) as u64
-    }
-
-    fn channels(&self) -> usize {
-        self.decoder.channels().into()
+        self.first + (self.samples.len() / self.channels) as u64
     }
 
     /// How many samples are kept.
