@@ -37,6 +37,8 @@ use crate::wire::v1::{Notice, Participant};
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
 /// The most pieces that are read in one go; what is left is read after them.
 const MOST_PIECES: usize = 64;
+/// The most bytes of samples that are sent in one go, somewhat: half of what an outbox holds.
+const MOST_AT_ONCE: u64 = 256 * 1024;
 /// How far behind the session's clock a replay of a recording stays that is still being made: what is said is durable by
 /// then, mostly. What is not is sent late, and not left out.
 const SETTLED: Ticks = Ticks::from_millis(1500);
@@ -200,11 +202,14 @@ impl Replay {
                 Next::Tell => self.tell_place(now),
                 Next::Send(until) => {
                     self.begin_tracks(until);
+                    let until = until.min(self.pacing.has_sent().saturating_add(self.at_once()));
                     if self.read(until) {
                         break;
                     }
                     self.send(until, now);
                     self.pacing.sent(until);
+                    // What the socket does not take is waited for before more is sent.
+                    self.outbox.flush(now);
                 }
                 Next::End => self.end(now),
             }
@@ -310,6 +315,22 @@ impl Replay {
                 self.readers.push(TrackReader::begin(track));
             }
         }
+    }
+
+    /// How much is sent before it is asked what of it waits. Nothing of a replay is skipped, so that too much of it would end the
+    /// connection, and a second of samples may be more than an outbox holds.
+    fn at_once(&self) -> Ticks {
+        let bytes_a_second = |reader: &TrackReader| {
+            let parts = self.recording.recording.tracks[reader.track].parts.iter();
+            let of = |format: &Format| match format {
+                Format::Pcm(head) => u64::from(head.rate()) * head.frame_bytes() as u64,
+                Format::Opus(_) => 0,
+            };
+            parts.map(|part| of(&part.format)).max().unwrap_or_default()
+        };
+        let all: u64 = if self.pcm { self.readers.iter().map(bytes_a_second).sum() } else { 0 };
+        let ticks = (MOST_AT_ONCE * Ticks::PER_SECOND).checked_div(all);
+        ticks.map_or(Ticks::MAX, |ticks| Ticks::new(ticks.max(1)))
     }
 
     /// Sends what comes before `until`, happenings in time with the sound.

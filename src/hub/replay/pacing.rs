@@ -178,9 +178,14 @@ impl Pacing {
         }
     }
 
-    /// Everything before this was sent.
+    /// All up to here was sent just now.
     pub fn sent(&mut self, until: Ticks) {
         self.sent = until;
+    }
+
+    /// Everything before this was sent.
+    pub const fn has_sent(&self) -> Ticks {
+        self.sent
     }
 
     /// What the listener hears by now.
