@@ -4,15 +4,14 @@ use std::f64::consts::TAU;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roomtone::container::{ogg, webm};
-use roomtone::media::codec::{self, Decoder};
+use roomtone::container::webm;
+use roomtone::media::codec;
 use roomtone::media::opus::Head;
 use roomtone::media::packet::{Packet, Sequence};
-use roomtone::media::source::Source;
 use roomtone::media::time::Ticks;
-use roomtone::media::track::Format;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::helpers::ear::{Ear, level};
 use crate::helpers::judge::{decode_bytes, probe};
 use crate::helpers::{Client, Hub};
 
@@ -82,76 +81,6 @@ async fn stop(hub: Hub) {
     tokio::task::spawn_blocking(move || drop(hub.stop_is_awaited())).await.unwrap();
 }
 
-/// The left side of the messages' sound, each decoded for itself, or by one decoder that goes on.
-struct Ear {
-    goes_on: Option<Box<dyn Decoder>>,
-    alone: bool,
-}
-
-impl Ear {
-    fn new(alone: bool) -> Self {
-        Self { goes_on: None, alone }
-    }
-
-    fn hear(&mut self, message: &[u8]) -> Vec<f32> {
-        if message.starts_with(b"RIFF") {
-            let samples = message[44..].chunks_exact(4);
-            return samples.map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0).collect();
-        }
-        let (head, packets) = if message.starts_with(b"OggS") { from_ogg(message) } else { from_webm(message) };
-        if self.alone {
-            self.goes_on = None;
-        }
-        let decoder = self.goes_on.get_or_insert_with(|| codec::decoder(&Format::Opus(head)).unwrap());
-        let channels = usize::from(decoder.channels());
-        let mut sound: Vec<f32> = Vec::new();
-        for packet in packets {
-            sound.extend(decoder.decode(&packet).unwrap().iter().step_by(channels));
-        }
-        sound.drain(..usize::from(head.pre_skip));
-        sound
-    }
-}
-
-fn from_webm(message: &[u8]) -> (Head, Vec<Bytes>) {
-    let mut demuxer = webm::Demuxer::new();
-    demuxer.push(message);
-    let (mut head, mut packets) = (HEAD, Vec::new());
-    while let Some(event) = demuxer.pull().unwrap() {
-        match event {
-            webm::Event::Head(Source::Opus(found)) => head = found,
-            webm::Event::Packet(packet) => packets.push(packet.data),
-            other => panic!("{other:?}"),
-        }
-    }
-    (head, packets)
-}
-
-fn from_ogg(message: &[u8]) -> (Head, Vec<Bytes>) {
-    let mut demuxer = ogg::Demuxer::new();
-    demuxer.push(message);
-    let (mut head, mut packets) = (HEAD, Vec::new());
-    while let Some(event) = demuxer.pull().unwrap() {
-        match event {
-            ogg::Event::Head(found) => head = found,
-            ogg::Event::Packet(packet) => packets.push(packet.data),
-            ogg::Event::Tags(_) | ogg::Event::End(_) => {}
-        }
-    }
-    (head, packets)
-}
-
-/// The level of a tone.
-fn level(sound: &[f32], hertz: f64) -> f64 {
-    let (mut re, mut im) = (0.0, 0.0);
-    for (index, sample) in sound.iter().enumerate() {
-        let angle = index as f64 / 48_000.0 * hertz * TAU;
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    2.0 * (re * re + im * im).sqrt() / sound.len() as f64
-}
-
 /// The greatest bend between three samples. A step of the sound is one of its own size; tones of these levels bend by less
 /// than 0.004, and what coding leaves beside them by a little more.
 fn bend(sound: &[f32]) -> f32 {
@@ -200,7 +129,7 @@ async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
     for (path, listener) in listeners {
         let messages = listener.await.unwrap();
         let mut ear = Ear::new(path.is_empty());
-        let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear(message)).collect();
+        let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear_left(message)).collect();
         let parts = levels(&sound, &[400.0, 600.0]);
         println!(
             "{path}: {} messages, {} parts, bend {}",
@@ -225,7 +154,7 @@ async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
             assert_eq!(probe(&first).0, "opus");
         }
         let left: Vec<f32> = if path == "&as=wav" {
-            Ear::new(true).hear(&first)
+            Ear::new(true).hear_left(&first)
         } else {
             decode_bytes(&first).iter().step_by(2).map(|sample| f32::from(*sample) / 32_768.0).collect()
         };
@@ -253,7 +182,7 @@ async fn three_speakers_each_hear_the_two_others_and_one_who_listens_hears_all()
     }
     let heard = |messages: Vec<Bytes>| {
         let mut ear = Ear::new(true);
-        let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear(message)).collect();
+        let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear_left(message)).collect();
         let parts = levels(&sound, &TONES);
         parts[5..parts.len().min(20)].to_vec()
     };

@@ -142,8 +142,10 @@ impl Client {
     /// The next packets of `roomtone.v1`; notices before them are passed over.
     pub async fn packets(&mut self) -> packets::Message {
         loop {
-            if let Ok(Message::Binary(bytes)) = self.next().await {
-                return packets::read(&bytes).unwrap();
+            match self.next().await {
+                Ok(Message::Binary(bytes)) => return packets::read(&bytes).unwrap(),
+                Ok(_) => {}
+                Err(closed) => panic!("packets were expected, and it was closed: {closed:?}"),
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod capture;
 #[path = "../../captures/read.rs"]
 pub mod captures;
 pub mod client;
+pub mod ear;
 pub mod files;
 pub mod frame;
 pub mod hub;

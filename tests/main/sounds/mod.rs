@@ -2,6 +2,11 @@
 
 mod captures;
 mod crowd;
+mod decoded;
 mod ffmpeg;
+mod heads;
+mod killed;
+mod layouts;
 mod proof;
+mod samples;
 mod tracks;
