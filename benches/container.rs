@@ -15,6 +15,7 @@ use roomtone::container::stream::{Demux, Event, Opening, demuxer};
 use roomtone::container::{ogg, webm};
 use roomtone::media::opus;
 use roomtone::media::packet::{Packet, Sequence};
+use roomtone::media::pcm;
 use roomtone::media::source::Source;
 use roomtone::media::time::Ticks;
 
@@ -80,8 +81,8 @@ fn webm_demux(bencher: Bencher, capture: &str) {
 }
 
 /// Demuxes a stream that comes in messages; gives how many packets it had.
-fn count(kind: Kind, messages: &[&[u8]]) -> usize {
-    let mut demuxer = demuxer(Opening::Sniffed(kind)).expect("a kind that is read");
+fn count(opening: Opening, messages: &[&[u8]]) -> usize {
+    let mut demuxer = demuxer(opening);
     let mut packets = 0;
     for message in messages {
         demuxer.push(message);
@@ -92,31 +93,49 @@ fn count(kind: Kind, messages: &[&[u8]]) -> usize {
     packets
 }
 
-fn bench_demux(bencher: Bencher, kind: Kind, messages: &[&[u8]]) {
+fn bench_demux(bencher: Bencher, opening: Opening, messages: &[&[u8]]) {
     let bytes = messages.iter().map(|message| message.len()).sum::<usize>();
-    let packets = count(kind, messages);
+    let packets = count(opening, messages);
     bencher
         .counter(BytesCount::new(bytes))
         .counter(ItemsCount::new(packets))
-        .bench(|| count(kind, black_box(messages)));
+        .bench(|| count(opening, black_box(messages)));
 }
 
 #[divan::bench(args = ["chromium-mp4-opus", "webkitgtk-mp4-aac"])]
 fn mp4_demux(bencher: Bencher, capture: &str) {
     let messages = captures::messages(capture);
-    bench_demux(bencher, Kind::Mp4, &messages.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    bench_demux(bencher, Opening::Sniffed(Kind::Mp4), &messages.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
 /// Stereo at 48 kHz, as ffmpeg writes it into a pipe, in messages of 4 KiB.
 #[divan::bench(args = ["pcm_s16le", "pcm_s24be", "pcm_f32le", "flac", "libvorbis", "aac", "libmp3lame", "libopus"])]
 fn matroska_demux(bencher: Bencher, codec: &str) {
+    bench_demux(bencher, Opening::Sniffed(Kind::WebM), &noise(codec, "matroska").chunks(4096).collect::<Vec<_>>());
+}
+
+/// Stereo at 48 kHz, as ffmpeg writes it into a pipe.
+fn noise(codec: &str, format: &str) -> Vec<u8> {
     let source = "anoisesrc=r=48000:d=20:a=0.3";
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", "-c:a", codec, "-f", "matroska", "pipe:1"])
+        .args(["-v", "error", "-f", "lavfi", "-i", source, "-ac", "2", "-c:a", codec, "-f", format, "pipe:1"])
         .output()
         .expect("ffmpeg makes the input");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    bench_demux(bencher, Kind::WebM, &output.stdout.chunks(4096).collect::<Vec<_>>());
+    output.stdout
+}
+
+/// The same, in the formats that programs stream without Matroska; samples without any are whole frames.
+#[divan::bench(args = ["pcm_s16le wav", "pcm_f32le wav", "pcm_u8 wav", "pcm_s16le s16le", "flac flac", "libmp3lame mp3"])]
+fn bare_demux(bencher: Bencher, made: &str) {
+    let (codec, format) = made.split_once(' ').expect("a codec and a format");
+    let opening = match format {
+        "wav" => Opening::Sniffed(Kind::Wav),
+        "flac" => Opening::Sniffed(Kind::Flac),
+        "mp3" => Opening::Mp3,
+        _ => Opening::Pcm(pcm::Head::new(pcm::Sample::S16, 48_000, 2).expect("a head")),
+    };
+    bench_demux(bencher, opening, &noise(codec, format).chunks(4096).collect::<Vec<_>>());
 }
 
 /// Messages of 240 ms with as much pre-roll.

@@ -11,7 +11,7 @@
 //! | [`edge`] | HTTP, WebSocket, pages: thin, one file a protocol |
 //! | [`hub`] | actors: hub, room, connection, fan-out, recorder; replays; and the decisions they are shells around |
 //! | [`archive`] | the SQLite index and the files, and the promises about both |
-//! | [`container`] | WebM and Ogg: push bytes, pull packets; packets to bytes. No IO, no clock |
+//! | [`container`] | WebM, Ogg, MP4, WAV, FLAC, MP3: push bytes, pull packets; packets to bytes. No IO, no clock |
 //! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
 //! | [`media`] | time, packet, track, opus, codec |
 //!
@@ -23,7 +23,7 @@
 //! | participant | one connection in a room; may publish, listen, or both |
 //! | track | one participant's stream, from its announcement to its end; live meanwhile, packets or not |
 //! | part | one file of a track; a track is an ordered list of parts, most often one |
-//! | packet | one encoded unit (an Opus packet) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
+//! | packet | one encoded unit (an Opus packet; a block of samples) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
 //! | session | a room from its first packet to its end |
 //! | recording | what of a session is on disk |
 //! | replay | a recording that is played to one listener, at its own pace: a room whose publisher is the archive |

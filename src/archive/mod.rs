@@ -12,8 +12,9 @@
 //!    before the transaction that names it.
 //! 3. A file that goes is marked in the index first, then unlinked, then its folder synced, then its row dropped. Start-up
 //!    finishes what was begun (`recovery`).
-//! 4. A part is append-only. What the index says of it is never cut; what lies beyond is cut only where it is not a
-//!    whole page with a right CRC, or a copy of a spool that is still there.
+//! 4. A part is append-only, but for the header of a WAV file, which is made right again in every round. What the index says
+//!    of it is never cut; what lies beyond is cut only where it is not a whole page with a right CRC, or samples, for which
+//!    only the index vouches (`extents`), or a copy of a spool that is still there.
 //! 5. A sync that failed is not tried again: the recording ends.
 //! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.
@@ -21,7 +22,9 @@
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
 //! 8. What is in `recordings/` and not named by the index is left alone.
 
+mod blocks;
 mod derived;
+mod extents;
 mod handle;
 mod index;
 mod list;
@@ -41,11 +44,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found};
 pub use handle::{Archive, Change, Changed, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
-pub use reading::{OpenRecording, PartFile, Piece, ReadFrom, Wanted};
+pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
 pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};

@@ -1,6 +1,7 @@
 //! The names of folders and files: made from IDs, times and numbers, and from what is harmless of a participant's name.
 
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
@@ -26,10 +27,11 @@ pub(super) fn folder(room: &RoomName, started: UnixMillis, id: RecordingId) -> S
     format!("{room}/{}-{id}", started.to_compact())
 }
 
-/// The file of a part: `01-ann.ogg`, and from its second part on `01-ann.2.ogg`.
-pub(super) fn part(track: TrackNumber, name: &ParticipantName, part: u32) -> String {
+/// The file of a part: `01-ann.ogg` or `01-ann.wav`, and from its second part on `01-ann.2.ogg`.
+pub(super) fn part(track: TrackNumber, name: &ParticipantName, part: u32, codec: Codec) -> String {
     let stem = stem(track, name);
-    if part == 1 { format!("{stem}.ogg") } else { format!("{stem}.{part}.ogg") }
+    let kind = if codec == Codec::Pcm { "wav" } else { "ogg" };
+    if part == 1 { format!("{stem}.{kind}") } else { format!("{stem}.{part}.{kind}") }
 }
 
 /// The spool beside a track's parts: `01-ann.late`, and from the track's second on `01-ann.late.2`.
@@ -97,8 +99,9 @@ mod tests {
     #[test]
     fn a_tracks_first_files_have_the_short_names() {
         let (ann, one) = ("Ann".parse().unwrap(), TrackNumber::new(1));
-        assert_eq!(part(one, &ann, 1), "01-ann.ogg");
-        assert_eq!(part(one, &ann, 2), "01-ann.2.ogg");
+        assert_eq!(part(one, &ann, 1, Codec::Opus), "01-ann.ogg");
+        assert_eq!(part(one, &ann, 2, Codec::Opus), "01-ann.2.ogg");
+        assert_eq!(part(one, &ann, 2, Codec::Pcm), "01-ann.2.wav");
         assert_eq!(spool(one, &ann, 1), "01-ann.late");
         assert_eq!(spool(TrackNumber::new(123), &ann, 2), "123-ann.late.2");
     }

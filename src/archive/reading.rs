@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
+use super::blocks::{Blocks, BlocksRead};
+use super::extents::Extent;
 use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
 use super::timeline::Timeline;
 use crate::container::ogg::{Place, Search, place_after};
 use crate::media::time::{Moment, Ticks};
-use crate::media::track::TrackNumber;
+use crate::media::track::{Format, TrackNumber};
 
 /// How many read at a time: one disk does not get faster by more, and each has a thread of its own.
 const READERS: usize = 4;
@@ -46,6 +48,8 @@ pub struct OpenRecording {
     pub pins: Vec<Pins>,
     /// When it was read from the index.
     pub known: Moment,
+    /// Its row in the index.
+    row: i64,
     folder: PathBuf,
     files: Arc<Files>,
 }
@@ -60,7 +64,7 @@ pub struct PartFile {
 }
 
 /// A piece of a part that someone wants to read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Wanted {
     /// Which of the recording's tracks.
     pub track: usize,
@@ -73,25 +77,39 @@ pub struct Wanted {
 }
 
 /// Where a piece begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ReadFrom {
     /// At this byte.
     Byte(u64),
-    /// Where a demuxer may begin that is to come upon this place, in ticks of the part; at the part's start for zero.
+    /// Where this place is come upon, in ticks of the part; at the part's start for zero.
     Ticks(Ticks),
     /// Behind what is damaged at this byte.
     Behind(u64),
+    /// Where the blocks of a WAV part are.
+    Blocks(Box<Blocks>),
 }
 
 /// A piece of a part.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Piece {
     /// The part's file.
     pub file: Arc<PartFile>,
-    /// Where the piece begins; the granule position is known where it was searched for.
-    pub place: Place,
-    /// The piece. Empty where the file ends, which it should not before the durable bytes do.
-    pub bytes: Vec<u8>,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a piece.
+#[derive(Debug)]
+pub enum Content {
+    /// Of an Ogg part: bytes for a demuxer.
+    Pages {
+        /// Where they begin; the granule position is known where it was searched for.
+        place: Place,
+        /// None where the file ends, which it should not before the durable bytes do.
+        bytes: Vec<u8>,
+    },
+    /// Of a WAV part: blocks, and what reads the next.
+    Blocks(Box<Blocks>, BlocksRead),
 }
 
 /// What is known of the recordings that are played.
@@ -154,6 +172,7 @@ impl Archive {
             recording,
             pins,
             known: now,
+            row: place.row,
             folder: self.folder().join(place.folder),
             files: before.map_or_else(Arc::default, |before| Arc::clone(&before.files)),
         });
@@ -161,7 +180,8 @@ impl Archive {
         Ok(open)
     }
 
-    /// Reads pieces of a recording's parts, each for itself, on a thread that may wait for the disk.
+    /// Reads pieces of a recording's parts, each for itself, on a thread that may wait for the disk, and that encodes what
+    /// has to be.
     pub async fn read_pieces(
         &self,
         recording: Arc<OpenRecording>,
@@ -172,12 +192,39 @@ impl Archive {
         let Ok(permit) = Arc::clone(&self.opened().readers).acquire_owned().await else {
             return failed(());
         };
+        let mut summed = Vec::with_capacity(count);
+        for wanted in wanted {
+            let extents = self.extents(&recording, &wanted).await;
+            summed.push((wanted, extents));
+        }
         let read = move || {
-            let pieces = wanted.into_iter().map(|wanted| recording.read(wanted)).collect();
+            let read = |(wanted, extents): (_, Result<Vec<_>, sqlx::Error>)| {
+                recording.read(wanted, &extents.map_err(io::Error::other)?)
+            };
+            let pieces = summed.into_iter().map(read).collect();
             drop(permit);
             pieces
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| failed(()))
+    }
+}
+
+impl Archive {
+    /// The sums of what is read next of a WAV part.
+    async fn extents(&self, recording: &OpenRecording, wanted: &Wanted) -> Result<Vec<Extent>, sqlx::Error> {
+        let Some(part) = recording.part(wanted.track, wanted.part) else { return Ok(Vec::new()) };
+        let grows = recording.grows(part);
+        let bytes = match (&wanted.from, &part.format) {
+            (ReadFrom::Blocks(blocks), _) => blocks.bytes(part, grows),
+            (ReadFrom::Ticks(at), Format::Pcm(head)) => match Blocks::begin(*head, *at) {
+                Ok(blocks) => blocks.bytes(part, grows),
+                Err(_) => return Ok(Vec::new()),
+            },
+            _ => return Ok(Vec::new()),
+        };
+        let track = recording.recording.tracks[wanted.track].number;
+        let mut connection = self.readers().acquire().await?;
+        read::extents(&mut connection, recording.row, track, part.number, bytes).await
     }
 }
 
@@ -188,25 +235,32 @@ impl OpenRecording {
         self.recording.summary.state.end_reason().is_some()
     }
 
+    /// Whether more may come to a part.
+    #[must_use]
+    pub fn grows(&self, part: &Part) -> bool {
+        part.open && !self.has_ended()
+    }
+
     /// A part of a track.
     #[must_use]
     pub fn part(&self, track: usize, part: usize) -> Option<&Part> {
         self.recording.tracks.get(track)?.parts.get(part)
     }
 
-    /// Reads a piece at once, where that is possible without a wait: what was written or read lately, the system still has
+    /// Reads a piece of an Ogg part at once, where that is possible without a wait: what was written or read lately, the system still has
     /// in memory, and a thread that may wait would cost more than the reading.
     #[must_use]
     pub fn read_ready(&self, wanted: &Wanted) -> Option<Piece> {
-        let (Some(file), ReadFrom::Byte(offset)) = (&wanted.file, wanted.from) else { return None };
+        let (Some(file), &ReadFrom::Byte(offset)) = (&wanted.file, &wanted.from) else { return None };
         let of = self.part(wanted.track, wanted.part)?;
         let length = usize::try_from(piece(of).min(of.bytes.saturating_sub(offset))).ok()?;
         let bytes = ready(&file.file, offset, length)?;
-        Some(Piece { file: Arc::clone(file), place: Place { offset, granule: 0 }, bytes })
+        let content = Content::Pages { place: Place { offset, granule: 0 }, bytes };
+        Some(Piece { file: Arc::clone(file), content })
     }
 
     /// Reads a piece. Waits for the disk.
-    fn read(&self, wanted: Wanted) -> io::Result<Piece> {
+    fn read(&self, wanted: Wanted, extents: &[Extent]) -> io::Result<Piece> {
         let Wanted { track, part, file, from } = wanted;
         let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such part");
         let of = self.part(track, part).ok_or_else(missing)?;
@@ -214,14 +268,22 @@ impl OpenRecording {
             Some(file) => file,
             None => self.open(self.recording.tracks[track].number, of)?,
         };
+        let blocks = |mut blocks: Box<Blocks>, file: Arc<PartFile>| {
+            let read = blocks.read(of, self.grows(of), &file, extents)?;
+            Ok(Piece { file, content: Content::Blocks(blocks, read) })
+        };
         let place = match from {
+            ReadFrom::Blocks(begun) => return blocks(begun, file),
+            ReadFrom::Ticks(ticks) if let Format::Pcm(head) = of.format => {
+                return blocks(Box::new(Blocks::begin(head, ticks).map_err(io::Error::other)?), file);
+            }
             ReadFrom::Byte(offset) => Place { offset, granule: 0 },
             ReadFrom::Ticks(Ticks::ZERO) => Place::default(),
             ReadFrom::Ticks(ticks) => file.find(of.bytes, ticks)?,
             ReadFrom::Behind(offset) => file.behind(of.bytes, offset)?,
         };
         let bytes = file.read(place.offset, piece(of).min(of.bytes.saturating_sub(place.offset)))?;
-        Ok(Piece { file, place, bytes })
+        Ok(Piece { file, content: Content::Pages { place, bytes } })
     }
 
     /// Opens a part's file, unless someone has it open.
@@ -263,7 +325,7 @@ impl PartFile {
     }
 
     /// So many bytes, fewer where the file ends.
-    fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    pub(super) fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
         let mut filled = 0;
         while filled < bytes.len() {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::model::{self, EndReason, GapCause, RecordingId};
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -76,6 +77,9 @@ pub struct Part {
     pub file: String,
     /// How its packets are encoded.
     pub format: Format,
+    /// The codec that its publisher used. Files of the first versions do not say: it was Opus.
+    #[serde(default = "opus")]
+    pub source: Codec,
     /// Where it begins.
     pub start: Anchor,
     /// The number of its first packet.
@@ -137,6 +141,10 @@ pub struct Attendance {
     pub joined_ticks: Ticks,
     /// When they went, unless they stayed to the end.
     pub left_ticks: Option<Ticks>,
+}
+
+const fn opus() -> Codec {
+    Codec::Opus
 }
 
 /// Why bytes are no session file that this version reads.
@@ -209,6 +217,7 @@ impl Track {
             number: part.number,
             file: part.file.clone(),
             format: part.format.clone(),
+            source: part.source,
             start: Anchor::of(part.start),
             first_sequence: part.first,
         };
@@ -254,5 +263,19 @@ mod tests {
         let old = br#"{"version":1,"id":"019a0000-0000-7000-8000-000000000000","room":"talk","title":null,"keep":false,
             "started":"2026-11-22T09:28:00.000Z","end":null,"tracks":[],"chat":[]}"#;
         assert_eq!(SessionFile::read(old).unwrap().attendance, []);
+    }
+
+    #[test]
+    fn a_part_from_before_sources_were_kept_was_opus_and_its_format_is_read_of_either_kind() {
+        let part = |format: &str| {
+            let part = format!(
+                r#"{{"number":1,"file":"a","format":{format},"start":{{"track_ticks":0,"session_ticks":0}},"first_sequence":0}}"#
+            );
+            serde_json::from_str::<Part>(&part).unwrap()
+        };
+        let opus = part(r#"{"codec":"opus","channels":1,"pre_skip":312,"input_rate":48000,"output_gain":0}"#);
+        assert_eq!((opus.source, opus.format.codec()), (Codec::Opus, Codec::Opus));
+        let pcm = part(r#"{"codec":"pcm","sample":"f32le","rate":96000,"channels":2}"#);
+        assert_eq!(pcm.format.codec(), Codec::Pcm);
     }
 }

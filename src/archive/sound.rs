@@ -15,7 +15,8 @@ use super::index::read;
 use super::index::row::RowExt as _;
 use super::model::{Part, RecordingId, StateKind};
 
-/// A track's parts, open. One after another they are one file: where there are several, a chained Ogg stream (RFC 3533 §4).
+/// A track's parts, open. Those of Ogg are one file, one after another: where there are several, a chained stream (RFC 3533 §4).
+/// Those of WAV have a header each.
 /// Deleting the recording takes nothing away from whoever holds this.
 #[derive(Debug)]
 pub struct TrackSound {
@@ -40,6 +41,8 @@ pub struct TrackSound {
 /// A part, open for reading.
 #[derive(Debug)]
 pub struct PartSound {
+    /// Its place among the track's parts, from 1.
+    pub number: u32,
     /// The file. What lies past `bytes` is not durable and means nothing.
     pub file: File,
     /// Durable bytes.
@@ -94,7 +97,8 @@ pub(super) fn open(root: &Path, found: Found) -> Result<TrackSound, Error> {
         let millis = since.and_then(|since| i64::try_from(since.as_millis()).ok());
         modified = modified.max(millis.map_or(found.started, UnixMillis::new));
         // A file that someone cut is served as far as it goes.
-        parts.push(PartSound { file, bytes: part.bytes.min(metadata.len()), format: part.format });
+        let bytes = part.bytes.min(metadata.len());
+        parts.push(PartSound { number: part.number, file, bytes, format: part.format });
     }
     Ok(TrackSound {
         room: found.room,

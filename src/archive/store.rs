@@ -23,6 +23,8 @@ pub(super) trait Store: Send {
     fn open(&mut self, path: &Path) -> io::Result<Handle>;
     /// Writes at the file's end.
     fn append(&mut self, handle: &mut Handle, bytes: &[u8]) -> io::Result<()>;
+    /// Writes over what is in the file from byte `at` on, which may go past its end.
+    fn overwrite(&mut self, handle: &mut Handle, at: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes durable what was written to the file, and its length.
     fn sync(&mut self, handle: &Handle) -> io::Result<()>;
     /// Makes durable which files are in the folder, and their names.
@@ -55,16 +57,22 @@ impl Store for Disk {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<Handle> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         Ok(Handle { path: path.to_owned(), file })
     }
 
     fn open(&mut self, path: &Path) -> io::Result<Handle> {
-        let file = OpenOptions::new().append(true).open(path)?;
+        let file = OpenOptions::new().write(true).open(path)?;
         Ok(Handle { path: path.to_owned(), file })
     }
 
     fn append(&mut self, handle: &mut Handle, bytes: &[u8]) -> io::Result<()> {
+        handle.file.seek(SeekFrom::End(0))?;
+        handle.file.write_all(bytes)
+    }
+
+    fn overwrite(&mut self, handle: &mut Handle, at: u64, bytes: &[u8]) -> io::Result<()> {
+        handle.file.seek(SeekFrom::Start(at))?;
         handle.file.write_all(bytes)
     }
 

@@ -33,8 +33,9 @@
  * @property {number} duration seconds
  * @property {number} bytes
  * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
- * @property {{ ogg: string, webm: string, waveform: string }} files addresses
- * @property {{ ogg: number, webm: number | null }} sizes bytes; `null` is not made yet
+ * @property {{ number: number, codec: string, source: string, href: string, bytes: number }[]} parts its files, as they are kept
+ * @property {{ ogg?: string, wav?: string, webm: string, waveform: string }} files addresses; `ogg` or `wav` is what is kept, where one file is all of it
+ * @property {{ ogg?: number, wav?: number, webm: number | null }} sizes bytes; `null` is not made yet
  * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
  * @typedef {object} InFull what only one recording by itself says

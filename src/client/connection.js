@@ -28,7 +28,9 @@ const PING_PATIENCE = 15_000;
  * @typedef {object} Track a live track
  * @property {number} track its number in the room
  * @property {string} participant whose it is
- * @property {Format} format
+ * @property {Format} format how it is heard: always Opus
+ * @property {{ sample: string, rate: number, channels: number }} [pcm] the plain samples that are kept of it, where they are
+ * @property {string} [source] what its publisher sends: opus, pcm, flac, aac, vorbis or mp3
  * @property {boolean} muted
  *
  * @typedef {object} Session the recording in progress

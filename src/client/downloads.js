@@ -36,16 +36,30 @@ export function rowsOf({ tracks, files, duration }) {
   if (tracks.length === 0) return [];
   return [
     all,
-    ...tracks.map(({ number, start, duration: length, files, sizes, damaged }) => ({
+    ...tracks.map(({ number, start, duration: length, parts, files, sizes, damaged }) => ({
       key: String(number),
       name: names.get(number) ?? '',
       facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}${damaged ? '; some of it cannot be read' : ''}`,
       files: [
-        { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: false },
+        ...kept(parts, files, sizes),
         { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },
       ],
     })),
   ];
+}
+
+/**
+ * What is kept of a track: one file, or its parts, where they are of different kinds.
+ *
+ * @param {import('./api.js').RecordedTrack['parts']} parts
+ * @param {import('./api.js').RecordedTrack['files']} files
+ * @param {import('./api.js').RecordedTrack['sizes']} sizes
+ * @returns {File[]}
+ */
+function kept(parts, { ogg, wav }, sizes) {
+  if (ogg !== undefined) return [{ kind: 'Ogg', href: ogg, bytes: sizes.ogg ?? 0, made: false }];
+  if (wav !== undefined) return [{ kind: 'WAV', href: wav, bytes: sizes.wav ?? 0, made: false }];
+  return parts.map(({ number, codec, href, bytes }) => ({ kind: `${codec === 'pcm' ? 'WAV' : 'Ogg'}, part ${number}`, href, bytes, made: false }));
 }
 
 /**
@@ -66,7 +80,8 @@ export function stateOf({ bytes, made }, ended) {
  */
 export function showDownloads(list, recording) {
   const ended = recording.state === 'ended';
-  reconcile(list, rowsOf(recording), ({ key }) => key, makeRow, (element, row) => {
+  // Of one who has got a second track by now the first has another name, on its buttons too.
+  reconcile(list, rowsOf(recording), ({ key, name }) => `${key} ${name}`, makeRow, (element, row) => {
     write(/** @type {HTMLElement} */ (element.querySelector('.quiet')), row.facts);
     const files = /** @type {HTMLElement} */ (element.querySelector('.files'));
     // One that is being made is left alone.

@@ -68,8 +68,8 @@ export class Encoder {
     // A node that leads nowhere is not asked for sound; its output is silent.
     source.connect(node).connect(context.destination);
     this.#node = node;
-    // Where a page may not sound yet this waits for a gesture, and the microphone with it.
-    void context.resume();
+    // Where a page may not sound yet this waits for a gesture, and the microphone with it; closed meanwhile, it is refused.
+    context.resume().catch(() => {});
   }
 
   level() {

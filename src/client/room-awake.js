@@ -22,6 +22,7 @@ async function hold() {
 }
 
 async function letGo() {
-  await awake.lock?.release();
+  const { lock } = awake;
   awake.lock = null;
+  await lock?.release();
 }

@@ -77,7 +77,7 @@ export class MicrophonePart {
     write(this.#try, 'Try it');
     this.explain(null);
     if (!this.#trial) return;
-    for (const track of this.#trial.stream.getTracks()) track.stop();
+    stopTracks(this.#trial.stream);
     void this.#trial.context.close();
     this.#trial = null;
     this.showLevel();
@@ -89,9 +89,11 @@ export class MicrophonePart {
     this.#trying = true;
     write(this.#try, 'Stop');
     write(this.#hint, 'Asking for the microphone …');
+    /** @type {MediaStream | undefined} */
+    let stream;
     try {
-      const stream = await openMicrophone(this.#choice);
-      if (trial !== this.#trials) return stream.getTracks().forEach((track) => track.stop());
+      stream = await openMicrophone(this.#choice);
+      if (trial !== this.#trials) return stopTracks(stream);
       // In a context of the device's own rate: Firefox refuses another.
       const context = new AudioContext();
       this.#trial = { stream, context, level: new Level(context.createMediaStreamSource(stream)) };
@@ -99,6 +101,8 @@ export class MicrophonePart {
       this.#draw();
       void this.#list();
     } catch (error) {
+      // It was opened, and cannot be listened to.
+      if (stream && !this.#trial) stopTracks(stream);
       if (trial !== this.#trials) return;
       this.endTrial();
       this.explain(error instanceof MicrophoneError ? error.why : 'failed');
@@ -130,4 +134,9 @@ export class MicrophonePart {
     this.#device.replaceChildren(...options);
     this.#device.value = this.#choice.deviceId;
   }
+}
+
+/** @param {MediaStream} stream */
+function stopTracks(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }

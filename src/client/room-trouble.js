@@ -14,6 +14,8 @@ export class TroublePart {
   #hide = find('trouble-hide', HTMLButtonElement);
   /** @type {Map<Kind, import('./trouble.js').Trouble>} */
   #troubles = new Map();
+  /** What takes away what passes by itself. @type {Map<Kind, ReturnType<typeof setTimeout>>} */
+  #passing = new Map();
 
   constructor() {
     this.#action.addEventListener('click', () => this.#shown?.action?.run());
@@ -37,7 +39,8 @@ export class TroublePart {
   /** Something that passes by itself. @param {Kind} kind @param {string} text @param {number} ms how long it stays */
   mention(kind, text, ms) {
     this.say(kind, text);
-    setTimeout(() => this.#troubles.get(kind)?.text === text && this.say(kind, ''), ms);
+    clearTimeout(this.#passing.get(kind));
+    this.#passing.set(kind, setTimeout(() => this.#troubles.get(kind)?.text === text && this.say(kind, ''), ms));
   }
 
   /** How long something still takes, beside the sentence: it changes each second, so it is not read out. @param {string} text */

@@ -138,9 +138,10 @@ async function comeIn() {
 
 async function leave() {
   if (!visit) return;
+  const { voice, client } = visit;
   // The last words first, then the door.
-  await visit.voice?.stop();
-  visit?.client.leave();
+  await voice?.stop();
+  client.leave();
 }
 
 /** @param {string} text @returns {string | null} */

@@ -130,9 +130,8 @@ export class Timeline {
 
   /** @param {RecordedTrack} track */
   #make({ number }) {
-    const name = this.#names.get(number) ?? '';
-    const mute = make('button', { type: 'button', class: 'mute', 'aria-pressed': 'false', 'aria-label': `Mute ${name}` }, 'Mute');
-    const solo = make('button', { type: 'button', class: 'solo', 'aria-pressed': 'false', 'aria-label': `Solo ${name}` }, 'Solo');
+    const mute = make('button', { type: 'button', class: 'mute', 'aria-pressed': 'false' }, 'Mute');
+    const solo = make('button', { type: 'button', class: 'solo', 'aria-pressed': 'false' }, 'Solo');
     const press = (/** @type {() => void} */ toggle) => () => {
       toggle();
       for (const track of this.#tracks) {
@@ -148,7 +147,7 @@ export class Timeline {
     return make(
       'li',
       { class: 'lane' },
-      make('p', { class: 'who' }, make('span', { class: 'name', title: name }, name), make('span', { class: 'spoken' })),
+      make('p', { class: 'who' }, make('span', { class: 'name' }), make('span', { class: 'spoken' })),
       make('div', { class: 'desk' }, mute, solo),
       wave,
     );
@@ -160,6 +159,12 @@ export class Timeline {
    */
   #update(lane, { number, start, duration, gaps }) {
     const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (lane.querySelector(selector));
+    // One who has got a second track by now has a number behind the name.
+    const name = this.#names.get(number) ?? '';
+    write(part('.name'), name);
+    part('.name').title = name;
+    part('.mute').setAttribute('aria-label', `Mute ${name}`);
+    part('.solo').setAttribute('aria-label', `Solo ${name}`);
     const holes = gaps.length > 0 ? `, with ${count(gaps.length, 'gap')}` : '';
     write(part('.who .spoken'), `, from ${clock(start)} to ${clock(start + duration)}${holes}`);
     this.#press(lane, number);

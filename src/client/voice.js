@@ -27,6 +27,10 @@ export class Voice extends Emitter {
   #mutedFirst = false;
   /** Counts wishes, so that a microphone that comes too late is known. */
   #wish = 0;
+  /** Counts changes of the microphone, so that one that was overtaken is known. */
+  #changes = 0;
+  /** Ends when the publisher has taken the last stream that it was given. @type {Promise<unknown>} */
+  #replacing = Promise.resolve();
 
   /**
    * @param {Sender} publisher
@@ -81,13 +85,19 @@ export class Voice extends Emitter {
   async change() {
     if (this.state.kind !== 'talking') return null;
     const wish = this.#wish;
+    const change = (this.#changes += 1);
     try {
       const stream = await this.open();
-      if (wish !== this.#wish || this.publisher.state.kind !== 'talking') stopTracks(stream);
-      else await this.publisher.replaceStream(stream);
+      // One after another, and of several only the last: of two at once the publisher would keep the first.
+      const replaced = this.#replacing.then(() => {
+        const late = change !== this.#changes || wish !== this.#wish || this.publisher.state.kind !== 'talking';
+        return late ? stopTracks(stream) : this.publisher.replaceStream(stream);
+      });
+      this.#replacing = replaced.catch(() => {});
+      await replaced;
       return null;
     } catch (error) {
-      return whyOf(error);
+      return change === this.#changes ? whyOf(error) : null;
     }
   }
 

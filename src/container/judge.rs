@@ -116,7 +116,7 @@ pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
 
 /// What ffmpeg writes into a pipe when it is given these arguments, which name an input that it makes itself.
 pub fn make(arguments: &[&str]) -> Vec<u8> {
-    let (output, said) = finished(Command::new("ffmpeg").args(["-v", "error"]).args(arguments));
+    let (output, said) = start("ffmpeg", &[&["-v", "error"], arguments].concat());
     assert_eq!(said, "", "ffmpeg finds an error");
     output
 }
@@ -160,16 +160,12 @@ fn run_on(program: &str, arguments: &[&str], path: &Path) -> (Vec<u8>, String) {
 
 /// Runs a program; gives what it wrote and what it said. It must end well.
 fn start(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
-    finished(Command::new(program).args(arguments))
-}
-
-/// Runs a command to its end, which must be a good one.
-fn finished(command: &mut Command) -> (Vec<u8>, String) {
-    let output = command
+    let output = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| panic!("{command:?} is needed to judge this and does not run: {error}"));
+        .unwrap_or_else(|error| panic!("{program} is needed to judge this and does not run: {error}"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}");
+    assert!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
     (output.stdout, said)
 }

@@ -2,6 +2,8 @@
 //!
 //! What belongs here: magic numbers. What does not: whether the rest of the stream keeps what they promise.
 
+use std::fmt;
+
 /// A container that we know by its first bytes; not all of them are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -15,6 +17,18 @@ pub enum Kind {
     Wav,
     /// FLAC: `fLaC` (RFC 9639 §6).
     Flac,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WebM => "WebM",
+            Self::Ogg => "Ogg",
+            Self::Mp4 => "MP4",
+            Self::Wav => "WAV",
+            Self::Flac => "FLAC",
+        })
+    }
 }
 
 /// What the first bytes of a stream are.

@@ -75,17 +75,27 @@ pub enum Opening {
     Mp3,
 }
 
-/// A demuxer for a stream that begins so; none where that kind is not read.
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sniffed(kind) => kind.fmt(f),
+            Self::Pcm(head) => write!(f, "raw PCM ({head})"),
+            Self::Mp3 => f.write_str("MP3"),
+        }
+    }
+}
+
+/// A demuxer for a stream that begins so.
 #[must_use]
-pub fn demuxer(opening: Opening) -> Option<Box<dyn Demux>> {
+pub fn demuxer(opening: Opening) -> Box<dyn Demux> {
     match opening {
-        Opening::Sniffed(Kind::WebM) => Some(Box::new(webm::Demuxer::new())),
-        Opening::Sniffed(Kind::Ogg) => Some(Box::new(ogg::stream::Demuxer::new())),
-        Opening::Sniffed(Kind::Mp4) => Some(Box::new(mp4::Demuxer::new())),
-        Opening::Sniffed(Kind::Wav) => Some(Box::new(wav::Demuxer::new())),
-        Opening::Sniffed(Kind::Flac) => Some(Box::new(flac::Demuxer::new())),
-        Opening::Pcm(head) => Some(Box::new(raw::Demuxer::new(head))),
-        Opening::Mp3 => Some(Box::new(mp3::Demuxer::new())),
+        Opening::Sniffed(Kind::WebM) => Box::new(webm::Demuxer::new()),
+        Opening::Sniffed(Kind::Ogg) => Box::new(ogg::stream::Demuxer::new()),
+        Opening::Sniffed(Kind::Mp4) => Box::new(mp4::Demuxer::new()),
+        Opening::Sniffed(Kind::Wav) => Box::new(wav::Demuxer::new()),
+        Opening::Sniffed(Kind::Flac) => Box::new(flac::Demuxer::new()),
+        Opening::Pcm(head) => Box::new(raw::Demuxer::new(head)),
+        Opening::Mp3 => Box::new(mp3::Demuxer::new()),
     }
 }
 
@@ -104,12 +114,12 @@ pub enum Error {
     /// A WAV stream.
     #[error(transparent)]
     Wav(#[from] wav::Error),
-    /// A FLAC stream.
-    #[error(transparent)]
-    Flac(#[from] flac::Error),
     /// An MP4 stream.
     #[error(transparent)]
     Mp4(#[from] mp4::Error),
+    /// A FLAC stream.
+    #[error(transparent)]
+    Flac(#[from] flac::Error),
     /// An MP3 stream.
     #[error(transparent)]
     Mp3(#[from] mp3::Error),
@@ -124,8 +134,8 @@ impl Error {
             Self::WebM(error) => matches!(error, webm::Error::Unsupported { .. }),
             Self::Raw(_) => false,
             Self::Wav(error) => matches!(error, wav::Error::Unsupported { .. }),
-            Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
             Self::Mp4(error) => matches!(error, mp4::Error::Unsupported { .. }),
+            Self::Flac(error) => matches!(error, flac::Error::Unsupported { .. }),
             Self::Mp3(error) => matches!(error, mp3::Error::Unsupported { .. }),
         }
     }

@@ -41,11 +41,12 @@ impl From<Refusal> for Close {
         let reason = refusal.to_string();
         match refusal {
             Refusal::Stream(error) if error.is_unsupported() => Self::not_accepted(reason),
+            Refusal::Unknown | Refusal::Decoder(_) => Self::not_accepted(reason),
             Refusal::Stream(_) => Self::broken("broken_stream", reason),
-            Refusal::Packet(_) => Self::broken("broken_packet", reason),
+            Refusal::Packet(_) | Refusal::Block(_) => Self::broken("broken_packet", reason),
             Refusal::Room(_) | Refusal::NoTrack(_) | Refusal::OtherSource => Self::rule(reason),
             Refusal::Stopping => Self { code: 1001, word: "stopping", reason },
-            Refusal::Fallen => Self { code: 1011, word: "internal", reason },
+            Refusal::Fell(_) | Refusal::Fallen => Self { code: 1011, word: "internal", reason },
         }
     }
 }

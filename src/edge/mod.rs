@@ -4,6 +4,7 @@
 //! not: the state of a room, SQL, paths.
 
 pub mod close;
+pub mod declared;
 pub mod doorstep;
 pub mod events;
 pub mod pages;

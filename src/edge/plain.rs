@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::close::Close;
-use crate::container::sniff::{Kind, Sniffed, sniff};
+use crate::container::sniff::{Sniffed, sniff};
+use crate::container::stream::Opening;
 use crate::hub::connection::Said;
 use crate::media::time::Moment;
 
@@ -26,6 +26,8 @@ pub struct Plain {
 
 #[derive(Debug)]
 enum State {
+    /// The client has declared what its binary is: all of it is a stream.
+    Declared(Opening),
     /// No stream is open: each message is judged by itself, but the beginning of one may come in several.
     Judging {
         /// Messages that together may begin a stream.
@@ -44,13 +46,21 @@ impl Default for Plain {
 }
 
 impl Plain {
+    /// A client who has declared what its binary is, or has not.
+    #[must_use]
+    pub fn new(declared: Option<Opening>) -> Self {
+        declared.map_or_else(Self::default, |opening| Self { state: State::Declared(opening) })
+    }
+
     /// What a binary message that arrived at `now` means.
-    ///
-    /// # Errors
-    /// Where it begins a stream of a kind that is not accepted.
-    pub fn binary(&mut self, message: Bytes, now: Moment) -> Result<Vec<Said>, Close> {
-        let State::Judging { held, since } = &mut self.state else {
-            return Ok(vec![Said::Bytes { local: TRACK, bytes: message }]);
+    pub fn binary(&mut self, message: Bytes, now: Moment) -> Vec<Said> {
+        let (held, since) = match &mut self.state {
+            State::Stream => return vec![Said::Bytes { local: TRACK, bytes: message }],
+            State::Declared(opening) => {
+                let opening = *opening;
+                return self.open(opening, [message]);
+            }
+            State::Judging { held, since } => (held, since),
         };
         if held.is_empty() {
             *since = now;
@@ -61,18 +71,13 @@ impl Plain {
             match sniff(&held.concat()) {
                 Sniffed::Prefix if held.len() > MOST_HELD => {
                     said.extend(held.drain(..).map(Said::Relay));
-                    return Ok(said);
+                    return said;
                 }
-                Sniffed::Prefix => return Ok(said),
-                Sniffed::Kind(Kind::WebM) => {
-                    let bytes = std::mem::take(held);
-                    self.state = State::Stream;
-                    said.push(Said::OpenContainer { local: TRACK, announced: false });
-                    said.extend(bytes.into_iter().map(|bytes| Said::Bytes { local: TRACK, bytes }));
-                    return Ok(said);
-                }
+                Sniffed::Prefix => return said,
                 Sniffed::Kind(kind) => {
-                    return Err(Close::not_accepted(format!("{} is not accepted, send WebM with Opus", name(kind))));
+                    let bytes = std::mem::take(held);
+                    said.extend(self.open(Opening::Sniffed(kind), bytes));
+                    return said;
                 }
                 Sniffed::Other => {
                     // What was held was no beginning; the newest message may be one.
@@ -82,13 +87,21 @@ impl Plain {
                         Some(last) if !said.is_empty() => held.push(last),
                         Some(last) => {
                             said.push(Said::Relay(last));
-                            return Ok(said);
+                            return said;
                         }
-                        None => return Ok(said),
+                        None => return said,
                     }
                 }
             }
         }
+    }
+
+    /// A stream begins with these messages.
+    fn open(&mut self, opening: Opening, messages: impl IntoIterator<Item = Bytes>) -> Vec<Said> {
+        self.state = State::Stream;
+        let mut said = vec![Said::OpenContainer { local: TRACK, opening: Some(opening), announced: false }];
+        said.extend(messages.into_iter().map(|bytes| Said::Bytes { local: TRACK, bytes }));
+        said
     }
 
     /// When [`Self::expire`] is due, if nothing comes until then.
@@ -104,18 +117,8 @@ impl Plain {
     pub fn expire(&mut self) -> Vec<Said> {
         match &mut self.state {
             State::Judging { held, .. } => held.drain(..).map(Said::Relay).collect(),
-            State::Stream => Vec::new(),
+            State::Declared(_) | State::Stream => Vec::new(),
         }
-    }
-}
-
-const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::WebM => "WebM",
-        Kind::Ogg => "Ogg",
-        Kind::Mp4 => "MP4",
-        Kind::Wav => "WAV",
-        Kind::Flac => "FLAC",
     }
 }
 
@@ -125,7 +128,7 @@ mod tests {
 
     fn words(said: &[Said]) -> Vec<String> {
         let word = |said: &Said| match said {
-            Said::OpenContainer { .. } => "open".to_owned(),
+            Said::OpenContainer { opening: Some(opening), announced: false, .. } => format!("open {opening}"),
             Said::Bytes { bytes, .. } => format!("bytes {bytes:?}"),
             Said::Relay(bytes) => format!("relay {bytes:?}"),
             other => panic!("{other:?}"),
@@ -134,7 +137,7 @@ mod tests {
     }
 
     fn hear(plain: &mut Plain, message: &'static [u8]) -> Vec<String> {
-        words(&plain.binary(Bytes::from_static(message), Moment::START).unwrap())
+        words(&plain.binary(Bytes::from_static(message), Moment::START))
     }
 
     #[test]
@@ -159,7 +162,7 @@ mod tests {
         assert!(plain.deadline().is_some());
         assert!(hear(&mut plain, b"\x45\xDF").is_empty());
         let opened = hear(&mut plain, b"\xA3rest");
-        assert_eq!(opened, ["open", "bytes b\"\\x1a\"", "bytes b\"E\\xdf\"", "bytes b\"\\xa3rest\""]);
+        assert_eq!(opened, ["open WebM", "bytes b\"\\x1a\"", "bytes b\"E\\xdf\"", "bytes b\"\\xa3rest\""]);
         assert_eq!(plain.deadline(), None);
         assert_eq!(hear(&mut plain, b"OggS"), ["bytes b\"OggS\""], "once a stream is open all binary belongs to it");
     }
@@ -168,7 +171,7 @@ mod tests {
     fn a_false_beginning_is_relayed_and_the_next_message_is_judged_by_itself() {
         let mut plain = Plain::default();
         assert!(hear(&mut plain, b"\x1A").is_empty());
-        assert_eq!(hear(&mut plain, b"\x1A\x45\xDF\xA3")[..2], ["relay b\"\\x1a\"", "open"]);
+        assert_eq!(hear(&mut plain, b"\x1A\x45\xDF\xA3")[..2], ["relay b\"\\x1a\"", "open WebM"]);
         let mut plain = Plain::default();
         assert!(hear(&mut plain, b"\x1A").is_empty());
         assert_eq!(words(&plain.expire()), ["relay b\"\\x1a\""]);
@@ -176,11 +179,24 @@ mod tests {
     }
 
     #[test]
-    fn other_containers_are_refused_and_never_relayed() {
-        for first in [&b"OggS\0\x02"[..], b"RIFF\xFF\xFF\xFF\xFFWAVE", b"fLaC\0\0\0\x22", b"\0\0\0\x18ftypiso5"] {
-            let close = Plain::default().binary(Bytes::from_static(first), Moment::START).unwrap_err();
-            assert_eq!(close.code, 1003);
-            assert!(close.reason.contains("WebM with Opus"), "{}", close.reason);
+    fn every_container_that_is_known_opens_a_stream() {
+        for (first, kind) in [
+            (&b"\x1A\x45\xDF\xA3"[..], "open WebM"),
+            (b"OggS\0\x02", "open Ogg"),
+            (b"RIFF\xFF\xFF\xFF\xFFWAVE", "open WAV"),
+            (b"fLaC\0\0\0\x22", "open FLAC"),
+            (b"\0\0\0\x18ftypiso5", "open MP4"),
+        ] {
+            assert_eq!(hear(&mut Plain::default(), first)[0], kind);
         }
+    }
+
+    #[test]
+    fn what_is_declared_is_never_judged() {
+        let mut plain = Plain::new(Some(Opening::Mp3));
+        assert_eq!(plain.deadline(), None);
+        assert_eq!(hear(&mut plain, b"\x1A\x45\xDF\xA3"), ["open MP3", "bytes b\"\\x1aE\\xdf\\xa3\""]);
+        assert_eq!(hear(&mut plain, b"A"), ["bytes b\"A\""]);
+        assert!(plain.expire().is_empty());
     }
 }

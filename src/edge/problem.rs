@@ -16,6 +16,7 @@ use super::socket;
 use crate::archive::model::NotAnId;
 use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
+use crate::media::pcm::Unfit;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
 
@@ -28,6 +29,8 @@ pub enum Kind {
     RoomNotFound,
     /// There is no such recording, or track of it.
     RecordingNotFound,
+    /// The track is kept otherwise, and there is another address for it.
+    OtherFormat,
     /// This address knows other methods.
     MethodNotAllowed,
     /// A room's or participant's name that is none.
@@ -65,6 +68,7 @@ impl Kind {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Nothing is here"),
             Self::RoomNotFound => (StatusCode::NOT_FOUND, "room_not_found", "No such room is live"),
             Self::RecordingNotFound => (StatusCode::NOT_FOUND, "recording_not_found", "No such recording"),
+            Self::OtherFormat => (StatusCode::NOT_FOUND, "other_format", "Kept in another format"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Self::InvalidName => (StatusCode::BAD_REQUEST, "invalid_name", "Not a name"),
             Self::InvalidId => (StatusCode::BAD_REQUEST, "invalid_id", "Not a recording's ID"),
@@ -186,6 +190,12 @@ impl From<NotAnId> for Problem {
 
 impl From<NotATime> for Problem {
     fn from(error: NotATime) -> Self {
+        Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(error: Unfit) -> Self {
         Self::new(Kind::InvalidQuery, sentence(&error))
     }
 }

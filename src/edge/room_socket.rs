@@ -8,11 +8,11 @@ use std::rc::Rc;
 use actix::Addr;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, guard, web};
-use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::close::Close;
+use super::declared;
 use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
@@ -20,10 +20,11 @@ use super::query;
 use super::socket::{Handshake, Incoming, Socket};
 use super::v1;
 use super::{Edge, Here};
-use crate::hub::connection::{self, Connection, Inbound, Opening, Refusal, Said};
+use crate::container::stream::Opening;
+use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
 use crate::hub::fanout::Reads;
 use crate::hub::outbox::Outbox;
-use crate::hub::rendition;
+use crate::hub::rendition::{self, Layout};
 use crate::hub::room::Role;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::wire::v1::{PROTOCOL, Participant};
@@ -50,6 +51,9 @@ pub(super) struct Query {
     preroll: Option<String>,
     mix: Option<String>,
     format: Option<String>,
+    rate: Option<String>,
+    channels: Option<String>,
+    pcm: Option<String>,
     pub(super) from: Option<String>,
 }
 
@@ -58,33 +62,41 @@ pub(super) struct Query {
 pub(super) struct Wish {
     name: ParticipantName,
     pub(super) role: Role,
-    plain: rendition::Plain,
+    pub(super) plain: rendition::Plain,
+    /// What the binary of a plain client is, where its first bytes do not tell.
+    pub(super) declared: Option<Opening>,
+    /// Whether a client of `roomtone.v1` gets tracks of PCM as PCM.
+    pcm: bool,
 }
 
 impl Query {
     pub(super) fn wish(self) -> Result<Wish, Problem> {
         let unsupported = |detail: &str| Err(Problem::new(Kind::NotSupported, detail));
-        if self.format.is_some() {
-            return unsupported("Raw sound (format=) is not supported: send WebM with Opus.");
-        }
         if self.from.is_some() {
             return unsupported("Rewinding (from=) is not supported.");
         }
-        match self.wants.as_deref() {
-            None | Some("webm") => {}
-            Some("ogg" | "wav") => return unsupported("Only as=webm is supported."),
-            Some(other) => return Err(cannot_be("as", other, "webm")),
-        }
         let role = if flag("publish", self.publish.as_deref(), true)? { Role::Speaker } else { Role::Listener };
-        // Until sounds are mixed, both are answered by each speaker's own messages.
-        let _mixed = flag("mix", self.mix.as_deref(), true)?;
-        let plain = match self.preroll.as_deref() {
-            None | Some("1") => rendition::Plain::PreRoll,
-            Some("0") => rendition::Plain::Continuing,
+        let mixed = flag("mix", self.mix.as_deref(), true)?;
+        let pre_roll = match self.preroll.as_deref() {
+            None | Some("1") => true,
+            Some("0") => false,
             Some(other) => return Err(cannot_be("preroll", other, "0 or 1")),
         };
+        let layout = match self.wants.as_deref() {
+            None | Some("webm") if pre_roll => Layout::PreRoll,
+            None | Some("webm") => Layout::Continuing,
+            Some("ogg") => Layout::Ogg,
+            Some("wav") if mixed => Layout::Wav,
+            Some("wav") => {
+                return unsupported("Samples (as=wav) are those of one sound: mix=no is for as=webm and as=ogg.");
+            }
+            Some(other) => return Err(cannot_be("as", other, "webm, ogg or wav")),
+        };
+        let plain = rendition::Plain { layout, mixed };
         let name = self.name.map_or_else(|| Ok(ParticipantName::nobody()), |name| name.parse())?;
-        Ok(Wish { name, role, plain })
+        let declared = declared::in_query(self.format.as_deref(), self.rate.as_deref(), self.channels.as_deref())?;
+        let pcm = flag("pcm", self.pcm.as_deref(), false)?;
+        Ok(Wish { name, role, plain, declared, pcm })
     }
 }
 
@@ -138,7 +150,11 @@ impl Arrival {
         let v1 = offers_v1(request);
         let handshake = Handshake::check(request, &edge.sockets, v1.then_some(PROTOCOL))?;
         let participant = Participant { id: Uuid::new_v4(), name: wish.name };
-        let reads = if v1 { Reads::V1 } else { Reads::Plain(wish.plain) };
+        let reads = match v1 {
+            true if wish.pcm => Reads::V1Pcm,
+            true => Reads::V1,
+            false => Reads::Plain(wish.plain),
+        };
         Ok(Self { handshake, participant, reads, doorstep: Rc::default(), v1 })
     }
 }
@@ -146,11 +162,11 @@ impl Arrival {
 /// Brings the client into its room, and then answers it.
 async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query) -> Result<HttpResponse, Problem> {
     let wish = query.wish()?;
-    let role = wish.role;
+    let (role, declared) = (wish.role, wish.declared);
     let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<dyn Outbox>;
     let (name, member) = (room.clone(), participant.id);
-    let opening = Opening { room, participant, role, reads, outbox };
+    let opening = connection::Opening { room, participant, role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
     let on_skipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
@@ -158,7 +174,7 @@ async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query)
         drop(doorstep);
         edge.worker.replace(&name, member, Rc::clone(&socket) as Rc<dyn Outbox>);
         let client = Client { edge: &edge, socket: &socket, v1 };
-        let end = if v1 { client.v1(&connection).await } else { client.plain(&connection).await };
+        let end = if v1 { client.v1(&connection).await } else { client.plain(&connection, Plain::new(declared)).await };
         if let Err(close) = end {
             client.refuse(&close);
         }
@@ -199,12 +215,11 @@ impl Client<'_> {
     }
 
     /// Until the client goes, or has to.
-    async fn plain(&self, connection: &Addr<Connection>) -> Result<(), Close> {
-        let mut plain = Plain::default();
+    async fn plain(&self, connection: &Addr<Connection>, mut plain: Plain) -> Result<(), Close> {
         loop {
             let said = match self.next(&mut plain).await {
                 Some(Incoming::Text(text)) => vec![Said::Text(text.to_string())],
-                Some(Incoming::Binary(bytes)) => self.judge(&mut plain, bytes)?,
+                Some(Incoming::Binary(bytes)) => plain.binary(bytes, self.edge.clock.now()),
                 Some(Incoming::Closed(_)) => {
                     // What looked like a beginning was all there is.
                     Box::pin(self.say_all(connection, plain.expire())).await?;
@@ -214,10 +229,6 @@ impl Client<'_> {
             };
             Box::pin(self.say_all(connection, said)).await?;
         }
-    }
-
-    fn judge(&self, plain: &mut Plain, bytes: Bytes) -> Result<Vec<Said>, Close> {
-        plain.binary(bytes, self.edge.clock.now())
     }
 
     /// What comes next; none, where it takes longer than what is held can wait.
@@ -267,20 +278,27 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_a_plain_speaker() {
         let wish = wish("").unwrap();
-        assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, rendition::Plain::PreRoll, "Guest"));
-        assert_eq!(
-            super::tests::wish("publish=false&preroll=0&mix=no&name=%C3%84").unwrap().plain,
-            rendition::Plain::Continuing
-        );
+        let plain = rendition::Plain { layout: Layout::PreRoll, mixed: true };
+        assert_eq!((wish.role, wish.plain, wish.name.as_str()), (Role::Speaker, plain, "Guest"));
+        for (query, layout, mixed) in [
+            ("publish=false&preroll=0&mix=no&name=%C3%84", Layout::Continuing, false),
+            ("as=ogg&preroll=0", Layout::Ogg, true),
+            ("as=ogg&mix=no", Layout::Ogg, false),
+            ("as=wav&mix=yes", Layout::Wav, true),
+        ] {
+            assert_eq!(super::tests::wish(query).unwrap().plain, rendition::Plain { layout, mixed }, "{query}");
+        }
     }
 
     #[test]
     fn what_is_not_known_is_refused_with_the_word() {
         for (query, word) in [
-            ("as=ogg", "as=webm"),
-            ("as=wav", "as=webm"),
+            ("as=wav&mix=no", "mix=no"),
             ("as=gif", "gif"),
-            ("format=f32le", "format="),
+            ("format=opus", "f32le and mp3"),
+            ("format=f32le&rate=0", "8000 to 192000"),
+            ("format=f32le&channels=9", "1 or 2"),
+            ("pcm=maybe", "pcm"),
             ("from=start", "from="),
             ("preroll=2", "preroll"),
             ("publish=maybe", "publish"),

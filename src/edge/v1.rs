@@ -6,13 +6,12 @@
 use bytes::Bytes;
 
 use super::close::Close;
+use super::declared;
 use crate::hub::connection::{Said, Warning};
 use crate::hub::outbox::{Cargo, Frame, Skipped};
-use crate::media::opus;
-use crate::media::track::Format;
 use crate::wire::frame;
 use crate::wire::packets::{self, Message};
-use crate::wire::v1::{FromClient, Notice, PublishedFormat, Source};
+use crate::wire::v1::{FromClient, Notice, Source};
 
 /// What a text message means; nothing, where its type is of a later version.
 ///
@@ -20,11 +19,12 @@ use crate::wire::v1::{FromClient, Notice, PublishedFormat, Source};
 /// Where it is no message, or announces what cannot be.
 pub fn text(text: &str) -> Result<Option<Said>, Close> {
     Ok(Some(match message(text)? {
-        FromClient::Publish { track: local, source: Source::Container } => {
-            Said::OpenContainer { local, announced: true }
+        FromClient::Publish { track: local, source: Source::Container { format } } => {
+            let opening = format.as_ref().map(declared::bytes).transpose()?;
+            Said::OpenContainer { local, opening, announced: true }
         }
         FromClient::Publish { track: local, source: Source::Packets { format } } => {
-            Said::OpenPackets { local, format: head(&format)? }
+            Said::OpenPackets { local, format: declared::packets(&format)? }
         }
         FromClient::Unpublish { track: local } => Said::Close { local },
         FromClient::Mute { track: local, muted } => Said::Mute { local, muted },
@@ -42,14 +42,6 @@ pub fn text(text: &str) -> Result<Option<Said>, Close> {
 pub fn message(text: &str) -> Result<FromClient, Close> {
     FromClient::from_json(text)
         .map_err(|error| Close::broken("broken_json", format!("a text message is a JSON object with a type: {error}")))
-}
-
-fn head(format: &PublishedFormat) -> Result<Format, Close> {
-    let PublishedFormat::Opus { channels, pre_skip, input_rate } = *format;
-    if !(1..=2).contains(&channels) {
-        return Err(Close::not_accepted(format!("Opus with {channels} channels is not accepted, only with 1 or 2")));
-    }
-    Ok(Format::Opus(opus::Head { channels, pre_skip, input_rate, output_gain: 0 }))
 }
 
 /// What a binary message means.
@@ -89,6 +81,8 @@ fn notice(told: &Notice) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::stream::Opening;
+    use crate::media::track::Format;
 
     #[test]
     fn what_is_no_message_is_refused_with_the_place() {
@@ -109,7 +103,9 @@ mod tests {
     #[test]
     fn a_track_is_announced_with_its_source() {
         let container = text(r#"{"type":"publish","track":3,"source":"container"}"#);
-        assert!(matches!(container, Ok(Some(Said::OpenContainer { local: 3, announced: true }))));
+        assert!(matches!(container, Ok(Some(Said::OpenContainer { local: 3, opening: None, announced: true }))));
+        let mp3 = text(r#"{"type":"publish","track":3,"source":"container","format":{"codec":"mp3"}}"#);
+        assert!(matches!(mp3, Ok(Some(Said::OpenContainer { opening: Some(Opening::Mp3), .. }))));
         let packets = text(r#"{"type":"publish","track":4,"source":"packets","format":{"codec":"opus","channels":2}}"#);
         let Ok(Some(Said::OpenPackets { local: 4, format: Format::Opus(head) })) = packets else {
             panic!("{packets:?}")

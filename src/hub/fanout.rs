@@ -31,8 +31,21 @@ pub const MAILBOX: usize = 256;
 pub enum Reads {
     /// `roomtone.v1`.
     V1,
+    /// The same, with tracks of PCM as PCM.
+    V1Pcm,
     /// A plain rendition, and others' text and binary.
     Plain(Plain),
+}
+
+impl Reads {
+    /// Those who speak `roomtone.v1`.
+    pub const ANY_V1: [Self; 2] = [Self::V1, Self::V1Pcm];
+
+    /// Whether this is `roomtone.v1`.
+    #[must_use]
+    pub const fn is_v1(self) -> bool {
+        matches!(self, Self::V1 | Self::V1Pcm)
+    }
 }
 
 /// Who gets a frame.
@@ -75,6 +88,8 @@ pub enum Delivery {
         /// The first frame, where the member's protocol has one.
         welcome: Option<Frame>,
     },
+    /// A member has begun to speak: it does not hear the sound of all any more, but what is sent to it alone.
+    Apart(MemberId),
 }
 
 impl Delivery {
@@ -93,7 +108,7 @@ impl Delivery {
                 Cargo::Relay | Cargo::Text => Some(Ticks::ZERO),
                 Cargo::Kept => None,
             },
-            Self::Enter { .. } => None,
+            Self::Enter { .. } | Self::Apart(_) => None,
         }
     }
 }
@@ -137,13 +152,22 @@ struct Member {
     outbox: Rc<dyn Outbox>,
     /// Whether the room knows it yet.
     entered: Cell<bool>,
+    /// Whether the sound that it hears is sent to it alone.
+    apart: Cell<bool>,
 }
 
 impl Member {
     /// The frame that this delivery has for the member.
     fn takes<'a>(&self, delivery: &'a Delivery) -> Option<&'a Frame> {
         match delivery {
-            Delivery::Send { to, frame } => (self.entered.get() && to.includes(self.id, self.reads)).then_some(frame),
+            Delivery::Send { to, frame } => {
+                let own = !self.apart.get() || matches!(to, To::Member(_)) || !matches!(frame.cargo, Cargo::Sound(_));
+                (self.entered.get() && own && to.includes(self.id, self.reads)).then_some(frame)
+            }
+            Delivery::Apart(member) => {
+                self.apart.set(self.apart.get() || *member == self.id);
+                None
+            }
             Delivery::Enter { member, welcome } if *member == self.id => {
                 self.entered.set(true);
                 welcome.as_ref()
@@ -179,7 +203,13 @@ impl Worker {
             let members = Rc::new(Members { clock: self.clock, list: RefCell::default(), waiting: RefCell::default() });
             Rc::new(Local { address: Fanout { members: Rc::clone(&members) }.start(), members })
         });
-        local.members.list.borrow_mut().push(Member { id, reads, outbox, entered: Cell::new(false) });
+        local.members.list.borrow_mut().push(Member {
+            id,
+            reads,
+            outbox,
+            entered: Cell::new(false),
+            apart: Cell::new(false),
+        });
         Place { worker: Rc::clone(self), room: room.clone(), id, fanout: local.address.clone() }
     }
 
@@ -244,8 +274,9 @@ impl Handler<Missed> for Fanout {
     fn handle(&mut self, Missed(skipped): Missed, _: &mut Self::Context) {
         let notice = Notice::Lag { skipped_ticks: skipped.ticks, messages: skipped.messages };
         let frame = Frame { bytes: frame::text(&notice.to_json()), cargo: Cargo::Kept };
-        let to = To::Readers { of: Reads::V1, except: None };
-        self.members.waiting.borrow_mut().push(Arc::new([Delivery::Send { to, frame }]));
+        let told = Reads::ANY_V1.map(|of| To::Readers { of, except: None });
+        let told = told.map(|to| Delivery::Send { to, frame: frame.clone() });
+        self.members.waiting.borrow_mut().push(Arc::new(told));
         self.members.turn();
     }
 }
@@ -282,7 +313,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::hub::rendition::Layout;
     use crate::media::time::Moment;
+
+    const PLAIN: Reads = Reads::Plain(Plain { layout: Layout::PreRoll, mixed: true });
 
     #[derive(Default)]
     struct Ear {
@@ -321,9 +355,9 @@ mod tests {
         let (ann, ben) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (anns, bens) = (Rc::new(Ear::default()), Rc::new(Ear::default()));
         let place = worker.register(&room, ann, Reads::V1, Rc::clone(&anns) as Rc<dyn Outbox>);
-        let other = worker.register(&room, ben, Reads::Plain(Plain::PreRoll), Rc::clone(&bens) as Rc<dyn Outbox>);
+        let other = worker.register(&room, ben, PLAIN, Rc::clone(&bens) as Rc<dyn Outbox>);
         let v1 = |except| To::Readers { of: Reads::V1, except };
-        let plain = To::Readers { of: Reads::Plain(Plain::PreRoll), except: Some(ann) };
+        let plain = To::Readers { of: PLAIN, except: Some(ann) };
         let early = delivery(v1(None), b"before the welcome");
         let enter = |member, welcome| Delivery::Enter { member, welcome };
         let entering = [early, enter(ann, Some(sound(b"welcome"))), enter(ben, None)];

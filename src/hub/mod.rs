@@ -9,6 +9,7 @@
 //! publisher's socket
 //!   -> connection   bytes to packets; a bad stream ends its own connection and nobody else's
 //!   -> room         the session's clock, tracks, members; one mailbox orders everything
+//!   -> mix          one sound for those who want one: a lone track as it is, several decoded, summed, encoded
 //!   -> rendition    packets to bytes, once for each format
 //!   -> fan-out      one for each room and worker thread: one message across threads, then local
 //!   -> outbox       of each listener, bounded; one write a turn
@@ -25,6 +26,7 @@
 //! | socket to connection | one message | the socket is not read, and TCP pushes back; so it is while a stream runs more than [`clock::AHEAD`] ahead of real time |
 //! | connection to room | 64 messages | the connection waits, and does not read its socket meanwhile |
 //! | room to fan-out | [`fanout::MAILBOX`] messages | the message is skipped for that worker's listeners, counted, told |
+//! | room to desk | [`mix::desk::MOST_WAITING`] messages | the mix is given up and begun again at the live edge, counted and told in the log |
 //! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
 //! | replay to its listener's outbox | [`replay::MOST_WAITING`] and a turn | the replay waits, and goes on where it stopped |
 //! | archive to replay | one piece of each track, of half a second or 16 KiB | nothing more is read |
@@ -34,9 +36,13 @@
 //! `try_send`. Words and notices do, which are few and must not be lost.
 
 pub mod acknowledge;
+#[cfg(test)]
+mod clicks;
 pub mod clock;
 pub mod connection;
 pub mod fanout;
+pub mod mix;
+pub mod offload;
 pub mod outbox;
 pub mod recorder;
 pub mod registry;

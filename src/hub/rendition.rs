@@ -1,16 +1,17 @@
 //! A room's packets muxed into one format for its readers: made once, shared by all of them.
 //!
-//! What belongs here: when a message is full, what pre-roll it gets, and its frame. What does not: who gets it.
+//! What belongs here: when a message is full, what pre-roll it gets, and its frame. What does not: who gets it; one sound out
+//! of several (`mix`).
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::outbox::{Cargo, Frame};
-use crate::container::webm;
+use crate::container::{ogg, webm};
 use crate::media::opus;
-use crate::media::packet::Packet;
+use crate::media::packet::{Packet, Sequence};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::{frame, packets};
@@ -26,11 +27,24 @@ pub const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What a plain listener reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Plain {
-    /// Each message decodes on its own, with hidden pre-roll: `?as=webm`.
+pub struct Plain {
+    /// What a message is.
+    pub layout: Layout,
+    /// Whether all speakers are one sound, or each has messages of its own: `?mix=no`.
+    pub mixed: bool,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// WebM that decodes on its own, with hidden pre-roll: `?as=webm`.
     PreRoll,
-    /// Without pre-roll, times running on from message to message: `?as=webm&preroll=0`.
+    /// WebM without pre-roll, times running on from message to message: `?as=webm&preroll=0`.
     Continuing,
+    /// Ogg without pre-roll, pages running on from message to message: `?as=ogg`.
+    Ogg,
+    /// Samples of 16 bits, 48 kHz, stereo: `?as=wav`. Only of what is mixed.
+    Wav,
 }
 
 /// The packets of one message of a publisher, placed, as the room hands them to its readers.
@@ -42,18 +56,36 @@ pub struct Placed {
     pub discontinuity: bool,
 }
 
-/// The frame of `roomtone.v1` that carries these packets.
+/// The frame of `roomtone.v1` that carries these packets as they are heard: Opus.
 #[must_use]
 pub fn v1(track: TrackNumber, placed: &Placed) -> Option<Frame> {
-    let first = placed.packets.first()?;
-    let flags = packets::Flags { discontinuity: placed.discontinuity, backlog: false };
-    let mut message = BytesMut::with_capacity(
-        packets::HEADER + placed.packets.iter().map(|packet| packet.data.len() + 2).sum::<usize>(),
-    );
-    let data = placed.packets.iter().map(|packet| &packet.data[..]);
-    packets::write(&mut message, track.get(), flags, first.sequence, first.time, data);
-    Some(Frame { bytes: frame::binary(&message), cargo: Cargo::Sound(sound(&placed.packets)) })
+    v1_of(track, &placed.packets, placed.discontinuity, Packet::opus)
 }
+
+/// The frames that carry them as they are kept: the blocks of a PCM track. Each frame is at most as long as a plain message,
+/// so that a listener who is behind can do without some of them.
+pub fn v1_pcm(track: TrackNumber, placed: &Placed) -> impl Iterator<Item = Frame> {
+    // A block is 20 ms, or what its publisher made of it: up to 60.
+    let length = placed.packets.first().map_or(MESSAGE, |packet| packet.duration).max(Ticks::new(1));
+    let blocks = usize::try_from(MESSAGE.get() / length.get()).unwrap_or(1).max(1);
+    placed.packets.chunks(blocks).enumerate().filter_map(move |(index, blocks)| {
+        v1_of(track, blocks, placed.discontinuity && index == 0, |packet| &packet.data)
+    })
+}
+
+fn v1_of(track: TrackNumber, placed: &[Packet], discontinuity: bool, data: fn(&Packet) -> &Bytes) -> Option<Frame> {
+    let first = placed.first()?;
+    let flags = packets::Flags { discontinuity, backlog: false };
+    let mut message =
+        BytesMut::with_capacity(packets::HEADER + placed.iter().map(|packet| data(packet).len() + 2).sum::<usize>());
+    let data = placed.iter().map(|packet| &data(packet)[..]);
+    packets::write(&mut message, track.get(), flags, first.sequence, first.time, data);
+    Some(Frame { bytes: frame::binary(&message), cargo: Cargo::Sound(sound(placed)) })
+}
+
+/// How much of a track is kept for who begins to read it: what a message may still hold when a second speaker begins, and
+/// as much again as a decoder and an encoder settle in.
+const KEPT: Ticks = Ticks::from_millis(600);
 
 /// The newest packets of a track, kept whether anyone listens or not, so that the first message for the first listener
 /// has its pre-roll.
@@ -63,16 +95,10 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Adds a packet, and forgets what no pre-roll needs any more.
+    /// Adds a packet, and forgets what nobody needs any more.
     pub fn push(&mut self, packet: Packet) {
         self.packets.push_back(packet);
-        let mut length: Ticks = self.length();
-        while let Some(oldest) = self.packets.front()
-            && length.saturating_sub(oldest.duration) >= PRE_ROLL
-        {
-            length = length.saturating_sub(oldest.duration);
-            self.packets.pop_front();
-        }
+        keep(&mut self.packets, KEPT);
     }
 
     /// Forgets everything: a decoder for what comes now must not see it.
@@ -80,16 +106,86 @@ impl Recent {
         self.packets.clear();
     }
 
-    fn length(&self) -> Ticks {
-        self.packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
+    /// The packets that are kept, the oldest first.
+    pub fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.packets.iter()
+    }
+
+    /// The pre-roll of the packet of this number.
+    #[must_use]
+    pub fn before(&self, next: Sequence) -> Vec<Packet> {
+        pre_roll(self.packets.iter().filter(|packet| packet.sequence < next).cloned())
     }
 }
 
-/// One plain rendition of a room: what is gathered of each track until a message is full.
+/// The last of these packets that make a pre-roll.
+pub(super) fn pre_roll(packets: impl Iterator<Item = Packet>) -> Vec<Packet> {
+    let mut packets = packets.collect();
+    keep(&mut packets, PRE_ROLL);
+    packets.into()
+}
+
+/// Keeps the newest packets, as few as sound for so long.
+fn keep(packets: &mut VecDeque<Packet>, length: Ticks) {
+    let mut kept = sound(packets.iter());
+    while let Some(oldest) = packets.front()
+        && kept.saturating_sub(oldest.duration) >= length
+    {
+        kept = kept.saturating_sub(oldest.duration);
+        packets.pop_front();
+    }
+}
+
+/// Makes messages of packets in one layout.
+#[derive(Clone, Debug)]
+pub(super) struct Muxer {
+    layout: Layout,
+    /// The stream of Ogg that is open, its serial and its head.
+    ogg: Option<(opus::Head, ogg::live::Messages)>,
+    serial: u32,
+}
+
+impl Muxer {
+    /// A muxer whose streams, where the layout has such, have this serial and those after it.
+    pub(super) const fn new(layout: Layout, serial: u32) -> Self {
+        Self { layout, ogg: None, serial }
+    }
+
+    /// A message of these packets, whose times are moved by `base`.
+    pub(super) fn message(&mut self, head: opus::Head, pre_roll: &[Packet], packets: &[Packet], base: i64) -> Frame {
+        let shifted = || -> Vec<Packet> {
+            let shift = |packet: &Packet| Packet { time: packet.time.saturating_add_signed(base), ..packet.clone() };
+            packets.iter().map(shift).collect()
+        };
+        let bytes = match self.layout {
+            Layout::PreRoll => webm::mux::self_contained(head, pre_roll, packets),
+            Layout::Continuing => webm::mux::continuing(head, &shifted()),
+            Layout::Ogg => self.stream(head).message(&shifted()),
+            // What is not decoded has no samples; whoever reads them is given what is mixed (`mix::Ear`).
+            Layout::Wav => Vec::new(),
+        };
+        Frame { bytes: frame::binary(&bytes), cargo: Cargo::Sound(sound(packets)) }
+    }
+
+    /// The open stream of Ogg; another head begins another.
+    fn stream(&mut self, head: opus::Head) -> &mut ogg::live::Messages {
+        let open = self.ogg.take_if(|(open, _)| *open == head);
+        let (_, messages) = self.ogg.insert(open.unwrap_or_else(|| {
+            self.serial = self.serial.wrapping_add(1);
+            (head, ogg::live::Messages::new(self.serial, head))
+        }));
+        messages
+    }
+}
+
+/// One plain rendition of a room, each speaker for itself: what is gathered of each track until a message is full.
 #[derive(Debug)]
 pub struct Rendition {
-    layout: Plain,
+    layout: Layout,
     tracks: HashMap<TrackNumber, Gathering>,
+    muxers: HashMap<TrackNumber, Muxer>,
+    /// The serial of the last stream that was begun.
+    serial: u32,
     /// What is added to a session's times, in ticks, so that those of the next session run on.
     base: i64,
     /// The latest end of a sound that was sent, with the base in it.
@@ -108,8 +204,9 @@ struct Gathering {
 impl Rendition {
     /// A rendition that nobody has read yet.
     #[must_use]
-    pub fn new(layout: Plain) -> Self {
-        Self { layout, tracks: HashMap::new(), base: 0, latest: Ticks::ZERO }
+    pub fn new(layout: Layout) -> Self {
+        let (tracks, muxers) = (HashMap::new(), HashMap::new());
+        Self { layout, tracks, muxers, serial: 0, base: 0, latest: Ticks::ZERO }
     }
 
     /// A session begins, and its clock with it: the times of messages run on for those who were here before.
@@ -139,15 +236,17 @@ impl Rendition {
     ) -> Vec<Frame> {
         let mut frames = Vec::new();
         if placed.discontinuity {
-            frames.extend(self.end(track));
+            frames.extend(self.flush(track));
         }
-        let mut before: VecDeque<Packet> = VecDeque::new();
-        if !self.tracks.contains_key(&track) {
-            before.clone_from(&recent.packets);
-        }
+        let Some(first) = placed.packets.first() else { return frames };
+        let muxer = self.muxers.entry(track).or_insert_with(|| {
+            // A stream of another head takes the next one.
+            self.serial = self.serial.wrapping_add(1 << 8);
+            Muxer::new(self.layout, self.serial)
+        });
         let gathering = self.tracks.entry(track).or_insert_with(|| Gathering {
             head: format.heard(),
-            pre_roll: before.into(),
+            pre_roll: recent.before(first.sequence),
             packets: Vec::new(),
             heard: now,
         });
@@ -158,36 +257,36 @@ impl Rendition {
         for packet in &placed.packets {
             gathering.packets.push(packet.clone());
             if gathering.is_full() {
-                frames.push(gathering.message(self.layout, self.base));
+                frames.push(gathering.message(muxer, self.base));
             }
         }
         frames
     }
 
     /// Ends a track: what was gathered of it is sent, however short.
-    ///
-    /// A lone packet gets 20 ms of coded silence behind it, since a message of one packet fails in browsers.
     pub fn end(&mut self, track: TrackNumber) -> Option<Frame> {
+        let frame = self.flush(track);
+        self.muxers.remove(&track);
+        frame
+    }
+
+    /// What was gathered of a track is sent, however short.
+    fn flush(&mut self, track: TrackNumber) -> Option<Frame> {
         let mut gathering = self.tracks.remove(&track)?;
-        if let [last] = &gathering.packets[..] {
-            let (silence, duration) = opus::SILENCE_20_MS;
-            gathering.packets.push(Packet {
-                sequence: last.sequence.next(),
-                time: last.end(),
-                duration,
-                data: bytes::Bytes::from_static(silence),
-                heard: None,
-            });
-        }
-        (!gathering.packets.is_empty()).then(|| gathering.message(self.layout, self.base))
+        let muxer = self.muxers.get_mut(&track)?;
+        keep_company(&mut gathering.packets);
+        (!gathering.packets.is_empty()).then(|| gathering.message(muxer, self.base))
     }
 
     /// Sends what has waited too long for more.
     pub fn tick(&mut self, now: Moment) -> Vec<(TrackNumber, Frame)> {
         let mut frames = Vec::new();
         for (track, gathering) in &mut self.tracks {
-            if gathering.packets.len() >= LEAST_PACKETS && now.since(gathering.heard) >= LONGEST_WAIT {
-                frames.push((*track, gathering.message(self.layout, self.base)));
+            if gathering.packets.len() >= LEAST_PACKETS
+                && now.since(gathering.heard) >= LONGEST_WAIT
+                && let Some(muxer) = self.muxers.get_mut(track)
+            {
+                frames.push((*track, gathering.message(muxer, self.base)));
             }
         }
         frames
@@ -196,35 +295,38 @@ impl Rendition {
 
 impl Gathering {
     fn is_full(&self) -> bool {
-        self.packets.len() >= LEAST_PACKETS && sound(&self.packets) >= MESSAGE
+        is_full(&self.packets)
     }
 
-    fn message(&mut self, layout: Plain, base: i64) -> Frame {
-        let bytes = match layout {
-            Plain::PreRoll => webm::mux::self_contained(self.head, &self.pre_roll, &self.packets),
-            Plain::Continuing => {
-                let shifted = self.packets.iter().cloned();
-                let shifted = shifted.map(|packet| Packet { time: packet.time.saturating_add_signed(base), ..packet });
-                webm::mux::continuing(self.head, &shifted.collect::<Vec<_>>())
-            }
-        };
-        let cargo = Cargo::Sound(sound(&self.packets));
-        self.pre_roll = tail(std::mem::take(&mut self.pre_roll), std::mem::take(&mut self.packets));
-        Frame { bytes: frame::binary(&bytes), cargo }
+    fn message(&mut self, muxer: &mut Muxer, base: i64) -> Frame {
+        let frame = muxer.message(self.head, &self.pre_roll, &self.packets, base);
+        let (before, packets) = (std::mem::take(&mut self.pre_roll), std::mem::take(&mut self.packets));
+        self.pre_roll = pre_roll(before.into_iter().chain(packets));
+        frame
     }
 }
 
-/// The last packets of both that make a pre-roll.
-fn tail(before: Vec<Packet>, packets: Vec<Packet>) -> Vec<Packet> {
-    let mut recent = Recent { packets: before.into() };
-    for packet in packets {
-        recent.push(packet);
-    }
-    recent.packets.into()
+/// Whether these packets make a message.
+pub(super) fn is_full(packets: &[Packet]) -> bool {
+    packets.len() >= LEAST_PACKETS && sound(packets) >= MESSAGE
 }
 
-fn sound(packets: &[Packet]) -> Ticks {
-    packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
+/// A lone packet gets 20 ms of coded silence behind it, since a message of one packet fails in browsers.
+pub(super) fn keep_company(packets: &mut Vec<Packet>) {
+    if let [last] = &packets[..] {
+        let (silence, duration) = opus::SILENCE_20_MS;
+        packets.push(Packet {
+            sequence: last.sequence.next(),
+            time: last.end(),
+            duration,
+            data: bytes::Bytes::from_static(silence),
+            heard: None,
+        });
+    }
+}
+
+pub(super) fn sound<'a>(packets: impl IntoIterator<Item = &'a Packet>) -> Ticks {
+    packets.into_iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
 }
 
 #[cfg(test)]
@@ -232,7 +334,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::media::packet::Sequence;
     use crate::media::source::Source;
 
     const TRACK: TrackNumber = TrackNumber::new(1);
@@ -268,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_message_holds_240_ms_and_the_next_one_its_pre_roll() {
-        let mut rendition = Rendition::new(Plain::PreRoll);
+        let mut rendition = Rendition::new(Layout::PreRoll);
         let frames = rendition.push(TRACK, &FORMAT, &Recent::default(), &placed(0, 9), Moment::START);
         let messages: Vec<_> = frames.iter().map(read).collect();
         assert_eq!(messages, [(vec![0, 1, 2, 3], 0), (vec![1, 2, 3, 4, 5, 6, 7], 180)]);
@@ -277,7 +378,7 @@ mod tests {
 
     #[test]
     fn without_pre_roll_every_packet_is_in_one_message() {
-        let mut rendition = Rendition::new(Plain::Continuing);
+        let mut rendition = Rendition::new(Layout::Continuing);
         let mut frames = rendition.push(TRACK, &FORMAT, &Recent::default(), &placed(0, 9), Moment::START);
         frames.extend(rendition.end(TRACK));
         let messages: Vec<_> = frames.iter().map(read).collect();
@@ -287,7 +388,7 @@ mod tests {
 
     #[test]
     fn times_run_on_into_the_next_session() {
-        let mut rendition = Rendition::new(Plain::Continuing);
+        let mut rendition = Rendition::new(Layout::Continuing);
         let mut times = Vec::new();
         for _ in 0..2 {
             rendition.session_begins();
@@ -312,15 +413,15 @@ mod tests {
         for packet in placed(0, 20).packets {
             recent.push(packet);
         }
-        assert_eq!(recent.packets.len(), 3);
-        let mut rendition = Rendition::new(Plain::PreRoll);
+        assert_eq!(recent.packets.len(), 10);
+        let mut rendition = Rendition::new(Layout::PreRoll);
         let frames = rendition.push(TRACK, &FORMAT, &recent, &placed(20, 4), Moment::START);
         assert_eq!(read(&frames[0]), (vec![17, 18, 19, 20, 21, 22, 23], 180));
     }
 
     #[test]
     fn a_discontinuity_ends_the_message_before_it() {
-        let mut rendition = Rendition::new(Plain::PreRoll);
+        let mut rendition = Rendition::new(Layout::PreRoll);
         assert!(rendition.push(TRACK, &FORMAT, &Recent::default(), &placed(0, 2), Moment::START).is_empty());
         let after = Placed { discontinuity: true, ..placed(50, 1) };
         let frames = rendition.push(TRACK, &FORMAT, &Recent::default(), &after, Moment::START);
@@ -329,7 +430,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_half_a_second_is_sent() {
-        let mut rendition = Rendition::new(Plain::PreRoll);
+        let mut rendition = Rendition::new(Layout::PreRoll);
         rendition.push(TRACK, &FORMAT, &Recent::default(), &placed(0, 2), Moment::START);
         let later = |millis| Moment::START.after(Duration::from_millis(millis));
         assert!(rendition.tick(later(499)).is_empty());

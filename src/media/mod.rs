@@ -4,6 +4,7 @@
 //! the system clock.
 
 pub mod codec;
+pub mod mix;
 pub mod opus;
 pub mod packet;
 pub mod pcm;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::opus;
 use super::pcm;
+use super::time::Ticks;
+use super::track::Format;
 
 /// A codec that publishers use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +45,33 @@ impl Codec {
             Self::Aac => "aac",
             Self::Vorbis => "vorbis",
             Self::Mp3 => "mp3",
+        }
+    }
+
+    /// How late its sound is when it arrives, by what its encoders and decoders do and no container tells: so many frames at
+    /// the source's rate. What we keep untouched says it itself.
+    const fn late_frames(self) -> u64 {
+        match self {
+            Self::Opus | Self::Pcm | Self::Flac | Self::Vorbis => 0,
+            // The overlap of its transform, which every encoder begins with.
+            Self::Aac => 1024,
+            // A decoder's 529, and the 576 of most encoders.
+            Self::Mp3 => 1105,
+        }
+    }
+
+    /// How late the sound of a track that is kept in this `format` is, for having come in this codec: the clock places it so
+    /// much earlier.
+    #[must_use]
+    pub fn late(self, format: &Format) -> Ticks {
+        match (self, format) {
+            (Self::Aac | Self::Vorbis | Self::Mp3, Format::Opus(head)) => {
+                let rate = u64::from(head.input_rate).max(1);
+                let theirs = Ticks::new(self.late_frames() * Ticks::PER_SECOND / rate);
+                // What encoding it anew adds stands in the head.
+                theirs.saturating_add(Ticks::new(head.pre_skip.into()))
+            }
+            _ => Ticks::ZERO,
         }
     }
 }

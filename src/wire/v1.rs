@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::media::packet::Sequence;
+use crate::media::pcm;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
@@ -67,8 +69,12 @@ pub enum FromClient {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Source {
-    /// Messages of kind 2: the bytes of a container, whose head says the rest.
-    Container,
+    /// Messages of kind 2: the bytes of a stream.
+    Container {
+        /// What the bytes are, where their first ones do not tell: plain samples, or MP3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        format: Option<PublishedFormat>,
+    },
     /// Messages of kind 1: packets of this format.
     Packets {
         /// How they are encoded.
@@ -76,11 +82,11 @@ pub enum Source {
     },
 }
 
-/// The format of packets that a publisher encodes itself. Opus with what OpusHead would say (RFC 7845 §5.1).
+/// The format that a publisher declares. Opus with what OpusHead would say (RFC 7845 §5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "codec", rename_all = "lowercase")]
 pub enum PublishedFormat {
-    /// Opus packets.
+    /// Opus: packets only.
     Opus {
         /// 1 or 2.
         channels: u8,
@@ -91,6 +97,17 @@ pub enum PublishedFormat {
         #[serde(default)]
         input_rate: u32,
     },
+    /// Plain samples, channels interleaved: as packets of 10, 20, 40 or 60 ms, or as bytes of whole frames.
+    Pcm {
+        /// How a sample is written: `s16le`, `s24le`, `s32le` or `f32le`.
+        sample: String,
+        /// Frames in a second, in Hz.
+        rate: u32,
+        /// 1 or 2.
+        channels: u32,
+    },
+    /// MP3: bytes only.
+    Mp3,
 }
 
 /// Someone in a room who may speak.
@@ -109,10 +126,24 @@ pub struct Track {
     pub track: TrackNumber,
     /// Whose it is.
     pub participant: Uuid,
-    /// How its packets are encoded.
+    /// How its packets are encoded for those who hear it: always Opus.
     pub format: Format,
+    /// The plain samples that are kept of it, where they are: what a client gets that asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pcm: Option<pcm::Head>,
+    /// What its publisher sends.
+    pub source: Codec,
     /// Whether its publisher says that it is muted.
     pub muted: bool,
+}
+
+impl Track {
+    /// A track whose packets are kept in this format.
+    #[must_use]
+    pub fn new(track: TrackNumber, participant: Uuid, format: &Format, source: Codec, muted: bool) -> Self {
+        let pcm = if let Format::Pcm(head) = format { Some(*head) } else { None };
+        Self { track, participant, format: Format::Opus(format.heard()), pcm, source, muted }
+    }
 }
 
 /// The recording that a room is making.

@@ -13,7 +13,7 @@ import puppeteer from 'puppeteer-core';
 import { installEar, installMouth } from './ear.js';
 
 /** How long a browser may take for anything, in ms. Only a failure ever takes that long. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm'} Key */
 
@@ -127,6 +127,8 @@ function driven(key) {
 }
 
 /**
+ * @typedef {'fake' | 'denied' | 'none'} Microphone one that is not there, none that may be used, none at all
+ *
  * @typedef {object} Browser
  * @property {(options?: { width?: number, height?: number, dark?: boolean, tone?: number, before?: () => void }) => Promise<Page>} page
  *   a page with a profile of its own, whose microphone may be a tone, in Hz; `before` runs in it before its own code
@@ -135,7 +137,7 @@ function driven(key) {
  */
 
 /**
- * @param {{ microphone?: 'fake' | 'denied' | 'none', host?: string, autoplay?: boolean }} [options] `host` is a name under
+ * @param {{ microphone?: Microphone, host?: string, autoplay?: boolean }} [options] `host` is a name under
  *   which this machine is found too; without `autoplay` a page sounds only after a click, as in most people's browsers
  * @returns {Promise<Browser>}
  */
@@ -161,21 +163,17 @@ export async function startChromium({ microphone = 'fake', host, autoplay = true
   };
 }
 
-/** Firefox fails to play where there is no sound device, so it gets one: a sink that nobody hears. @returns {Promise<Browser>} */
-export async function startFirefox() {
+/**
+ * Firefox fails to play where there is no sound device, so it gets one: a sink that nobody hears.
+ *
+ * @param {{ microphone?: Microphone }} [options]
+ * @returns {Promise<Browser>}
+ */
+export async function startFirefox({ microphone = 'fake' } = {}) {
   const sound = await startSound();
-  const browser = await puppeteer.launch({
-    browser: 'firefox',
-    executablePath: program('firefox-esr'),
-    headless: true,
-    timeout: PATIENCE,
-    env: { ...process.env, PULSE_SERVER: sound.server },
-    extraPrefsFirefox: {
-      'media.navigator.streams.fake': true,
-      'media.navigator.permission.disabled': true,
-      'media.autoplay.default': 0,
-      'media.autoplay.blocking_policy': 0,
-    },
+  const browser = await launchFirefox(sound.server, microphone).catch(async (error) => {
+    await sound.stop();
+    throw error;
   });
   const first = browser.defaultBrowserContext();
   return {
@@ -192,10 +190,33 @@ export async function startFirefox() {
       return new Page(page, () => context.close());
     },
     close: async () => {
-      await browser.close();
-      await sound.stop();
+      try {
+        await browser.close();
+      } finally {
+        await sound.stop();
+      }
     },
   };
+}
+
+/** @param {string} sound PulseAudio's address @param {Microphone} microphone */
+async function launchFirefox(sound, microphone) {
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath: program('firefox-esr'),
+    headless: true,
+    timeout: PATIENCE,
+    env: { ...process.env, PULSE_SERVER: sound },
+    extraPrefsFirefox: {
+      'media.navigator.streams.fake': true,
+      // Without permission Firefox asks, or refuses by itself; of this name there is no microphone.
+      'media.navigator.permission.disabled': microphone !== 'denied',
+      ...(microphone === 'denied' ? { 'permissions.default.microphone': 2 } : {}),
+      ...(microphone === 'none' ? { 'media.audio_loopback_dev': 'none' } : {}),
+      'media.autoplay.default': 0,
+      'media.autoplay.blocking_policy': 0,
+    },
+  });
 }
 
 /** PulseAudio with a null sink, on a socket of its own. */
@@ -211,18 +232,19 @@ async function startSound() {
   let output = '';
   pulse.stderr.on('data', (data) => (output += data));
   const ended = once(pulse, 'exit');
+  const stop = async () => {
+    pulse.kill();
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
   for (const end = Date.now() + PATIENCE; !existsSync(socket); ) {
-    if (pulse.exitCode !== null || Date.now() > end) throw new Error(`pulseaudio does not serve:\n${output}`);
+    if (pulse.exitCode !== null || Date.now() > end) {
+      await stop();
+      throw new Error(`pulseaudio does not serve:\n${output}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return {
-    server: `unix:${socket}`,
-    stop: async () => {
-      pulse.kill();
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return { server: `unix:${socket}`, stop };
 }
 
 /** @param {string} name */

@@ -12,7 +12,7 @@ const LONG = 2_000;
 /** Runs in the page, before its own code, so it must stand alone. */
 export function installEar() {
   const connect = /** @type {(this: AudioNode, target: AudioNode, ...rest: number[]) => AudioNode} */ (AudioNode.prototype.connect);
-  /** @type {{ at: number, rms: number, pitches: number[] }[]} */
+  /** `at` is the page's clock in ms, `time` the sound's own in s, which stands still where the machine is too slow. @type {{ at: number, time: number, rms: number, pitches: number[] }[]} */
   const heard = [];
   /** @type {any} */ (window).heard = heard;
   AudioNode.prototype.connect = /** @type {any} */ (
@@ -36,7 +36,7 @@ export function installEar() {
             const around = spectrum.subarray(Math.max(bin - 8, 0), bin + 9);
             if (level > -50 && level === Math.max(...around)) pitches.push((bin * this.context.sampleRate) / analyser.fftSize);
           });
-          heard.push({ at: performance.now(), rms, pitches });
+          heard.push({ at: performance.now(), time: this.context.currentTime, rms, pitches });
         }, 100);
       }
       return connect.call(this, target, ...rest);

@@ -1,11 +1,12 @@
 // The engine without its pages, in both browsers and in every way that it has: who says what, and who hears it.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
 import { hearsNothing, hearsTones } from './ear.js';
 import { startHub } from './hub.js';
+import { together } from './together.js';
 
 /** @typedef {import('./browsers.js').Page} Page */
 /** @typedef {import('./browsers.js').Browser} Browser */
@@ -17,8 +18,9 @@ let hub;
 let browsers = {};
 
 before(async () => {
-  [hub, browsers.Chromium, browsers.Firefox] = await Promise.all([startHub(), startChromium(), startFirefox()]);
+  [hub, browsers.Chromium, browsers.Firefox] = await together(startHub(), startChromium(), startFirefox());
 });
+afterEach(async () => void (await Promise.all(Object.values(browsers).map((browser) => browser.closePages()))));
 after(async () => {
   await Promise.all(Object.values(browsers).map((browser) => browser.close()));
   await hub?.stop();
@@ -136,8 +138,9 @@ test('both browsers hear each other', async () => {
   await part(ann, ben);
 });
 
-test('a hub that was killed and is back is talked on, by itself', async () => {
+test('a hub that was killed and is back is talked on, by itself', async (context) => {
   const first = await startHub();
+  context.after(() => first.kill());
   const [ann, ben] = await Promise.all(Object.values(browsers).map((browser) => browser.page()));
   assert.ok(ann && ben);
   await join(ann, first.address, 'back', 'Ann');
@@ -148,11 +151,11 @@ test('a hub that was killed and is back is talked on, by itself', async () => {
   await ben.until('Ben waits', () => /** @type {any} */ (window).engine.client.state.kind === 'reconnecting');
   await hearsNothing(ben, 'Ben');
   const second = await startHub({ port: Number(new URL(first.address).port) });
+  context.after(() => second.kill());
   await hearsTones(ben, 'Ben', [LOW]);
   assert.equal(await ann.run(() => /** @type {any} */ (window).engine.publisher.state.kind), 'talking');
   await ann.close();
   await ben.close();
-  await second.stop();
 });
 
 test('a context that was suspended hears the room as it is when it runs again', async () => {
@@ -163,21 +166,24 @@ test('a context that was suspended hears the room as it is when it runs again', 
   await say(ann, LOW);
   await hearsTones(ben, 'Ben', [LOW]);
   await ben.run(() => /** @type {any} */ (window).engine.context.suspend());
-  await say(ann, HIGH);
   // What is said meanwhile would be heard first, were it kept.
-  await ann.until('five seconds are said', () => {
-    const { client } = /** @type {any} */ (window).engine;
-    client.asked ??= performance.now();
-    return performance.now() - client.asked > 5000;
-  });
-  await ben.run(() => {
-    /** @type {any} */ (window).heard.length = 0;
-    return /** @type {any} */ (window).engine.context.resume();
+  const saysFor = (/** @type {number} */ seconds) => ann.run((ms) => new Promise((resolve) => setTimeout(resolve, ms)), seconds * 1000);
+  await saysFor(5);
+  await say(ann, HIGH);
+  await saysFor(1);
+  const woken = await ben.run(async () => {
+    const { engine: { context }, heard } = /** @type {any} */ (window);
+    heard.length = 0;
+    const { currentTime } = context;
+    await context.resume();
+    return currentTime;
   });
   await hearsTones(ben, 'Ben, who was asleep,', [HIGH]);
-  const low = await ben.run(() => /** @type {any} */ (window).heard.filter((/** @type {any} */ it) => it.pitches.some((/** @type {number} */ pitch) => pitch < 1000)).length);
-  // The ear's own window, and what was in the mixer, are some tenths of a second; five seconds would be fifty times.
-  assert.ok(low <= 5, `${low} times he heard what was said before`);
+  const last = await ben.run((low) => Math.max(0, .../** @type {any} */ (window).heard
+    .filter((/** @type {any} */ it) => it.pitches.some((/** @type {number} */ pitch) => Math.abs(pitch - low) < 15))
+    .map((/** @type {any} */ it) => it.time)), LOW);
+  // Some tenths of a second are in the ear's own window and on their way to it; the mixer could keep 1.4 s.
+  assert.ok(last - woken < 0.7, `for ${last - woken} s he heard what was said before`);
   await part(ann, ben);
 });
 
@@ -242,38 +248,42 @@ for (const name of ['Chromium', 'Firefox']) {
     test(`a replay in ${old ? 'an old ' : ''}${name} is heard from its place, says where it is, stands still, and goes elsewhere`, async () => {
       const browser = /** @type {Browser} */ (browsers[name]);
       const keep = () => Object.assign(window, { Encode: globalThis.AudioEncoder });
-      const before = old ? `(${keep})(); (${age})()` : `(${keep})()`;
-      const page = await browser.page({ before: /** @type {any} */ (new Function(before)) });
+      const own = old ? `(${keep})(); (${age})()` : `(${keep})()`;
+      const page = await browser.page({ before: /** @type {any} */ (new Function(own)) });
       await page.open(`${hub.address}/`);
       await page.run(prepareReplay);
-      /** What is heard, as the second that it says: its pitches, and what the listener says. */
-      const place = () => page.run(() => {
+      const position = () => page.run(() => /** @type {any} */ (window).replay.listener.position());
+      /** What is heard is the place that it says. @param {number} least seconds */
+      const soundsLikeItsPlace = (least) => page.until(`what is heard is its place, ${least} s or later`, (least) => {
         const { heard, replay } = /** @type {any} */ (window);
-        return { pitches: heard.flatMap((/** @type {any} */ it) => it.pitches), position: replay.listener.position() };
-      });
+        const at = replay.listener.position();
+        const { pitches } = heard.at(-1) ?? { pitches: [] };
+        // In the middle of the second that sounds it is half of one away from either end.
+        return at >= least && pitches.length === 1 && Math.abs((pitches[0] - 500) / 100 + 0.5 - at) < 1;
+      }, least);
       const hears = async (/** @type {number} */ second) => {
         const pitch = 500 + 100 * second;
         await page.until(`${second} s is heard`, (pitch) => /** @type {any} */ (window).heard.some((/** @type {any} */ it) => it.pitches.length === 1 && Math.abs(it.pitches[0] - pitch) < 15), pitch);
       };
       await page.run(() => /** @type {any} */ (window).replay.seek(11));
       await hears(11);
-      const first = await place();
-      assert.ok(first.pitches.every((/** @type {number} */ pitch) => pitch > 1560), `before its place it is silent: ${first.pitches}`);
-      assert.ok(first.position >= 11 && first.position < 13, `${first.position}`);
+      // One that breaks off on a slow machine sounds of everything; a second of the recording sounds of one pitch.
+      const before = await page.run(() => /** @type {any} */ (window).heard.filter((/** @type {any} */ it) => it.pitches.length === 1 && it.pitches[0] < 1560));
+      assert.deepEqual(before, [], 'before its place it is silent');
+      await soundsLikeItsPlace(11);
 
       await page.run(() => /** @type {any} */ (window).replay.pause());
       await hearsNothing(page, 'one who has paused');
-      const paused = (await place()).position;
+      const paused = await position();
       await page.run(() => new Promise((resolve) => setTimeout(resolve, 500)));
-      assert.equal((await place()).position, paused);
+      assert.equal(await position(), paused);
       await page.run(() => /** @type {any} */ (window).replay.play());
       await page.until('it goes on', (paused) => /** @type {any} */ (window).replay.listener.position() > paused + 0.2, paused);
 
       await page.run(() => /** @type {any} */ (window).replay.seek(40.25));
       await hears(40);
       await hears(41);
-      const after = await place();
-      assert.ok(after.position > 40.2 && after.position < 44, `${after.position}`);
+      await soundsLikeItsPlace(40.2);
       await page.run(() => /** @type {any} */ (window).replay.seek(3));
       await hears(3);
       assert.deepEqual(page.errors, []);

@@ -30,23 +30,8 @@ export async function startHub({ grace = 10, port = 0, folder } = {}) {
   const recordings = folder ?? (await mkdtemp(join(tmpdir(), 'roomtone-')));
   const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
   const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(hub, 'exit');
-  let output = '';
-  const address = await new Promise((resolve, reject) => {
-    const fail = (/** @type {string} */ what) => reject(new Error(`${BINARY} ${what}:\n${output}`));
-    const timer = setTimeout(() => fail(`printed no address in ${PATIENCE} ms`), PATIENCE);
-    const read = (/** @type {Buffer} */ data) => {
-      output += data.toString();
-      const found = /https?:\/\/[^\s/]+/.exec(output);
-      if (!found) return;
-      clearTimeout(timer);
-      resolve(found[0]);
-    };
-    hub.stdout.on('data', read);
-    hub.stderr.on('data', (data) => (output += data));
-    hub.on('error', (error) => fail(error.message));
-    hub.on('exit', (code) => fail(`ended with ${code}`));
-  });
+  // One that could not be started at all has ended too.
+  const ended = once(hub, 'exit').catch(() => {});
   const end = async (/** @type {NodeJS.Signals} */ signal) => {
     hub.kill(signal);
     const timer = setTimeout(() => hub.kill('SIGKILL'), PATIENCE);
@@ -54,5 +39,36 @@ export async function startHub({ grace = 10, port = 0, folder } = {}) {
     clearTimeout(timer);
     if (!folder) await rm(recordings, { recursive: true, force: true });
   };
-  return { address, recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  try {
+    return { address: await addressOf(hub), recordings, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+}
+
+/**
+ * The address that a hub prints once it serves.
+ *
+ * @param {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, import('node:stream').Readable>} hub
+ * @returns {Promise<string>}
+ */
+async function addressOf(hub) {
+  let output = '';
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<string>} */
+  const printed = new Promise((resolve, reject) => {
+    const fail = (/** @type {string} */ what) => reject(new Error(`${BINARY} ${what}:\n${output}`));
+    timer = setTimeout(() => fail(`printed no address in ${PATIENCE} ms`), PATIENCE);
+    hub.stdout.on('data', (data) => {
+      output += data;
+      const found = /https?:\/\/[^\s/]+/.exec(output);
+      if (found) resolve(found[0]);
+    });
+    hub.stderr.on('data', (data) => (output += data));
+    hub.on('error', (error) => fail(error.message));
+    hub.on('exit', (code) => fail(`ended with ${code}`));
+  });
+  return printed.finally(() => clearTimeout(timer));
 }

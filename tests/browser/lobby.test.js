@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { assertAccessible } from './axe.js';
 import { startChromium, startFirefox } from './browsers.js';
 import { Guest, get, record } from './guests.js';
 import { startHub } from './hub.js';
+import { together } from './together.js';
 
 /** @typedef {import('./browsers.js').Page} Page */
 
@@ -21,9 +22,10 @@ let hub;
 let chromium;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub({ grace: 0 }), startChromium()]);
+  [hub, chromium] = await together(startHub({ grace: 0 }), startChromium());
   await mkdir(ARTEFACTS, { recursive: true });
 });
+afterEach(() => chromium?.closePages());
 after(async () => {
   await chromium?.close();
   await hub?.stop();
@@ -255,20 +257,22 @@ test('older recordings come when they are asked for, and are followed as well', 
 
 test('a hub that is gone is told calmly, and when it is back the page is up to date', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'roomtone-'));
-  context.after(() => rm(folder, { recursive: true, force: true }));
-  const first = await startHub({ grace: 0, folder });
-  context.after(() => first.kill());
-  const port = Number(new URL(first.address).port);
+  let own = await startHub({ grace: 0, folder });
+  context.after(async () => {
+    await own.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const port = Number(new URL(own.address).port);
   const page = await chromium.page();
-  const ann = await Guest.join(first.address, 'before', 'Ann');
+  const ann = await Guest.join(own.address, 'before', 'Ann');
   await ann.talk();
-  await page.open(first.address);
+  await page.open(own.address);
   await mark(page, 'rooms', 'before');
   const row = await mark(page, 'recordings', 'before');
   await page.shows(row, /recording/i);
   const top = () => page.run((it) => document.querySelector(it)?.getBoundingClientRect().top, row);
   const place = await top();
-  await first.stop();
+  await own.stop();
   await page.until('it is told', () => !document.getElementById('trouble')?.hidden);
   await page.shows('#trouble', /cannot be reached[^]*trying/i);
   assert.equal(await top(), place, 'nothing has moved');
@@ -276,9 +280,8 @@ test('a hub that is gone is told calmly, and when it is back the page is up to d
   await assertAccessible(page, 'the lobby without its hub');
   await /** @type {import('playwright-core').Page} */ (page.driver).screenshot({ path: `${ARTEFACTS}lobby-lost-1280-light.png` });
 
-  const second = await startHub({ grace: 0, folder, port });
-  context.after(() => second.stop());
-  const ben = await Guest.join(second.address, 'after', 'Ben');
+  own = await startHub({ grace: 0, folder, port });
+  const ben = await Guest.join(own.address, 'after', 'Ben');
   await page.until('the connection is back', () => document.getElementById('trouble')?.hidden);
   await mark(page, 'rooms', 'after');
   await gone(page, card('rooms', 'before'));
@@ -304,6 +307,7 @@ test('a room is opened by name, and the name is offered again', async () => {
 });
 
 test('what the hub cannot give is said, and tried again', async () => {
+  await record(hub.address, [{ room: 'given', people: ['Ann'] }]);
   const page = await chromium.page({
     before: () => {
       const { fetch } = window;

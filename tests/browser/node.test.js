@@ -112,6 +112,7 @@ test('what the hub objects to is its error and the end of the connection', async
 
 test('a hub that stops says so to all, who talks and who does not', async (context) => {
   const other = await startHub();
+  context.after(() => other.kill());
   const [ann, ben] = [client('Ann', other.address), client('Ben', other.address)];
   await join(ann);
   await join(ben);

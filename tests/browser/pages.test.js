@@ -1,10 +1,11 @@
 // From page to page, and what they say of names that are none.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { startChromium } from './browsers.js';
 import { startHub } from './hub.js';
+import { together } from './together.js';
 
 /** @type {import('./hub.js').Hub} */
 let hub;
@@ -12,8 +13,9 @@ let hub;
 let chromium;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub(), startChromium()]);
+  [hub, chromium] = await together(startHub(), startChromium());
 });
+afterEach(() => chromium?.closePages());
 after(async () => {
   await chromium?.close();
   await hub?.stop();

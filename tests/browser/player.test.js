@@ -1,8 +1,9 @@
 // The page of a recording in Chromium and Firefox: what is heard at a place, told by a sweep's pitch.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
+import { assertAccessible } from './axe.js';
 import { startChromium, startFirefox } from './browsers.js';
 import { hears, hearsNothing } from './ear.js';
 import { startHub } from './hub.js';
@@ -38,6 +39,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
     before(async () => {
       browser = await start();
     });
+    afterEach(() => browser?.closePages());
     after(() => browser?.close());
 
     /** A page of the recording. @param {string} [fragment] */
@@ -54,6 +56,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await soundsLikeItsPlace(page, 0);
       await page.until('Ann and Ben speak', () => document.querySelectorAll('.lane.speaking').length === 2);
       await soundsLikeItsPlace(page, 2);
+      await assertAccessible(page, `a recording in ${name}`);
       assert.deepEqual(page.errors, []);
       await page.close();
     });
@@ -109,6 +112,7 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await page.run(() => void (location.hash = '#t=2'));
       await page.until('it is there', () => Number(/** @type {any} */ (document.getElementById('seek')).value) < 6);
       await soundsLikeItsPlace(page, 2);
+      await assertAccessible(page, `a recording in ${name}`);
       assert.deepEqual(page.errors, []);
       await page.close();
     });

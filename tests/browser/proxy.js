@@ -1,4 +1,4 @@
-// A wire between browsers and a hub that can be cut and mended.
+// A wire between browsers and a hub that can be cut, stalled and mended.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
@@ -7,22 +7,24 @@ import { connect, createServer } from 'node:net';
  * @typedef {object} Proxy
  * @property {string} address without a slash at its end
  * @property {() => void} cut breaks every connection, and each new one at once
- * @property {(hub?: string) => void} mend lets connections through again, to another hub if one is given
+ * @property {() => void} stall breaks nothing, and lets no byte through any more
+ * @property {(hub?: string) => void} mend lets everything through again, new connections to another hub if one is given
  * @property {() => Promise<void>} close
  */
 
 /** @param {string} hub its address @returns {Promise<Proxy>} */
 export async function startProxy(hub) {
   let target = new URL(hub);
-  let whole = true;
-  /** @type {Set<import('node:net').Socket>} */
-  const sockets = new Set();
+  /** @type {'whole' | 'stalled' | 'cut'} */
+  let state = 'whole';
+  /** Each end, and where what comes from it goes. @type {Map<import('node:net').Socket, import('node:net').Socket>} */
+  const sockets = new Map();
   const server = createServer((near) => {
-    if (!whole) return void near.destroy();
+    if (state === 'cut') return void near.destroy();
     const far = connect(Number(target.port), target.hostname);
     for (const [one, other] of /** @type {const} */ ([[near, far], [far, near]])) {
-      sockets.add(one);
-      one.pipe(other);
+      sockets.set(one, other);
+      if (state === 'whole') one.pipe(other);
       // An end of either is an end of both; an error is followed by its close.
       one.on('error', () => {});
       one.on('close', () => {
@@ -34,15 +36,20 @@ export async function startProxy(hub) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const cut = () => {
-    whole = false;
-    for (const socket of sockets) socket.destroy();
+    state = 'cut';
+    for (const socket of sockets.keys()) socket.destroy();
   };
   return {
     address: `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`,
     cut,
+    stall: () => {
+      state = 'stalled';
+      for (const [one, other] of sockets) one.unpipe(other).pause();
+    },
     mend: (other = target.href) => {
       target = new URL(other);
-      whole = true;
+      if (state === 'stalled') for (const [near, far] of sockets) near.pipe(far);
+      state = 'whole';
     },
     close: async () => {
       cut();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 
 import WebSocket from 'ws';
 
-/** How long a session may take to end after its last sound, in ms. */
+/** How long a session may take to begin, and to end after its last sound, in ms. */
 const PATIENCE = 20_000;
 
 /** @typedef {import('../../src/client/api.js').RecordingInFull} RecordingInFull */
@@ -54,6 +54,23 @@ export async function record(hub, room, ...speakers) {
     const recording = await newest(hub, room);
     if (recording?.state === 'ended') return recording;
     if (Date.now() > end) throw new Error(`the session of ${room} does not end: ${JSON.stringify(recording)}`);
+    await sleep(200);
+  }
+}
+
+/**
+ * The recording of a room that is being made, once there is enough of it.
+ *
+ * @param {import('./hub.js').Hub} hub
+ * @param {string} room
+ * @param {number} seconds
+ * @returns {Promise<RecordingInFull>}
+ */
+export async function begun(hub, room, seconds) {
+  for (const end = Date.now() + PATIENCE; ; ) {
+    const recording = await newest(hub, room);
+    if (recording && recording.duration > seconds) return recording;
+    if (Date.now() > end) throw new Error(`the session of ${room} does not begin: ${JSON.stringify(recording)}`);
     await sleep(200);
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -10,7 +10,8 @@ import { assertAccessible } from './axe.js';
 import { startChromium } from './browsers.js';
 import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
-import { newest, record, speak, SWEEP, tone } from './recorded.js';
+import { begun, record, speak, SWEEP, tone } from './recorded.js';
+import { together } from './together.js';
 
 const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
 /** @type {import('./hub.js').Hub} */
@@ -21,10 +22,11 @@ let chromium;
 let recording;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub({ grace: 1 }), startChromium()]);
+  [hub, chromium] = await together(startHub({ grace: 1 }), startChromium());
   await mkdir(ARTEFACTS, { recursive: true });
   recording = await talk('kitchen');
 });
+afterEach(() => chromium?.closePages());
 after(async () => {
   await chromium?.close();
   await hub?.stop();
@@ -121,7 +123,8 @@ test('a file that is not made yet is made when it is asked for, and then downloa
   let asked = 0;
   await driverOf(page).route('**/api/v1/recordings/*', async (route) => {
     const answer = await (await route.fetch()).json();
-    await route.fulfill({ json: { ...answer, files: { session: { ...answer.files.session, bytes: null } } } });
+    const { session } = answer.files;
+    await route.fulfill({ json: { ...answer, files: { session: { ...session, bytes: asked > 2 ? session.bytes : null } } } });
   });
   await driverOf(page).route('**/session.webm', (route) => {
     asked += 1;
@@ -222,10 +225,9 @@ test('the link to the moment is in the address, and on the clipboard', async () 
 });
 
 test('a recording that is still being made plays what there is, and grows', async () => {
-  const speaking = speak(hub, 'growing', { name: 'Ann', sound: tone(600), seconds: 12 });
+  const speaking = speak(hub, 'growing', { name: 'Ann', sound: tone(600), seconds: 30 });
   const page = await chromium.page();
-  let live = await newest(hub, 'growing');
-  while (!live || live.duration < 3) live = await newest(hub, 'growing');
+  const live = await begun(hub, 'growing', 1);
   await page.open(`${hub.address}/recordings/${live.id}`);
   await page.shows('#sign', /recording/);
   await hears(page, 'the page');

@@ -11,6 +11,7 @@ import { startChromium } from './browsers.js';
 import { startHub } from './hub.js';
 import { startProxy } from './proxy.js';
 import { gather, join, part, talk } from './room.js';
+import { together } from './together.js';
 
 const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
 /** @type {import('./hub.js').Hub} */
@@ -19,10 +20,10 @@ let hub;
 let chromium;
 
 before(async () => {
-  [hub, chromium] = await Promise.all([startHub(), startChromium()]);
+  [hub, chromium] = await together(startHub(), startChromium());
   await mkdir(ARTEFACTS, { recursive: true });
 });
-afterEach(() => chromium.closePages());
+afterEach(() => chromium?.closePages());
 after(async () => {
   await chromium?.close();
   await hub?.stop();

@@ -4,12 +4,14 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { startChromium, startFirefox } from './browsers.js';
-import { hears, hearsNothing, hearsOnce } from './ear.js';
+import { hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { startProxy } from './proxy.js';
 import { gather, join, part, sees, seesNoMore, talk } from './room.js';
+import { together } from './together.js';
 
 const [ANN, BEN] = [500, 860];
+const BROWSERS = /** @type {const} */ ([['Chromium', startChromium], ['Firefox', startFirefox]]);
 /** What a browser itself notes of a connection that fails, which is what these tests make. */
 const EXPECTED = /websocket|ERR_|can’t establish|Failed to load|interrupted|mixer does not start/i;
 
@@ -18,7 +20,7 @@ function forgive(...pages) {
   for (const page of pages) page.errors = page.errors.filter((error) => !EXPECTED.test(error));
 }
 
-for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], ['Firefox', startFirefox]])) {
+for (const [name, start] of BROWSERS) {
   describe(`a network that is cut, in ${name}`, () => {
     /** @type {import('./hub.js').Hub} */
     let hub;
@@ -28,10 +30,10 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
     let wire;
 
     before(async () => {
-      [hub, browser] = await Promise.all([startHub(), start()]);
+      [hub, browser] = await together(startHub(), start());
       wire = await startProxy(hub.address);
     });
-    afterEach(() => browser.closePages());
+    afterEach(() => browser?.closePages());
     after(async () => {
       await browser?.close();
       await wire?.close();
@@ -57,6 +59,25 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await sees(ben, 'Ann');
       await hearsOnce(ben, 'Ben', ANN);
       await hearsOnce(ann, 'Ann', BEN);
+      forgive(ann);
+      await part(ann, ben);
+    });
+
+    test('a network that lets nothing through any more, and does not say so, is noticed and told all the same', async () => {
+      const [ann] = await gather(browser, wire.address, 'stalled', { Ann: ANN });
+      const [ben] = await gather(browser, hub.address, 'stalled', { Ben: BEN });
+      assert.ok(ann && ben);
+      await talk(ann);
+      await hearsOnce(ben, 'Ben', ANN);
+      wire.stall();
+      await hearsNothing(ben, 'Ben');
+      await ann.shows('#trouble', /^the connection was lost: nobody hears you\.\s+trying again/);
+      wire.mend();
+      await ann.until('all is well', () => document.querySelector('#trouble')?.hasAttribute('hidden'));
+      await hearsOnce(ben, 'Ben', ANN);
+      await talk(ben);
+      await hearsOnce(ann, 'Ann', BEN);
+      await ben.until('Ann is there once', () => [...document.querySelectorAll('#people .name')].filter(({ textContent }) => textContent === 'Ann').length === 1);
       forgive(ann);
       await part(ann, ben);
     });
@@ -107,8 +128,8 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
 
 for (const end of /** @type {const} */ (['stop', 'kill'])) {
   test(`after the ${end} of a hub one is in the room again as soon as there is a hub`, async (context) => {
-    const [first, chromium] = await Promise.all([startHub(), startChromium()]);
-    context.after(() => chromium.close());
+    const [first, chromium] = await together(startHub(), startChromium());
+    context.after(() => Promise.all([chromium.close(), first.kill()]));
     const wire = await startProxy(first.address);
     context.after(() => wire.close());
     const [ann, ben] = await gather(chromium, wire.address, 'hub', { Ann: ANN, Ben: null });
@@ -137,26 +158,28 @@ describe('a browser that lacks something', () => {
   });
   after(() => hub?.stop());
 
-  for (const [microphone, pattern] of /** @type {const} */ ([['denied', /not allowed/], ['none', /no microphone was found/]])) {
-    test(`a microphone that is ${microphone} is explained, and one can stay and listen`, async (context) => {
-      const browser = await startChromium({ microphone });
-      context.after(() => browser.close());
-      const page = await browser.page();
-      await page.open(`${hub.address}/rooms/quiet`);
-      await page.click('#try');
-      await page.shows('#microphone-hint', pattern);
-      await join(page, hub.address, 'quiet', 'Ann');
-      await page.click('#talk');
-      await page.shows('#trouble', pattern);
-      await page.shows('#people', /Ann \(you\)\s+listening/);
-      await page.shows('#talk', /^talk$/);
-      await page.click('#trouble-hide');
-      await page.until('it is hidden', () => document.querySelector('#trouble')?.hasAttribute('hidden'));
-      await part(page);
-    });
+  for (const [name, start] of BROWSERS) {
+    for (const [microphone, pattern] of /** @type {const} */ ([['denied', /not allowed/], ['none', /no microphone was found/]])) {
+      test(`${name}: a microphone that is ${microphone} is explained, and one can stay and listen`, async (context) => {
+        const browser = await start({ microphone });
+        context.after(() => browser.close());
+        const page = await browser.page();
+        await page.open(`${hub.address}/rooms/quiet`);
+        await page.click('#try');
+        await page.shows('#microphone-hint', pattern);
+        await join(page, hub.address, 'quiet', 'Ann');
+        await page.click('#talk');
+        await page.shows('#trouble', pattern);
+        await page.shows('#people', /Ann \(you\)\s+listening/);
+        await page.shows('#talk', /^talk$/);
+        await page.click('#trouble-hide');
+        await page.until('it is hidden', () => document.querySelector('#trouble')?.hasAttribute('hidden'));
+        await part(page);
+      });
+    }
   }
 
-  for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], ['Firefox', startFirefox]])) {
+  for (const [name, start] of BROWSERS) {
     test(`${name} without WebCodecs talks and hears all the same`, async (context) => {
       const browser = await start();
       context.after(() => browser.close());
@@ -173,7 +196,7 @@ describe('a browser that lacks something', () => {
       await hearsOnce(page, 'Ben', ANN);
       await talk(page);
       await old.shows('#people', /Ben\s+speaking/);
-      await hears(old, 'Ann');
+      await hearsOnce(old, 'Ann', BEN);
       await part(old, page);
     });
   }

@@ -12,6 +12,7 @@ import { startChromium, startFirefox } from './browsers.js';
 import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
 import { gather, part, sees, seesNoMore, talk } from './room.js';
+import { together } from './together.js';
 
 const run = promisify(execFile);
 /** Tones that are no harmonics of each other, in Hz. */
@@ -25,9 +26,9 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
     let browser;
 
     before(async () => {
-      [hub, browser] = await Promise.all([startHub(), start()]);
+      [hub, browser] = await together(startHub(), start());
     });
-    afterEach(() => browser.closePages());
+    afterEach(() => browser?.closePages());
     after(async () => {
       await browser?.close();
       await hub?.stop();
@@ -188,9 +189,9 @@ describe('a recording', () => {
   let chromium;
 
   before(async () => {
-    [hub, chromium] = await Promise.all([startHub(), startChromium()]);
+    [hub, chromium] = await together(startHub(), startChromium());
   });
-  afterEach(() => chromium.closePages());
+  afterEach(() => chromium?.closePages());
   after(async () => {
     await chromium?.close();
     await hub?.stop();
@@ -235,8 +236,9 @@ describe('a recording', () => {
     await part(lobby);
   });
 
-  test('the sign leads to the recording while it is made and when it has ended', async () => {
+  test('the sign leads to the recording while it is made and when it has ended', async (context) => {
     const quick = await startHub({ grace: 0 });
+    context.after(() => quick.kill());
     const [ann] = await gather(chromium, quick.address, 'sign', { Ann: null });
     assert.ok(ann);
     await talk(ann);
@@ -253,6 +255,5 @@ describe('a recording', () => {
     await ann.shows('#recording', /^the recording has ended/);
     assert.equal(await link(), during);
     await part(ann);
-    await quick.stop();
   });
 });

@@ -206,7 +206,7 @@ test('why a connection ended is told apart', () => {
     { welcome: true, code: 1006, reason: '', cause: 'lost' },
     { welcome: true, code: 1001, reason: '', cause: 'hub' },
     { welcome: true, code: 1008, reason: 'the listener is 30 s behind', cause: 'hub' },
-    { welcome: false, code: 1013, reason: 'too many', cause: 'hub' },
+    { welcome: false, code: 1011, reason: 'the room does not answer', cause: 'hub' },
   ];
   for (const { welcome, code, reason, cause } of ends) {
     const { client, hub } = connect();

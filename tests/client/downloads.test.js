@@ -6,6 +6,7 @@ import { titleOf } from '../../src/client/title.js';
 
 const TRACK = {
   number: 1, participant: 'a', name: 'Ann', start: 3, duration: 90, bytes: 5, gaps: [],
+  parts: [{ number: 1, codec: 'opus', source: 'opus', href: '/1.ogg?part=1', bytes: 500 }],
   files: { ogg: '/1.ogg', webm: '/1.webm', waveform: '/1.json' }, sizes: { ogg: 500, webm: null }, damaged: false,
 };
 const RECORDING = /** @type {any} */ ({ tracks: [TRACK], duration: 100, files: { session: { href: '/session.webm', bytes: 900 } } });
@@ -15,6 +16,19 @@ test('the files of all are first, then those of each track', () => {
   assert.deepEqual(rows, [
     ['Everyone', 'all tracks in one file, 1:40', [['WebM', '/session.webm', 900]]],
     ['Ann', '1:30, from 0:03', [['Ogg', '/1.ogg', 500], ['WebM', '/1.webm', null]]],
+  ]);
+});
+
+test('what is kept of a track is one file, or its parts where they are of different kinds', () => {
+  const kept = (/** @type {object} */ track) => rowsOf({ ...RECORDING, tracks: [{ ...TRACK, ...track }] })[1]?.files.map(({ kind, href, bytes }) => [kind, href, bytes]);
+  const made = { webm: '/1.webm', waveform: '/1.json' };
+  assert.deepEqual(kept({ files: { wav: '/1.wav', ...made }, sizes: { wav: 700, webm: null } }), [['WAV', '/1.wav', 700], ['WebM', '/1.webm', null]]);
+  const parts = [
+    { number: 1, codec: 'opus', source: 'opus', href: '/1.ogg?part=1', bytes: 500 },
+    { number: 2, codec: 'pcm', source: 'flac', href: '/1.wav?part=2', bytes: 600 },
+  ];
+  assert.deepEqual(kept({ parts, files: made, sizes: { webm: 9 } }), [
+    ['Ogg, part 1', '/1.ogg?part=1', 500], ['WAV, part 2', '/1.wav?part=2', 600], ['WebM', '/1.webm', 9],
   ]);
 });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, mock, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
 
 import { eventsAddress } from '../../src/client/address.js';
 import { LobbyEvents } from '../../src/client/lobby-events.js';
+import { fakeClocks } from './clock.js';
 
 const ROOM = { name: 'studio', participants: [{ id: 'a', name: 'Ann' }], listeners: 0, tracks: [], session: null };
 
@@ -32,24 +33,13 @@ class FakeSocket {
   }
 }
 
-let now = 0;
-beforeEach(() => {
-  FakeSocket.all = [];
-  now = 0;
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
-});
-afterEach(() => mock.timers.reset());
-
-/** @param {number} millis */
-function wait(millis) {
-  now += millis;
-  mock.timers.tick(millis);
-}
+const clock = fakeClocks();
+beforeEach(() => void (FakeSocket.all = []));
 
 /** One who watches, and all that it emits. */
 function watch() {
   const address = eventsAddress('https://hub:1/rooms/x?y');
-  const events = new LobbyEvents({ address, WebSocket: /** @type {any} */ (FakeSocket), now: () => now, chance: () => 1 });
+  const events = new LobbyEvents({ address, WebSocket: /** @type {any} */ (FakeSocket), now: clock().now, chance: () => 1 });
   /** @type {[string, unknown][]} */
   const told = [];
   for (const name of ['rooms', 'room', 'roomGone', 'recording', 'recordingDeleted']) events.on(name, (value) => told.push([name, value]));
@@ -85,13 +75,13 @@ test('a lost connection comes back by itself, later each time, and at once when 
   const { events } = watch();
   socket().onclose?.();
   assert.deepEqual(events.state, { kind: 'waiting', attempt: 1, retryAt: 1000 });
-  wait(999);
+  clock().pass(999);
   assert.equal(FakeSocket.all.length, 1);
-  wait(1);
+  clock().pass(1);
   assert.deepEqual([FakeSocket.all.length, events.state], [2, { kind: 'connecting', attempt: 1 }]);
   socket().onclose?.();
   assert.deepEqual(events.state, { kind: 'waiting', attempt: 2, retryAt: 1000 + 2000 });
-  wait(2000);
+  clock().pass(2000);
   socket().says({ type: 'state', rooms: [] });
   socket().onclose?.();
   assert.deepEqual(events.state, { kind: 'waiting', attempt: 1, retryAt: 3000 + 1000 });
@@ -104,7 +94,7 @@ test('whoever waits can try at once', () => {
   socket().onclose?.();
   events.retry();
   assert.equal(FakeSocket.all.length, 2);
-  wait(60_000 - 15_000);
+  clock().pass(60_000 - 15_000);
   assert.equal(FakeSocket.all.length, 2, 'the try that was waited for is not made too');
 });
 
@@ -112,15 +102,15 @@ test('a connection that has died silently is noticed', () => {
   const { events, told } = watch();
   socket().says({ type: 'state', rooms: [] });
   for (let time = 0; time < 10; time += 1) {
-    wait(20_000);
+    clock().pass(20_000);
     socket().says({ type: 'alive' });
   }
   assert.equal(FakeSocket.all.length, 1);
   const dead = socket();
-  wait(50_000);
+  clock().pass(50_000);
   assert.ok(dead.closed);
   assert.notEqual(events.state.kind, 'open');
-  wait(1_000);
+  clock().pass(1_000);
   assert.equal(FakeSocket.all.length, 2);
   told.length = 0;
   dead.says({ type: 'state', rooms: [ROOM] });
@@ -134,6 +124,6 @@ test('who stops leaves for good', () => {
   const last = socket();
   events.stop();
   last.onclose?.();
-  wait(120_000);
+  clock().pass(120_000);
   assert.deepEqual([last.closed, FakeSocket.all.length, events.state.kind], [true, 1, 'idle']);
 });

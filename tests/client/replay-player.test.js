@@ -1,25 +1,13 @@
 import assert from 'node:assert/strict';
-import { beforeEach, mock, test } from 'node:test';
+import { test } from 'node:test';
 
 import { Emitter } from '../../src/client/emitter.js';
 import { ReplayPlayer } from '../../src/client/replay-player.js';
+import { fakeClocks } from './clock.js';
 
 const TRACK = { track: 1, participant: 'a', format: { codec: /** @type {const} */ ('opus'), channels: 1 }, muted: false };
 const LENGTH = 100;
-let now = 0;
-
-beforeEach(() => {
-  now = 1000;
-  mock.timers.reset();
-  mock.timers.enable({ apis: ['setTimeout'] });
-});
-
-const pass = (/** @type {number} */ ms) => {
-  for (let left = ms; left > 0; left -= 10) {
-    now += 10;
-    mock.timers.tick(10);
-  }
-};
+const clock = fakeClocks();
 
 /**
  * A connection whose other end is the test.
@@ -105,7 +93,7 @@ function replay(options = {}) {
     clients.push(new FakeClient());
     return /** @type {any} */ (clients.at(-1));
   };
-  const player = new ReplayPlayer({ open, ear, duration: LENGTH, now: () => now, ...options });
+  const player = new ReplayPlayer({ open, ear, duration: LENGTH, now: clock().now, ...options });
   /** @type {string[]} */
   const states = [];
   player.on('state', ({ kind }) => states.push(kind));
@@ -139,13 +127,13 @@ test('a place outside the recording becomes its nearest end', () => {
 
 test('its place is what is heard; where no track is live, time goes on by itself', () => {
   const { player, ear, hub } = playing();
-  pass(300);
+  clock().pass(300);
   assert.equal(player.position(), 0, 'nothing is heard yet');
   ear.heard = 0.1;
   assert.equal(player.position(), 0.1);
   ear.heard = null;
   hub().tracks = new Map();
-  pass(500);
+  clock().pass(500);
   assert.ok(Math.abs(player.position() - 0.6) < 1e-9);
 });
 
@@ -155,7 +143,7 @@ test('a pause is silent at once and keeps the place; play goes on there', () => 
   player.pause();
   assert.deepEqual([ear.done, hub().said, states.at(-1)], [['pause'], ['pause'], 'paused']);
   ear.heard = 7;
-  pass(1000);
+  clock().pass(1000);
   assert.equal(player.position(), 5);
   hub().restates('paused', 6);
   assert.equal(player.position(), 5, 'the hub is ahead of the ear');
@@ -188,7 +176,7 @@ test('of many seeks only the last counts', () => {
   hub().restates('playing', 10, 1);
   hub().emit('packets', 'of the first');
   assert.equal(player.position(), 20);
-  pass(1000);
+  clock().pass(1000);
   hub().restates('playing', 20, 2);
   hub().emit('packets', 'of the last');
   assert.deepEqual([hub().said, ear.taken], [[['seek', 10], ['seek', 20]], ['of the last']]);
@@ -210,10 +198,10 @@ test('the end is when it has been heard, not when the hub has sent it; play begi
   ear.heard = 99;
   player.position();
   hub().restates('ended', LENGTH);
-  pass(500);
+  clock().pass(500);
   assert.equal(states.at(-1), 'playing');
   ear.heard = 99.97;
-  pass(100);
+  clock().pass(100);
   assert.deepEqual([states.at(-1), player.position()], ['ended', LENGTH]);
   player.play();
   assert.deepEqual([hub().said, player.position()], [[['seek', 0]], 0]);
@@ -225,7 +213,7 @@ test('an end that is never heard is one after a while', () => {
   const { ear, hub, states } = playing();
   ear.heard = 99;
   hub().restates('ended', LENGTH);
-  pass(110_000);
+  clock().pass(110_000);
   assert.equal(states.at(-1), 'ended');
 });
 
@@ -235,11 +223,11 @@ test('a pause before the end has been heard is none at the hub, which would begi
   player.position();
   hub().restates('ended', LENGTH);
   player.pause();
-  pass(5000);
+  clock().pass(5000);
   assert.deepEqual([states.at(-1), hub().said], ['paused', []]);
   player.play();
   ear.heard = 100;
-  pass(100);
+  clock().pass(100);
   assert.deepEqual([states.at(-1), hub().said], ['ended', []]);
 });
 
@@ -247,7 +235,7 @@ test('a seek away from the end goes on, by the hub’s play where it has stopped
   const { player, ear, hub, states } = playing();
   ear.heard = LENGTH;
   hub().restates('ended', LENGTH);
-  pass(100);
+  clock().pass(100);
   assert.equal(states.at(-1), 'ended');
   player.seek(10);
   hub().restates('paused', 10, 1);
@@ -258,7 +246,7 @@ test('a connection that was lost goes on at its place, and paused where it was',
   const { player, ear, hub, from, states } = playing();
   ear.heard = 33;
   player.position();
-  hub().becomes({ kind: 'reconnecting', attempt: 1, retryAt: now + 500 });
+  hub().becomes({ kind: 'reconnecting', attempt: 1, retryAt: clock().now() + 500 });
   ear.heard = null;
   assert.deepEqual([states.at(-1), ear.done.at(-1), from()], ['reconnecting', 'pause', 33]);
   player.pause();

@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
-import { beforeEach, mock, test } from 'node:test';
+import { test } from 'node:test';
 
 import { SEEK_EVERY, Seeks } from '../../src/client/seeks.js';
+import { fakeClocks } from './clock.js';
 
-beforeEach(() => {
-  mock.timers.reset();
-  mock.timers.enable({ apis: ['setTimeout'] });
-});
+const clock = fakeClocks();
 
 function seeks() {
-  let now = 1000;
+  const { now, pass } = clock();
   /** @type {number[]} */
   const sent = [];
-  const it = new Seeks((at) => sent.push(at), () => now);
-  const pass = (/** @type {number} */ ms) => {
-    now += ms;
-    mock.timers.tick(ms);
-  };
+  const it = new Seeks((at) => sent.push(at), now);
   return { it, sent, pass };
 }
 

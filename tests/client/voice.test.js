@@ -27,9 +27,11 @@ class Sender extends Emitter {
     this.#become({ kind: 'talking', muted: false, stream });
   }
 
-  /** @param {MediaStream} stream */
+  /** As the publisher: of two streams at once it keeps the first. @param {MediaStream} stream */
   async replaceStream(stream) {
-    this.replaced.push(stream);
+    const before = this.replaced.length;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.replaced.length === before) this.replaced.push(stream);
   }
 
   /** @param {boolean} muted */
@@ -154,6 +156,31 @@ test('a short key does what its button does, once', async () => {
   voice.hold();
   voice.press('talk');
   assert.equal(states.at(-1), 'silent');
+});
+
+test('of choices in quick succession the last is what is said, in whatever order microphones open', async () => {
+  const { voice, sender, asked } = aVoice();
+  voice.toggle();
+  asked[0]?.resolve(aStream().stream);
+  await settle();
+  const streams = [aStream(), aStream(), aStream()];
+  const changes = streams.map(() => voice.change());
+  asked[2]?.resolve(streams[1]?.stream);
+  asked[3]?.resolve(streams[2]?.stream);
+  asked[1]?.resolve(streams[0]?.stream);
+  await Promise.all(changes);
+  assert.deepEqual(sender.replaced, [streams[2]?.stream]);
+  assert.deepEqual(streams.map(({ track }) => track.stopped), [true, true, false]);
+
+  // One is being taken when the next is chosen.
+  const [one, other] = [aStream(), aStream()];
+  const first = voice.change();
+  asked[4]?.resolve(one.stream);
+  await Promise.resolve();
+  const second = voice.change();
+  asked[5]?.resolve(other.stream);
+  await Promise.all([first, second]);
+  assert.equal(sender.replaced.at(-1), other.stream);
 });
 
 test('another choice replaces the sound of who talks, and opens nothing for who does not', async () => {

@@ -206,14 +206,7 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
         assert_eq!(problem(&format!("{address}/{name}")).await, (409, "recording_live".to_owned()), "{name}");
     }
     ann.close().await;
-    let recording = hub.ended("talk").await;
-    // Whatever of it is not there yet says how far it is.
-    let response = hub.get(&format!("{address}/session.webm")).await;
-    if response.status() == StatusCode::ACCEPTED {
-        assert!(response.headers()[RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() > 0);
-        let told: Value = response.json().await.unwrap();
-        assert!((0.0..=1.0).contains(&seconds(&told, "progress")), "{told}");
-    }
+    let recording = made(&hub, "talk").await;
     for name in ["tracks/2.webm", "tracks/x.webm", "tracks/0/waveform.json"] {
         assert_eq!(problem(&format!("{address}/{name}")).await, (404, "recording_not_found".to_owned()), "{name}");
     }
@@ -222,6 +215,15 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
 
     let session = format!("{address}/session.webm");
     let whole = file(&hub, &session).await;
+    // One that is not there says how far it is, and is made.
+    let folder = std::fs::read_dir(hub.recordings().join("talk")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(folder.join("derived/session.webm")).unwrap();
+    let response = hub.get(&session).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert!(response.headers()[RETRY_AFTER].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    let told: Value = response.json().await.unwrap();
+    assert!((0.0..=1.0).contains(&seconds(&told, "progress")), "{told}");
+    assert!(file(&hub, &session).await == whole);
     let response = hub.get(&session).await;
     let headers = response.headers().clone();
     assert_eq!(headers[CONTENT_TYPE], "audio/webm; codecs=opus");

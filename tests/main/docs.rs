@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use roomtone::archive::model::{RecordingId, State, Summary};
 use roomtone::edge::events::Event;
 use roomtone::hub::room::Description;
-use roomtone::media::opus;
 use roomtone::media::packet::Sequence;
+use roomtone::media::source::Codec;
 use roomtone::media::time::{Ticks, UnixMillis};
 use roomtone::media::track::{Format, TrackNumber};
+use roomtone::media::{opus, pcm};
 use roomtone::wire::packets;
 use roomtone::wire::v1::{
     FromClient, Notice, Participant, Present, PublishedFormat, Replaying, Session, Source, Track,
@@ -86,13 +87,16 @@ macro_rules! one_of_each {
 
 const HEAD: opus::Head = opus::Head { channels: 2, pre_skip: 312, input_rate: 48_000, output_gain: 0 };
 
+fn pcm_head() -> pcm::Head {
+    pcm::Head::new(pcm::Sample::S24, 44_100, 2).unwrap()
+}
+
 fn ann() -> Participant {
     Participant { id: Uuid::nil(), name: "Ann".parse().unwrap() }
 }
 
 fn track() -> Track {
-    let track = TrackNumber::new(1);
-    Track { track, participant: Uuid::nil(), format: Format::Opus(HEAD), muted: false }
+    Track::new(TrackNumber::new(1), Uuid::nil(), &Format::Pcm(pcm_head()), Codec::Flac, false)
 }
 
 fn session() -> Session {
@@ -140,6 +144,10 @@ fn every_notice() -> Vec<Notice> {
 
 fn published() -> PublishedFormat {
     PublishedFormat::Opus { channels: 1, pre_skip: 312, input_rate: 44_100 }
+}
+
+fn plain_samples() -> PublishedFormat {
+    PublishedFormat::Pcm { sample: "s24le".to_owned(), rate: 44_100, channels: 2 }
 }
 
 fn every_word_of_a_client() -> Vec<FromClient> {
@@ -237,9 +245,14 @@ fn the_readme_has_every_message_of_a_client_with_its_fields_and_no_other() {
         assert!(read.contains(one), "the README has no {one:?}");
     }
     assert_eq!(read.len(), every.len(), "the README has more than there is");
-    let container = r#"{"type":"publish","track":7,"source":"container"}"#;
-    let source = Source::Container;
-    assert_eq!(FromClient::from_json(container).unwrap(), FromClient::Publish { track: 7, source });
+    let containers = [
+        (r#"{"type":"publish","track":7,"source":"container"}"#, None),
+        (r#"{"type":"publish","track":7,"source":"container","format":{"codec":"mp3"}}"#, Some(PublishedFormat::Mp3)),
+    ];
+    for (text, format) in containers {
+        let source = Source::Container { format };
+        assert_eq!(FromClient::from_json(text).unwrap(), FromClient::Publish { track: 7, source });
+    }
 }
 
 #[test]
@@ -249,10 +262,14 @@ fn the_readme_has_what_stands_in_the_fields() {
         ("tracks", fields(&track())),
         ("session", fields(&session())),
         ("format", fields(&Format::Opus(HEAD))),
+        ("pcm", fields(&pcm_head())),
     ];
     let objects = objects.into_iter().map(|(name, fields)| (name.to_owned(), fields));
     assert_eq!(table("### What stands in the fields"), objects.collect());
     assert!(fields(&published()).is_subset(&fields(&Format::Opus(HEAD))));
+    let declared = [("opus", published()), ("pcm", plain_samples()), ("mp3", PublishedFormat::Mp3)];
+    let declared = declared.map(|(name, format)| (name.to_owned(), fields(&format)));
+    assert_eq!(table("### What a publisher declares"), declared.into());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::helpers::capture::demux;
 use crate::helpers::judge::{decode_bytes, ogg_packets, probe};
 use crate::helpers::{Capture, Client, Hub};
@@ -21,16 +23,21 @@ async fn record(hub: &Hub, capture: &Capture, room: &str) -> (serde_json::Value,
 #[tokio::test]
 async fn a_track_is_what_was_sent_bit_for_bit() {
     let hub = Hub::start();
-    for name in [
+    // All at once, since sound takes its time.
+    let names = [
         "chromium-webm-opus",
         "chromium-webm-opus-100ms",
         "chromium-webm-opus-mic",
         "chromium-webm-vp8-opus",
         "firefox-webm-opus",
         "firefox-webm-opus-ctx44100",
-    ] {
+    ];
+    let recorded = names.map(async |name| {
         let capture = Capture::new(name);
         let (recording, file) = record(&hub, &capture, name).await;
+        (name, capture, recording, file)
+    });
+    for (name, capture, recording, file) in join_all(recorded).await {
         let sent: Vec<_> = capture.packets().iter().map(|packet| packet.data.to_vec()).collect();
         let kept = ogg_packets(&file);
         assert!(kept == sent, "{name}: {} packets of {}", kept.len(), sent.len());

@@ -88,7 +88,8 @@ async fn acknowledgements_say_what_is_here_and_what_is_on_disk() {
         ann.send_container(1, &message).await;
     }
     let (mut received, mut durable) = (0, 0);
-    while durable < count {
+    // What is received is told ten times a second, what is durable after each sync: either may come last.
+    while received < count || durable < count {
         let notice = ann.notice().await;
         let next = notice["next"].as_u64();
         match notice["type"].as_str().unwrap() {

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::files;
 use super::recipe::{self, RECIPES, Stopped, Work};
+use super::sound::Sums;
 use crate::archive::handle::Error;
 use crate::archive::index::{self, read};
 use crate::archive::lock::Lock;
@@ -23,6 +24,7 @@ use crate::archive::model::RecordingId;
 use crate::archive::names;
 use crate::archive::store::{Disk, Store};
 use crate::archive::writer::{Command, DerivedNews, Trouble};
+use crate::media::track::Format;
 
 /// How many recordings may wait to be asked for by name.
 const MOST_ASKED: usize = 64;
@@ -280,6 +282,14 @@ impl Maker {
         }
         let found = read::recording(&mut connection, id).await.map_err(Trouble::from)?;
         let Some((_, recording)) = found else { return Ok(()) };
+        let mut sums = Sums::new();
+        for (track, part) in recording.tracks.iter().flat_map(|track| track.parts.iter().map(move |part| (track, part)))
+        {
+            if matches!(part.format, Format::Pcm(_)) {
+                let of_part = read::extents(&mut connection, place.row, track.number, part.number, 0..u64::MAX).await;
+                sums.insert((track.number, part.number), of_part.map_err(Trouble::from)?);
+            }
+        }
         drop(connection);
         files::sweep(&mut *self.store, &folder)?;
         let there = |what| made.iter().any(|file| file.what == what && file.recipe == what.recipe());
@@ -288,7 +298,7 @@ impl Maker {
         let title = recording.summary.title.clone();
         let mut failed = None;
         for what in missing {
-            match recipe::make(&mut *self.store, &folder, &recording, what, &self.orders.work) {
+            match recipe::make(&mut *self.store, &folder, (&recording, &sums), what, &self.orders.work) {
                 Ok(file) => self.tell(id, DerivedNews::Made(file, title.clone())).await?,
                 Err(Stopped::Told) => return Err(Stopped::Told),
                 Err(stopped) => failed = failed.or(Some(stopped)),

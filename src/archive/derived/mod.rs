@@ -16,6 +16,7 @@ mod files;
 mod maker;
 mod peaks;
 mod recipe;
+mod samples;
 mod sound;
 mod webm;
 

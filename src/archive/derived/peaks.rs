@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::recipe::{Stopped, Work};
-use super::sound::Reader;
+use super::sound::{As, Reader, Sums};
 use crate::archive::model::Track;
 use crate::archive::store::Store;
 use crate::media::codec::{self, Decoder};
@@ -31,11 +31,12 @@ pub(super) fn waveform(
     store: &mut dyn Store,
     folder: &Path,
     track: &Track,
+    sums: &Sums,
     length: Ticks,
     work: &Work,
 ) -> Result<(Vec<u8>, bool), Stopped> {
     let mut peaks = Peaks::new(length);
-    let mut reader = Reader::new(folder, track);
+    let mut reader = Reader::new(folder, track, sums, As::Kept);
     let mut decoding: Option<Decoding> = None;
     let mut refused = false;
     while let Some(heard) = reader.next(store, work)? {

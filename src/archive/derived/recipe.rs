@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::files::NewFile;
 use super::peaks;
+use super::sound::Sums;
 use super::webm::{self, webm};
 use crate::archive::model::{Derived, DerivedFile, Recording, Track};
 use crate::archive::store::Store;
@@ -137,19 +138,19 @@ pub(super) fn cost(recording: &Recording, files: &[Derived]) -> u64 {
 pub(super) fn make(
     store: &mut dyn Store,
     folder: &Path,
-    recording: &Recording,
+    (recording, sums): (&Recording, &Sums),
     what: Derived,
     work: &Work,
 ) -> Result<DerivedFile, Stopped> {
     let of = |number| recording.tracks.iter().find(|track| track.number == number).ok_or(Stopped::Told);
     let (bytes, damaged) = match what {
         Derived::Waveform(number) => {
-            let (json, damaged) = peaks::waveform(store, folder, of(number)?, recording.summary.length, work)?;
+            let (json, damaged) = peaks::waveform(store, folder, of(number)?, sums, recording.summary.length, work)?;
             (NewFile::write(store, folder, what, json.len() as u64, |file| file.append(&json))?, damaged)
         }
         Derived::Session => {
             let tracks: Vec<_> = recording.tracks.iter().collect();
-            webm(store, folder, recording, &tracks, (what, Ticks::ZERO), work)?
+            webm(store, folder, recording, (&tracks, sums), (what, Ticks::ZERO), work)?
         }
         Derived::Track(number) => {
             let track = of(number)?;
@@ -157,7 +158,7 @@ pub(super) fn make(
             let Some(first) = track.parts.first() else { return Err(Stopped::Told) };
             let head = first.format.heard();
             let zero = first.start.session.saturating_add(Ticks::new(head.pre_skip.into()));
-            webm(store, folder, recording, &[track], (what, zero), work)?
+            webm(store, folder, recording, (&[track], sums), (what, zero), work)?
         }
     };
     Ok(DerivedFile { what, recipe: what.recipe(), bytes, damaged })

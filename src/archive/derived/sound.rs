@@ -1,22 +1,38 @@
-//! The packets of a recording's tracks on the session's clock, read out of the parts page by page.
+//! The packets of a recording's tracks on the session's clock, read out of the parts page by page, or extent by extent.
 //!
 //! What belongs here: reading past whatever is missing or damaged, and telling that it was. What does not: what becomes
 //! of the packets.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use super::recipe::{Stopped, Work};
+use super::samples::Samples;
+use crate::archive::extents::Extent;
 use crate::archive::model::{Part, Pins, Track};
 use crate::archive::store::Store;
 use crate::container::ogg::Salvager;
+use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
+use crate::media::track::{Format, TrackNumber};
 
 /// How much is read at a time.
 const READ: usize = 64 * 1024;
+
+/// The sums of a recording's WAV parts, by track and part.
+pub(super) type Sums = HashMap<(TrackNumber, u32), Vec<Extent>>;
+
+/// What is wanted of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum As {
+    /// The Opus that listeners hear, made of samples where those were kept.
+    Heard,
+    /// What was kept: Opus, or whole frames.
+    Kept,
+}
 
 /// A packet of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +47,17 @@ pub(super) struct Heard {
     pub data: Bytes,
 }
 
-/// Reads a track: its parts one after another, each opened when it is its turn. Holds what a [`Salvager`] holds, and
-/// twice [`READ`].
+/// Reads a track: its parts one after another, each opened when it is its turn. Holds what a [`Salvager`] holds and
+/// twice [`READ`], or what [`Samples`] holds.
 pub(super) struct Reader<'a> {
     folder: &'a Path,
     track: &'a Track,
+    sums: &'a Sums,
+    kind: As,
     timeline: Pins,
     /// The part that is read, or the one to be opened next.
     index: usize,
-    open: Option<Open>,
+    open: Option<Open<'a>>,
     waiting: VecDeque<Heard>,
     /// No packet begins before this.
     from: Ticks,
@@ -47,17 +65,16 @@ pub(super) struct Reader<'a> {
 }
 
 /// A part that is being read.
-struct Open {
-    file: Box<dyn Read>,
-    left: u64,
-    salvager: Salvager,
+enum Open<'a> {
+    Ogg { file: Box<dyn Read>, left: u64, salvager: Box<Salvager> },
+    Wav(Box<Samples<'a>>),
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(folder: &'a Path, track: &'a Track) -> Self {
+    pub fn new(folder: &'a Path, track: &'a Track, sums: &'a Sums, kind: As) -> Self {
         let waiting = VecDeque::new();
         let timeline = Pins::of(track);
-        Self { folder, track, timeline, index: 0, open: None, waiting, from: Ticks::ZERO, damaged: false }
+        Self { folder, track, sums, kind, timeline, index: 0, open: None, waiting, from: Ticks::ZERO, damaged: false }
     }
 
     /// When the next packet begins at the earliest; `None` at the end. Opens nothing.
@@ -88,7 +105,7 @@ impl<'a> Reader<'a> {
             let Some(part) = self.track.parts.get(self.index) else { break };
             let got = match &mut self.open {
                 Some(open) => open.read(work)?,
-                None => match Open::new(store, self.folder, part) {
+                None => match Open::new(store, self.folder, part, self.sums_of(part), self.kind) {
                     Some(open) => {
                         self.open = Some(open);
                         continue;
@@ -110,12 +127,20 @@ impl<'a> Reader<'a> {
 
     /// Puts what was read on the session's clock.
     fn place(&mut self, part: &Part) {
-        let Some(Open { salvager, .. }) = &mut self.open else { return };
-        while let Some(packet) = salvager.pull() {
+        let Some(open) = &mut self.open else { return };
+        while let Some(packet) = open.pull() {
             let time = self.timeline.session(part.start.track.saturating_add(packet.time)).max(self.from);
             self.from = time;
-            self.waiting.push_back(Heard { part: self.index, time, duration: packet.duration, data: packet.data });
+            let data = match self.kind {
+                As::Heard => packet.heard.unwrap_or(packet.data),
+                As::Kept => packet.data,
+            };
+            self.waiting.push_back(Heard { part: self.index, time, duration: packet.duration, data });
         }
+    }
+
+    fn sums_of(&self, part: &Part) -> &'a [Extent] {
+        self.sums.get(&(self.track.number, part.number)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether something of the track is missing, as far as it was read.
@@ -130,23 +155,50 @@ enum Got {
     End { damaged: bool },
 }
 
-impl Open {
+impl<'a> Open<'a> {
     /// A part that cannot be opened is missing: why does not matter to who listens, only to the log.
-    fn new(store: &mut dyn Store, folder: &Path, part: &Part) -> Option<Self> {
+    fn new(store: &mut dyn Store, folder: &Path, part: &Part, sums: &'a [Extent], kind: As) -> Option<Self> {
         let path = folder.join(&part.file);
-        match store.read(&path, 0) {
-            Ok((file, _)) => Some(Self { file, left: part.bytes, salvager: Salvager::new() }),
+        let missing = |error: &dyn std::fmt::Display| {
+            tracing::warn!("{}: {error}; what is derived goes without it", path.display());
+        };
+        let file = match store.read(&path, 0) {
+            Ok((file, _)) => file,
             Err(error) => {
-                tracing::warn!("{}: {error}; what is derived goes without it", path.display());
-                None
+                missing(&error);
+                return None;
             }
+        };
+        match part.format {
+            Format::Opus(_) => Some(Self::Ogg { file, left: part.bytes, salvager: Box::default() }),
+            Format::Pcm(head) => match Samples::new(file, head, part.bytes, sums, kind) {
+                Ok(samples) => Some(Self::Wav(Box::new(samples))),
+                Err(error) => {
+                    missing(&error);
+                    None
+                }
+            },
+        }
+    }
+
+    fn pull(&mut self) -> Option<SourcePacket> {
+        match self {
+            Self::Ogg { salvager, .. } => salvager.pull(),
+            Self::Wav(samples) => samples.pull(),
         }
     }
 
     fn read(&mut self, work: &Work) -> Result<Got, Stopped> {
-        let most = usize::try_from(self.left).unwrap_or(READ).min(READ);
+        let (file, left, salvager) = match self {
+            Self::Ogg { file, left, salvager } => (file, left, salvager),
+            Self::Wav(samples) => {
+                let more = samples.read(work)?;
+                return Ok(if more { Got::Some } else { Got::End { damaged: samples.damaged() } });
+            }
+        };
+        let most = usize::try_from(*left).unwrap_or(READ).min(READ);
         let mut buffer = vec![0; most];
-        let read = match self.file.read(&mut buffer) {
+        let read = match file.read(&mut buffer) {
             Ok(read) => read,
             Err(error) => {
                 tracing::warn!("a part cannot be read to its end: {error}; what is derived goes without the rest");
@@ -155,10 +207,10 @@ impl Open {
         };
         work.done(read as u64)?;
         if read == 0 {
-            return Ok(Got::End { damaged: self.left > 0 || self.salvager.damaged() });
+            return Ok(Got::End { damaged: *left > 0 || salvager.damaged() });
         }
-        self.left -= read as u64;
-        self.salvager.push(&buffer[..read]);
+        *left -= read as u64;
+        salvager.push(&buffer[..read]);
         Ok(Got::Some)
     }
 }

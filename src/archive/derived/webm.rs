@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::files::NewFile;
 use super::recipe::{Stopped, Work};
-use super::sound::{Heard, Reader};
+use super::sound::{As, Heard, Reader, Sums};
 use crate::archive::model::{Derived, Recording, Track};
 use crate::archive::names;
 use crate::archive::store::Store;
@@ -40,12 +40,12 @@ pub(super) fn webm(
     store: &mut dyn Store,
     folder: &Path,
     recording: &Recording,
-    tracks: &[&Track],
+    (tracks, sums): (&[&Track], &Sums),
     (what, zero): (Derived, Ticks),
     work: &Work,
 ) -> Result<(u64, bool), Stopped> {
     let mut plan = Plan::new();
-    let mut sound = Tracks::new(folder, tracks, zero);
+    let mut sound = Tracks::new(folder, tracks, sums, zero);
     while let Some((track, heard)) = sound.next(store, work)? {
         plan.add(&sound.block(track, &heard));
     }
@@ -63,7 +63,7 @@ pub(super) fn webm(
     let path = folder.join(names::DERIVED).join(names::derived(what));
     let unplanned = |unplanned: Unplanned| Stopped::file(&path, io::Error::other(unplanned));
     let written = NewFile::write(store, folder, what, most, |file| {
-        let mut sound = Tracks::new(folder, tracks, zero);
+        let mut sound = Tracks::new(folder, tracks, sums, zero);
         while let Some((track, heard)) = sound.next(file.store(), work)? {
             writer.put(&mut bytes, &sound.block(track, &heard)).map_err(unplanned)?;
             if bytes.len() >= WRITE {
@@ -103,11 +103,11 @@ struct One<'a> {
 }
 
 impl<'a> Tracks<'a> {
-    fn new(folder: &'a Path, tracks: &[&'a Track], zero: Ticks) -> Self {
+    fn new(folder: &'a Path, tracks: &[&'a Track], sums: &'a Sums, zero: Ticks) -> Self {
         let one = |track: &&'a Track| One {
             number: track.number,
             head: head(track),
-            reader: Reader::new(folder, track),
+            reader: Reader::new(folder, track, sums, As::Heard),
             end: None,
         };
         let mut all = Self { tracks: tracks.iter().map(one).collect(), next: BinaryHeap::new(), zero };

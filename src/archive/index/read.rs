@@ -1,19 +1,23 @@
 //! Reading the index.
 
+use std::ops::Range;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
+use crate::archive::extents::{Extent, LONGEST_EXTENT};
 use crate::archive::model::{
     Anchor, Attendance, Chat, Gap, Part, Recording, RecordingId, Restart, State, StateKind, Summary, Track,
 };
 use crate::media::opus;
+use crate::media::pcm;
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
 use crate::media::track::{Format, TrackNumber};
 
 use super::derived;
-use super::row::{RowExt as _, undecodable};
-use super::write::{SpoolRow, Stream};
+use super::row::{RowExt as _, int, undecodable};
+use super::write::{Pages, SpoolRow, Stream};
 
 /// The columns of [`summary_of`].
 macro_rules! summary_columns {
@@ -146,14 +150,8 @@ pub(in crate::archive) fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
     Ok(Part {
         number: row.int("part")?,
         file: row.try_get("file")?,
-        // Until the index says it.
-        source: Codec::Opus,
-        format: Format::Opus(opus::Head {
-            channels: row.int("channels")?,
-            pre_skip: row.int("pre_skip_ticks")?,
-            input_rate: row.int("input_rate_hz")?,
-            output_gain: row.int("output_gain_q8_db")?,
-        }),
+        format: format(row)?,
+        source: row.word("source")?,
         start: Anchor { track: row.ticks("start_track_ticks")?, session: row.ticks("start_session_ticks")? },
         length: row.ticks("length_ticks")?,
         bytes: row.int("bytes")?,
@@ -161,6 +159,21 @@ pub(in crate::archive) fn part(row: &SqliteRow) -> Result<Part, sqlx::Error> {
         next: row.sequence("next_sequence")?,
         open: row.flag("open")?,
     })
+}
+
+fn format(row: &SqliteRow) -> Result<Format, sqlx::Error> {
+    match row.word("codec")? {
+        Codec::Pcm => {
+            let head = pcm::Head::new(row.word("sample")?, row.int("rate_hz")?, row.int("channels")?);
+            head.map(Format::Pcm).map_err(|unfit| undecodable("rate_hz", unfit))
+        }
+        _ => Ok(Format::Opus(opus::Head {
+            channels: row.int("channels")?,
+            pre_skip: row.int("pre_skip_ticks")?,
+            input_rate: row.int("input_rate_hz")?,
+            output_gain: row.int("output_gain_q8_db")?,
+        })),
+    }
 }
 
 async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Chat>, sqlx::Error> {
@@ -243,9 +256,34 @@ pub(in crate::archive) async fn open_parts(
     let query = "SELECT * FROM parts WHERE recording = ? AND open = 1 ORDER BY track, part";
     let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
-        let stream = Stream { serial: row.int("serial")?, pages: row.int("pages")?, open: row.flag("open")? };
-        Ok(OpenPart { track: number(row)?, part: part(row)?, stream })
+        let part = part(row)?;
+        let pages = match part.format {
+            Format::Opus(_) => Some(Pages { serial: row.int("serial")?, count: row.int("pages")? }),
+            Format::Pcm(_) => None,
+        };
+        let stream = Stream { pages, open: row.flag("open")? };
+        Ok(OpenPart { track: number(row)?, part, stream })
     };
+    rows.iter().map(read).collect()
+}
+
+/// The extents of a part that hold any of these bytes, in order.
+pub(in crate::archive) async fn extents(
+    connection: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    part: u32,
+    bytes: Range<u64>,
+) -> Result<Vec<Extent>, sqlx::Error> {
+    let query = "SELECT begin_byte, bytes, crc FROM extents WHERE recording = ? AND track = ? AND part = ? \
+                 AND begin_byte > ? AND begin_byte < ? AND begin_byte + bytes > ? ORDER BY begin_byte";
+    let query = sqlx::query(query).bind(recording).bind(track.get()).bind(part);
+    // None that begins earlier is long enough.
+    let earliest = bytes.start.saturating_sub(LONGEST_EXTENT);
+    let query = query.bind(int(earliest)).bind(int(bytes.end)).bind(int(bytes.start));
+    let rows = query.fetch_all(connection).await?;
+    let read =
+        |row: &SqliteRow| Ok(Extent { begin: row.int("begin_byte")?, bytes: row.int("bytes")?, crc: row.int("crc")? });
     rows.iter().map(read).collect()
 }
 

@@ -3,11 +3,12 @@
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
+use crate::archive::extents::Extent;
 use crate::archive::model::{Anchor, Attendance, Chat, EndReason, Gap, Part, RecordingId, Restart, State};
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
-use crate::media::track::TrackNumber;
+use crate::media::track::{Format, TrackNumber};
 
 use super::row::int;
 
@@ -16,12 +17,19 @@ type Done = Result<(), sqlx::Error>;
 /// What only the writer and start-up know of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct Stream {
-    /// The serial number of its Ogg stream.
-    pub serial: u32,
-    /// Durable pages.
-    pub pages: u32,
-    /// Whether its last page is still to come.
+    /// Its pages, where it is Ogg.
+    pub pages: Option<Pages>,
+    /// Whether more may come.
     pub open: bool,
+}
+
+/// What only the writer and start-up know of an Ogg part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Pages {
+    /// The serial number of its stream.
+    pub serial: u32,
+    /// How many are durable.
+    pub count: u32,
 }
 
 /// A spool beside a part.
@@ -118,10 +126,14 @@ pub(in crate::archive) async fn part(
     part: &Part,
     stream: Stream,
 ) -> Done {
-    let head = part.format.heard();
-    let query = "INSERT INTO parts (recording, track, part, file, codec, channels, pre_skip_ticks, input_rate_hz, \
-                 output_gain_q8_db, start_track_ticks, start_session_ticks, length_ticks, bytes, pages, serial, \
-                 first_sequence, next_sequence, open) VALUES (?, ?, ?, ?, 'opus', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    let (opus, pcm, channels) = match &part.format {
+        Format::Opus(head) => (Some(head), None, head.channels),
+        Format::Pcm(head) => (None, Some(head), head.channels()),
+    };
+    let query = "INSERT INTO parts (recording, track, part, file, codec, source, channels, pre_skip_ticks, input_rate_hz, \
+                 output_gain_q8_db, sample, rate_hz, start_track_ticks, start_session_ticks, length_ticks, bytes, pages, \
+                 serial, first_sequence, next_sequence, open) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT (recording, track, part) DO UPDATE SET length_ticks = excluded.length_ticks, \
                  bytes = excluded.bytes, pages = excluded.pages, next_sequence = excluded.next_sequence, \
                  open = excluded.open";
@@ -130,22 +142,53 @@ pub(in crate::archive) async fn part(
         .bind(track.get())
         .bind(part.number)
         .bind(&part.file)
-        .bind(head.channels)
-        .bind(head.pre_skip)
-        .bind(head.input_rate)
-        .bind(head.output_gain)
+        .bind(part.format.codec().word())
+        .bind(part.source.word())
+        .bind(channels)
+        .bind(opus.map(|head| head.pre_skip))
+        .bind(opus.map(|head| head.input_rate))
+        .bind(opus.map(|head| head.output_gain))
+        .bind(pcm.map(|head| head.sample().word()))
+        .bind(pcm.map(|head| head.rate()))
         .bind(int(part.start.track.get()))
         .bind(int(part.start.session.get()))
         .bind(int(part.length.get()))
         .bind(int(part.bytes))
-        .bind(stream.pages)
-        .bind(stream.serial)
+        .bind(stream.pages.map(|pages| pages.count))
+        .bind(stream.pages.map(|pages| pages.serial))
         .bind(int(part.first.get()))
         .bind(int(part.next.get()))
         .bind(stream.open)
         .execute(c)
         .await
         .map(drop)
+}
+
+/// An extent of a part, new or grown.
+pub(in crate::archive) async fn extent(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    part: u32,
+    extent: Extent,
+) -> Done {
+    let query = "INSERT INTO extents (recording, track, part, begin_byte, bytes, crc) VALUES (?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT DO UPDATE SET bytes = excluded.bytes, crc = excluded.crc";
+    let query = sqlx::query(query).bind(recording).bind(track.get()).bind(part);
+    query.bind(int(extent.begin)).bind(int(extent.bytes)).bind(extent.crc).execute(c).await.map(drop)
+}
+
+/// Forgets the extents of a part that end behind this byte.
+pub(in crate::archive) async fn forget_extents(
+    c: &mut SqliteConnection,
+    recording: i64,
+    track: TrackNumber,
+    part: u32,
+    behind: u64,
+) -> Done {
+    let query = "DELETE FROM extents WHERE recording = ? AND track = ? AND part = ? AND begin_byte + bytes > ?";
+    let query = sqlx::query(query).bind(recording).bind(track.get()).bind(part).bind(int(behind));
+    query.execute(c).await.map(drop)
 }
 
 /// A spool, new, grown or settled.

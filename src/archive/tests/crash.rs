@@ -9,6 +9,7 @@ use crate::archive::ListQuery;
 use crate::archive::model::{Chat, EndReason, State};
 use crate::archive::session_file::SessionFile;
 
+use super::pcm::{assert_extents, blocks, hear_wav, pcm_part};
 use super::stand_in::{Known, StandIn};
 use super::*;
 
@@ -42,15 +43,27 @@ pub(super) fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf
         }
         let length = entry.metadata().unwrap().len();
         // SQLite's own files are SQLite's to keep.
-        let Known { synced, named } = known.get(&path).copied().unwrap_or(Known { synced: length, named: true });
+        let all = || Known { synced: length, named: true, over: Vec::new() };
+        let Known { synced, named, over } = known.get(&path).cloned().unwrap_or_else(all);
         let keep = match crash {
             Crash::Killed => Some(length),
             Crash::PowerLost => named.then_some(synced),
             Crash::Torn => Some(synced + (length - synced) / 2),
         };
         if let Some(keep) = keep {
-            fs::copy(&path, &target).unwrap();
-            fs::File::options().write(true).open(&target).unwrap().set_len(keep).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            for (at, before) in over.iter().rev() {
+                // Of what was written over something else, one half is as it was.
+                let stays = match crash {
+                    Crash::Killed => before.len(),
+                    Crash::PowerLost => 0,
+                    Crash::Torn => before.len() / 2,
+                };
+                let begin = usize::try_from(*at).unwrap();
+                bytes[begin + stays..begin + before.len()].copy_from_slice(&before[stays..]);
+            }
+            bytes.truncate(usize::try_from(keep).unwrap());
+            fs::write(&target, bytes).unwrap();
         }
     }
 }
@@ -90,7 +103,7 @@ pub(super) fn copying(
     })
 }
 
-/// Goes through a session with two tracks, gaps, stalls, pauses and a second part; gives what a crash leaves before each
+/// Goes through a session with two tracks of Opus and one of PCM, gaps, stalls, pauses and a second part; gives what a crash leaves before each
 /// thing that the disk is asked in this turn.
 async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     let (copies, told) = (Arc::default(), Told::default());
@@ -101,29 +114,39 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
 
     writer.begin_part(part(ONE, 1));
     writer.append(ONE, packets(0..10));
+    writer.begin_part(pcm_part(THREE, 1));
+    writer.append(THREE, blocks(0..5));
     rig.round().await;
     // A jump, the second track, chat.
     writer.gap(ONE, gap(millis(200), Ticks::new(4807), GapCause::Jump));
     writer.append(ONE, packets(10..15));
     writer.begin_part(part(TWO, 1));
     writer.append(TWO, packets(0..5));
+    writer.gap(THREE, gap(millis(100), Ticks::new(4807), GapCause::Jump));
+    writer.append(THREE, blocks(5..8));
     let name = "Ann".parse().unwrap();
     writer.chat(Chat { at: millis(300), participant: Uuid::from_u128(1), name, text: "hello".to_owned() });
     rig.round().await;
     // A silence that turns out a stall, over three rounds.
     writer.spool(ONE, millis(1500), packets(15..20));
     writer.append(TWO, packets(5..10));
+    writer.spool(THREE, millis(1500), blocks(8..10));
     rig.round().await;
     writer.spool(ONE, millis(1500), packets(20..25));
+    writer.spool(THREE, millis(1500), blocks(10..12));
     rig.round().await;
     writer.settle(ONE, None);
+    writer.settle(THREE, None);
+    writer.append(THREE, blocks(12..14));
     writer.append(ONE, packets(25..30));
     rig.round().await;
     // One that turns out a pause, beside sound that no round has seen yet.
     writer.append(ONE, packets(30..32));
     writer.spool(ONE, millis(1300), packets(32..35));
+    writer.spool(THREE, millis(1300), blocks(14..16));
     rig.round().await;
     writer.settle(ONE, Some(gap(millis(740), millis(1300), GapCause::Pause)));
+    writer.settle(THREE, Some(gap(millis(380), millis(1300), GapCause::Pause)));
     rig.round().await;
     // One that is settled before any round.
     writer.spool(ONE, millis(1200), packets(35..40));
@@ -137,6 +160,10 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     writer.begin_part(NewPart { start, first: Sequence::new(42), ..part(ONE, 2) });
     writer.append(ONE, packets(42..45));
     writer.spool(TWO, millis(80_000), packets(10..12));
+    writer.end_part(THREE);
+    writer.begin_part(NewPart { start, first: Sequence::new(16), ..pcm_part(THREE, 2) });
+    writer.append(THREE, blocks(16..17));
+    writer.spool(THREE, millis(1100), blocks(17..19));
     rig.round().await;
     writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 91_000));
     rig.round().await;
@@ -178,7 +205,7 @@ async fn recovers(left: &Left) {
         for part in &track.parts {
             let bytes = fs::read(folder.join(&part.file)).unwrap();
             assert_eq!(bytes.len() as u64, part.bytes, "{at}: {}", part.file);
-            let heard = hear(&bytes);
+            let heard = if part.file.ends_with(".wav") { hear_wav(&bytes) } else { hear(&bytes) };
             assert_eq!(heard.length, part.length, "{at}: {}", part.file);
             numbers.extend(heard.numbers);
             silence += heard.silence.get();
@@ -199,6 +226,7 @@ async fn recovers(left: &Left) {
     // Start-up has nothing left to do, and has left the index as it should be.
     drop(rig);
     let mut connection = open::connect(&left.folder.join(names::INDEX)).await.unwrap();
+    assert_extents(&mut connection, &recording, &folder, &at).await;
     let spools: i64 = sqlx::query_scalar("SELECT count(*) FROM spools").fetch_one(&mut connection).await.unwrap();
     assert_eq!(spools, 0, "{at}");
     drop(connection);
@@ -225,8 +253,11 @@ async fn a_crash_at_any_step_loses_nothing_that_was_told_durable_and_repeats_not
         let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
         assert_eq!(recording.summary.state, State::Ended(EndReason::Finished));
         let next: Vec<_> = recording.tracks.iter().map(|track| track.parts.last().unwrap().next.get()).collect();
-        assert_eq!(next, [45, 12]);
-        assert_eq!(listing(&only_folder(root.path())), ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "session.json"]);
+        assert_eq!(next, [45, 12, 19]);
+        assert_eq!(
+            listing(&only_folder(root.path())),
+            ["01-ann.2.ogg", "01-ann.ogg", "02-ben.ogg", "03-ben.2.wav", "03-ben.wav", "session.json"]
+        );
     }
 }
 

@@ -28,13 +28,13 @@ impl Rig {
     }
 
     /// Makes what a recording lacks.
-    async fn derive(&mut self, root: &Path, id: RecordingId) -> Result<(), Stopped> {
+    pub(super) async fn derive(&mut self, root: &Path, id: RecordingId) -> Result<(), Stopped> {
         let mut maker = self.maker(root, Box::new(Disk));
         self.ask(maker.visit(id)).await
     }
 
     /// What the index says is derived, in its order.
-    async fn derived(&self, id: RecordingId) -> Vec<DerivedFile> {
+    pub(super) async fn derived(&self, id: RecordingId) -> Vec<DerivedFile> {
         self.archive.recording(id).await.unwrap().unwrap().derived
     }
 
@@ -65,7 +65,7 @@ async fn record(folder: &Path) -> Rig {
 }
 
 /// The files in a recording's folder of derived ones.
-fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = only_folder(root).join("derived");
     listing(&folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
 }

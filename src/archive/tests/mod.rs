@@ -2,9 +2,12 @@
 
 mod crash;
 mod derived;
+mod derived_pcm;
 mod handle;
 mod list;
+mod migration;
 mod order;
+mod pcm;
 mod recovery;
 mod search;
 mod stand_in;
@@ -38,6 +41,7 @@ use crate::media::track::{Format, TrackNumber};
 const NOW: UnixMillis = UnixMillis::new(1_795_339_680_000);
 const ONE: TrackNumber = TrackNumber::new(1);
 const TWO: TrackNumber = TrackNumber::new(2);
+const THREE: TrackNumber = TrackNumber::new(3);
 const HEAD: opus::Head = opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 };
 /// What a packet of [`packets`] sounds for: 20 ms.
 const PACKET: Ticks = Ticks::from_millis(20);

@@ -15,6 +15,7 @@ pub enum Asked {
     CreateFolder(String),
     Create(String),
     Append(String),
+    Overwrite(String),
     Sync(String),
     SyncFolder(String),
     Truncate(String),
@@ -25,12 +26,14 @@ pub enum Asked {
 }
 
 /// What is known of a file that was created: how much of it a crash cannot take.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Bytes that were there at the last sync.
     pub synced: u64,
     /// Whether its folder was synced since it got its name.
     pub named: bool,
+    /// What stood where something was written over it since the last sync, with where that was; the oldest first.
+    pub over: Vec<(u64, Vec<u8>)>,
 }
 
 /// Called before each thing that the disk is asked; an error is what the disk says instead of doing it.
@@ -89,7 +92,7 @@ impl Store for StandIn {
     fn open(&mut self, path: &Path) -> io::Result<Handle> {
         let handle = self.disk.open(path)?;
         let synced = std::fs::metadata(path)?.len();
-        self.known.entry(path.to_owned()).or_insert(Known { synced, named: true });
+        self.known.entry(path.to_owned()).or_insert(Known { synced, named: true, over: Vec::new() });
         Ok(handle)
     }
 
@@ -98,10 +101,21 @@ impl Store for StandIn {
         self.disk.append(handle, bytes)
     }
 
+    fn overwrite(&mut self, handle: &mut Handle, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.ask(Asked::Overwrite, &handle.path)?;
+        let there = std::fs::read(&handle.path)?;
+        let begin = usize::try_from(at).unwrap().min(there.len());
+        let before = there[begin..(begin + bytes.len()).min(there.len())].to_vec();
+        self.known.entry(handle.path.clone()).or_default().over.push((at, before));
+        self.disk.overwrite(handle, at, bytes)
+    }
+
     fn sync(&mut self, handle: &Handle) -> io::Result<()> {
         self.ask(Asked::Sync, &handle.path)?;
         self.disk.sync(handle)?;
-        self.known.entry(handle.path.clone()).or_default().synced = std::fs::metadata(&handle.path)?.len();
+        let known = self.known.entry(handle.path.clone()).or_default();
+        known.synced = std::fs::metadata(&handle.path)?.len();
+        known.over.clear();
         Ok(())
     }
 

@@ -33,7 +33,7 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub(super) use log::pause_gap;
+pub(super) use log::{Unfit, Wav, pause_gap};
 pub(super) use manage::{remove_if_there, replace_session_file, unlink};
 pub(super) use recording::{Trouble, ended};
 pub(super) use round::Writer;
@@ -131,8 +131,8 @@ impl RecordingWriter {
         self.step(Step::Append(track, packets));
     }
 
-    /// Time without packets at the end of the track. Where it is `filled`, the part gets coded silence (RFC 7845 §4.1);
-    /// what is left of it, less than 2.5 ms, comes with the part's next gap.
+    /// Time without packets at the end of the track. Where it is `filled`, the part gets silence: coded
+    /// (RFC 7845 §4.1), what is left of it, less than 2.5 ms, coming with the part's next gap; or plain, to the nearest frame.
     pub fn gap(&self, track: TrackNumber, gap: Gap) {
         self.step(Step::Gap(track, gap));
     }
@@ -158,7 +158,7 @@ impl RecordingWriter {
         self.step(Step::Settle(track, gap));
     }
 
-    /// Ends the track's part with its last page. A spool that is still open is settled as a pause.
+    /// Ends the track's part, Ogg with its last page. A spool that is still open is settled as a pause.
     pub fn end_part(&self, track: TrackNumber) {
         self.step(Step::EndPart(track));
     }

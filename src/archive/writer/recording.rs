@@ -44,6 +44,9 @@ pub(super) enum Misuse {
     /// A second part before the first has ended.
     #[error("track {0} has an open part already")]
     PartOpen(TrackNumber),
+    /// A packet or a gap that its file cannot hold.
+    #[error("{0} cannot hold what it was told to: it is not whole frames, or the file is full")]
+    Unfit(String),
     /// A spool that reads back as something else than what was written.
     #[error("{0} does not hold what was written to it")]
     Spool(String),

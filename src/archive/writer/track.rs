@@ -9,14 +9,13 @@ use crate::archive::index::write::{self, SpoolRow, Stream};
 use crate::archive::model::{self, Anchor, Gap, Restart};
 use crate::archive::names;
 use crate::archive::store::Store;
-use crate::container::ogg::{Demuxer, Event as OggEvent};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
-use super::log::{Log, pause_gap};
+use super::log::{Log, Unfit, pause_gap};
 use super::recording::{Fault, Misuse, Trouble};
 use super::{Event, NewPart};
 
@@ -55,10 +54,12 @@ struct Part {
     format: Format,
     source: Codec,
     start: Anchor,
+    /// Of its stream, where it is Ogg.
+    serial: u32,
     first: Sequence,
     next: Sequence,
     log: Log,
-    /// What is left of gaps after coded silence, less than 2.5 ms.
+    /// What is left of gaps after silence, less than 2.5 ms.
     carry: Ticks,
 }
 
@@ -97,10 +98,10 @@ impl Track {
         if self.parts.last().is_some_and(|last| last.log.open()) {
             return Err(Misuse::PartOpen(self.number));
         }
-        let head = part.format.heard();
-        let log = Log::begin(names::part(self.number, &self.name, part.number), serial, head, tags);
         let NewPart { number, format, source, start, first, .. } = part;
-        self.parts.push(Part { number, format, source, start, first, next: first, log, carry: Ticks::ZERO });
+        let file = names::part(self.number, &self.name, number, format.codec());
+        let log = Log::begin(file, &format, serial, tags);
+        self.parts.push(Part { number, format, source, start, serial, first, next: first, log, carry: Ticks::ZERO });
         self.pinned = start;
         self.next = first;
         Ok(())
@@ -113,7 +114,7 @@ impl Track {
             None => (&mut part.log, &mut part.next),
         };
         for packet in packets {
-            log.push(&packet.data, packet.duration);
+            log.push(&packet.data, packet.duration).map_err(|Unfit| Misuse::Unfit(log.file.clone()))?;
             self.waiting += packet.data.len();
             self.next = packet.sequence.next();
         }
@@ -125,7 +126,8 @@ impl Track {
         if gap.filled {
             let part = open_part(&mut self.parts, self.number)?;
             let log = self.spool.as_mut().map_or(&mut part.log, |spool| &mut spool.log);
-            part.carry = log.push_silence(gap.length.saturating_add(part.carry));
+            let length = gap.length.saturating_add(part.carry);
+            part.carry = log.push_silence(length).map_err(|Unfit| Misuse::Unfit(log.file.clone()))?;
         }
         self.gaps.push(gap);
         Ok(())
@@ -145,8 +147,7 @@ impl Track {
         if self.spool.is_none() {
             self.spools += 1;
             let file = names::spool(self.number, &self.name, self.spools);
-            let head = part.format.heard();
-            let log = Log::begin(file, part.log.serial, head, &[]);
+            let log = Log::begin(file, &part.format, part.serial, &[]);
             self.spool = Some(Spool { part: part.number, pause, next: self.next, log });
         }
         self.append(packets)
@@ -164,7 +165,7 @@ impl Track {
             self.settled.push(spool.row(true));
         }
         let file = spool.log.file.clone();
-        unspool(&spool.log.read(store)?, &mut part.log).ok_or(Misuse::Spool(file))?;
+        part.log.unspool(spool.log, store)?.ok_or(Misuse::Spool(file))?;
         part.next = spool.next;
         Ok(())
     }
@@ -236,6 +237,9 @@ impl Track {
         }
         for part in self.parts.iter().filter(|part| part.log.dirty) {
             write::part(c, recording, number, &part.row(), part.stream()).await?;
+            for extent in part.log.extents() {
+                write::extent(c, recording, number, part.number, extent).await?;
+            }
         }
         let spool = self.spool.as_ref().filter(|spool| spool.log.dirty).map(|spool| spool.row(false));
         for spool in self.settled.iter().chain(&spool) {
@@ -256,7 +260,7 @@ impl Track {
     /// The index says it all now: gives the files of spools to unlink, and what to tell.
     pub fn indexed(&mut self) -> (Vec<String>, Option<Event>) {
         self.indexed = true;
-        self.logs_mut().for_each(|log| log.dirty = false);
+        self.logs_mut().for_each(Log::indexed);
         self.parts.retain(|part| part.log.open());
         self.gaps.clear();
         self.anchors.clear();
@@ -286,7 +290,7 @@ impl Part {
     }
 
     const fn stream(&self) -> Stream {
-        Stream { serial: self.log.serial, pages: self.log.pages(), open: self.log.open() }
+        Stream { pages: self.log.pages(), open: self.log.open() }
     }
 }
 
@@ -300,16 +304,4 @@ impl Spool {
 /// The part that takes packets.
 fn open_part(parts: &mut [Part], track: TrackNumber) -> Result<&mut Part, Misuse> {
     parts.last_mut().filter(|part| part.log.open()).ok_or(Misuse::NoPart(track))
-}
-
-/// Appends a spool's packets to a part. `None` where the bytes are no spool, which only a disk that forgets can do.
-fn unspool(bytes: &[u8], part: &mut Log) -> Option<()> {
-    let mut demuxer = Demuxer::new();
-    demuxer.push(bytes);
-    while let Some(event) = demuxer.pull().ok()? {
-        if let OggEvent::Packet(packet) = event {
-            part.push(&packet.data, packet.duration);
-        }
-    }
-    demuxer.end().ok().map(drop)
 }

@@ -187,3 +187,70 @@ impl Reader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header of these codes, and what stands behind its number.
+    fn header(sizes: u8, kinds: u8, number: &[u8], more: &[u8]) -> Vec<u8> {
+        let mut bytes = [&[0xFF, 0xF9, sizes, kinds], number, more].concat();
+        bytes.push(CRC_8.checksum(&bytes));
+        bytes
+    }
+
+    #[test]
+    fn only_a_frame_of_the_same_sound_fits() {
+        let info = StreamInfo { most_frames: 4096, rate: 44_100, channels: 2, bits: 16 };
+        let fits = |sizes, kinds, more: &[u8]| {
+            FrameHeader::read(&header(sizes, kinds, &[5], more)).unwrap().unwrap().fits(&info)
+        };
+        // 4096 frames, 44.1 kHz, two channels in three ways, 16 bits; and what STREAMINFO has.
+        for (sizes, kinds) in [(0xC9, 0x18), (0xC0, 0x10), (0xC9, 0x88), (0xC9, 0xA0), (0x19, 0x18)] {
+            assert!(fits(sizes, kinds, &[]), "{sizes:#X} {kinds:#X}");
+        }
+        assert!(fits(0xCD, 0x18, &44_100_u16.to_be_bytes()) && fits(0x79, 0x18, &[0x0F, 0xFF]));
+        // Another rate, one channel, three, 24 bits, more frames.
+        for (sizes, kinds, more) in
+            [(0xCA, 0x18, &[][..]), (0xC9, 0x08, &[]), (0xC9, 0x28, &[]), (0xC9, 0x1C, &[]), (0x79, 0x18, &[0x10, 0])]
+        {
+            assert!(!fits(sizes, kinds, more), "{sizes:#X} {kinds:#X}");
+        }
+    }
+
+    #[test]
+    fn block_sizes_are_read_in_every_form() {
+        let number = [0xF8, 0x80, 0x80, 0x80, 0xBF];
+        for (code, more, frames) in [
+            (1_u8, &[][..], 192),
+            (2, &[], 576),
+            (5, &[], 4608),
+            (6, &[0], 1),
+            (6, &[255], 256),
+            (7, &[0xFF, 0xFE], 65_535),
+            (8, &[], 256),
+            (15, &[], 32_768),
+        ] {
+            assert_eq!(frame_frames(&header(code << 4 | 9, 0x18, &number, more)), Some(frames), "{code}");
+        }
+        // 65,536 is too many, and 0 is reserved.
+        assert_eq!(frame_frames(&header(0x79, 0x18, &number, &[0xFF, 0xFF])), None);
+        assert_eq!(frame_frames(&header(0x09, 0x18, &number, &[])), None);
+    }
+
+    #[test]
+    fn a_header_is_known_by_its_last_byte_and_not_before() {
+        let whole = header(0x7E, 0x18, &[0xFE, 0xBF, 0x80, 0x80, 0x80, 0x80, 0x80], &[1, 0, 0x11, 0x3A]);
+        assert_eq!(whole.len(), LONGEST_HEADER);
+        for length in 0..whole.len() {
+            assert_eq!(FrameHeader::read(&whole[..length]), Ok(None), "{length}");
+        }
+        let read = FrameHeader::read(&whole).unwrap().unwrap();
+        assert_eq!((read.frames, read.rate, read.bytes), (257, Some(44_100), LONGEST_HEADER));
+        for bit in 0..128_usize {
+            let mut wrong = whole.clone();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert!(!matches!(FrameHeader::read(&wrong), Ok(Some(_))), "bit {bit}");
+        }
+    }
+}

@@ -25,7 +25,7 @@ use crate::media::opus;
 use crate::media::packet::Packet;
 
 /// The messages of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Messages {
     head: opus::Head,
     pages: PartMuxer,

@@ -16,7 +16,7 @@ const VENDOR: &str = concat!("roomtone ", env!("CARGO_PKG_VERSION"));
 ///
 /// A page ends when it is taken, at 1 s of sound, or at 255 lacing values (65,025 bytes). So at most one page is held
 /// besides the pages that wait to be taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PartMuxer {
     /// The page in progress; its granule is that of the last packet that ends on it.
     page: Page,

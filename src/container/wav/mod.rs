@@ -5,7 +5,8 @@
 //! listeners. What does not: files, syncs, gaps, and what samples sound like.
 //!
 //! The reader is our own: `hound` reads whole files, by sizes that a stream does not know. Headers are written by `hound`,
-//! which is not given the samples: it takes them one at a time, and they are in a file what they are in a packet. So the bytes go in untouched, and the two sizes of the header are ours.
+//! which is not given the samples: it takes them one at a time, and they are in a file what they are in a packet. So the
+//! bytes go in untouched, and the two sizes of the header are ours.
 
 mod demux;
 mod error;

@@ -274,7 +274,7 @@ fn endless_elements_end_within_the_limit_and_are_not_held() {
         let again =
             [element(b"LIST", &[0; 50_001]), element(b"junk", &[]), riff(&[mono16(), open(b"data", 1), vec![0]])];
         for again in again {
-            let count = usize::try_from(PASSED_LIMIT).unwrap() / again.len() + 2;
+            let count = 2 * usize::try_from(PASSED_LIMIT).unwrap() / again.len();
             let mut demuxer = Demuxer::new();
             let pieces = std::iter::once(start.as_slice()).chain(std::iter::repeat_n(again.as_slice(), count));
             let (_, end, most) = testing::demux(&mut demuxer, pieces);

@@ -128,12 +128,12 @@ fn put_clusters<'a>(file: &mut Vec<u8>, blocks: impl Iterator<Item = (u64, &'a P
         });
         let relative = i16::try_from(time - *start).expect("at most LATEST, which is the greatest i16");
         ebml::put_id(data, Id::SIMPLE_BLOCK);
-        ebml::put_size(data, 4 + packet.data.len());
+        ebml::put_size(data, 4 + packet.opus().len());
         data.push(0x80 | TRACK);
         data.extend_from_slice(&relative.to_be_bytes());
         // Every Opus packet is a keyframe (RFC 9559 §10.2).
         data.push(0x80);
-        data.extend_from_slice(&packet.data);
+        data.extend_from_slice(packet.opus());
     }
     finish_cluster(file, cluster);
 }

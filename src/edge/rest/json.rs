@@ -3,8 +3,12 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::tracks::{self, Kept};
 use crate::archive::model::{self, Derived, DerivedFile, EndReason, GapCause, RecordingId};
+use crate::container::wav;
+use crate::media::pcm;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -65,8 +69,11 @@ struct Track {
     start: f64,
     duration: f64,
     bytes: u64,
+    /// How its first part is kept.
     #[serde(flatten)]
     format: Option<Format>,
+    /// What its publisher used at first.
+    source: Option<Codec>,
     parts: Vec<Part>,
     gaps: Vec<Gap>,
     files: Files,
@@ -80,6 +87,10 @@ struct Part {
     number: u32,
     #[serde(flatten)]
     format: Format,
+    /// What its publisher used.
+    source: Codec,
+    /// The part alone, as it is kept.
+    href: String,
     start: f64,
     duration: f64,
     bytes: u64,
@@ -95,7 +106,12 @@ struct Gap {
 
 #[derive(Debug, Serialize)]
 struct Files {
-    ogg: String,
+    /// All parts, where they are Opus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ogg: Option<String>,
+    /// All parts, where they are plain samples of one head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wav: Option<String>,
     webm: String,
     waveform: String,
 }
@@ -103,7 +119,10 @@ struct Files {
 /// In bytes; null until it is made.
 #[derive(Debug, Serialize)]
 struct Sizes {
-    ogg: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ogg: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wav: Option<u64>,
     webm: Option<u64>,
 }
 
@@ -180,8 +199,15 @@ impl Track {
             duration: gap.length.as_secs_f64(),
             cause: gap.cause,
         });
-        let address = format!("/api/v1/recordings/{id}/tracks/{}", track.number);
+        let address = tracks::address(id, track.number);
         let bytes = track.parts.iter().map(|part| part.bytes).sum();
+        let kept = Kept::of(track.parts.iter().map(|part| &part.format));
+        let of_kind = |kind| kept.extension() == Some(kind);
+        let file = |kind| of_kind(kind).then(|| format!("{address}.{kind}"));
+        let wav_bytes = || match kept {
+            Kept::Wav(head) => Some(wav_bytes(head, &track.parts)),
+            Kept::Ogg | Kept::Apart => None,
+        };
         let of_track = [Derived::Track(track.number), Derived::Waveform(track.number)];
         Self {
             number: track.number,
@@ -190,24 +216,40 @@ impl Track {
             duration: end.saturating_sub(start).as_secs_f64(),
             bytes,
             format: track.parts.first().map(|part| part.format.clone()),
+            source: track.parts.first().map(|part| part.source),
             gaps: gaps.collect(),
             files: Files {
-                ogg: format!("{address}.ogg"),
+                ogg: file("ogg"),
+                wav: file("wav"),
                 webm: format!("{address}.webm"),
                 waveform: format!("{address}/waveform.json"),
             },
-            sizes: Sizes { ogg: bytes, webm: size(made, Derived::Track(track.number)) },
+            sizes: Sizes {
+                ogg: of_kind("ogg").then_some(bytes),
+                wav: wav_bytes(),
+                webm: size(made, Derived::Track(track.number)),
+            },
             damaged: made.iter().any(|file| file.damaged && of_track.contains(&file.what)),
-            parts: track.parts.into_iter().map(Part::from).collect(),
+            parts: track.parts.into_iter().map(|part| Part::new(&address, part)).collect(),
             name: track.name,
         }
     }
 }
 
-impl From<model::Part> for Part {
-    fn from(part: model::Part) -> Self {
+/// How long the file of all these parts is: one header and all samples.
+fn wav_bytes(head: pcm::Head, parts: &[model::Part]) -> u64 {
+    let begin = wav::data_offset(head);
+    let samples = parts.iter().map(|part| part.bytes.saturating_sub(begin)).sum();
+    wav::header_for(head, samples).len() as u64 + samples
+}
+
+impl Part {
+    fn new(address: &str, part: model::Part) -> Self {
+        let extension = Kept::of([&part.format]).extension().unwrap_or_default();
         Self {
             number: part.number,
+            href: format!("{address}.{extension}?part={}", part.number),
+            source: part.source,
             format: part.format,
             start: part.start.session.as_secs_f64(),
             duration: part.length.as_secs_f64(),

@@ -7,6 +7,7 @@ mod download;
 pub mod json;
 mod recordings;
 mod rooms;
+mod tracks;
 
 use std::time::Duration;
 

@@ -10,11 +10,10 @@ use super::super::query::Query;
 use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
-use super::{only, read_only, readable};
+use super::{only, read_only, readable, tracks};
 use crate::archive::model::{Derived, RecordingId, StateKind};
 use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
-use crate::media::track::TrackNumber;
 
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 200;
@@ -26,7 +25,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/recordings", list))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
-        .service(read_only("/recordings/{id}/tracks/{number}.ogg", track))
+        .service(read_only("/recordings/{id}/tracks/{number}.ogg", tracks::ogg))
+        .service(read_only("/recordings/{id}/tracks/{number}.wav", tracks::wav))
         .service(read_only("/recordings/{id}/session.webm", session))
         .service(read_only("/recordings/{id}/tracks/{number}.webm", track_webm))
         .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", waveform))
@@ -111,20 +111,6 @@ async fn delete(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The number of a track, as it stands in an address: what is no number is no track.
-fn track_number(number: &str) -> Result<TrackNumber, Problem> {
-    let number = number.parse().map_err(|_| archive::Error::NotFound)?;
-    Ok(TrackNumber::new(number))
-}
-
-async fn track(request: HttpRequest, edge: Here, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
-    let (id, number) = path.into_inner();
-    let id: RecordingId = id.parse()?;
-    let number = track_number(&number)?;
-    let sound = edge.archive.track_sound(id, number).await?;
-    download::answer(&request, Served::track(id, number.get(), sound))
-}
-
 async fn session(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     derived(&request, &edge, id.parse()?, Derived::Session).await
 }
@@ -134,7 +120,7 @@ async fn track_webm(
     edge: Here,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, path.0.parse()?, Derived::Track(track_number(&path.1)?)).await
+    derived(&request, &edge, path.0.parse()?, Derived::Track(tracks::number(&path.1)?)).await
 }
 
 async fn waveform(
@@ -142,7 +128,7 @@ async fn waveform(
     edge: Here,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, path.0.parse()?, Derived::Waveform(track_number(&path.1)?)).await
+    derived(&request, &edge, path.0.parse()?, Derived::Waveform(tracks::number(&path.1)?)).await
 }
 
 /// The waveform of all tracks mixed, which comes with the mix.

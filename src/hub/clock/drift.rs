@@ -59,20 +59,21 @@ impl Drift {
         Ticks::new(late.max(0).cast_unsigned())
     }
 
-    /// How many ticks the track's sound is later by now than its count says; negative where it is earlier.
+    /// How many ticks later the track's sound is at `at` than its count says; negative where it is earlier. None before there is
+    /// an estimate.
     #[expect(clippy::cast_possible_truncation, reason = "float to integer saturates; the value is a span of minutes")]
-    pub fn error(&mut self, at: Ticks) -> i64 {
+    pub fn error(&mut self, at: Ticks) -> Option<i64> {
         // The newest window is still filling: its least delay is not known yet.
         let whole = self.windows.len().saturating_sub(1);
         if whole < FIRST {
-            return 0;
+            return None;
         }
         let origin = self.windows[0].at;
         let line = Line::through(
             self.windows.iter().take(whole).map(|window| (float(window.at.signed_since(origin)), float(window.delay))),
         );
         let baseline = *self.baseline.get_or_insert_with(|| line.at(0.0));
-        (line.at(float(at.signed_since(origin))) - baseline).round() as i64
+        Some((line.at(float(at.signed_since(origin))) - baseline).round() as i64)
     }
 }
 
@@ -136,6 +137,11 @@ impl Slew {
     /// What is added to the count, in ticks.
     pub fn offset(self) -> i64 {
         self.start.signed_since(Ticks::ZERO).saturating_add(self.moved)
+    }
+
+    /// What is added to the count once it has moved to where it aims, in ticks.
+    pub fn aimed(self) -> i64 {
+        self.start.signed_since(Ticks::ZERO).saturating_add(self.aim)
     }
 
     /// Where to move to, in ticks from where the count started.

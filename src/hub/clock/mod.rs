@@ -53,7 +53,7 @@ const PAUSE_TOLD: Ticks = Ticks::from_secs(5);
 /// What a gap may exceed the wall time since the last packet by.
 const GAP_SLACK: Ticks = Ticks::from_secs(2);
 /// An anchor is due when the clock has moved by this much since the last one.
-const ANCHOR: u64 = Ticks::from_millis(5).get();
+const ANCHOR: u64 = Ticks::from_millis(2).get();
 
 /// What the clock says of a message, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct TrackClock {
     source: Option<i64>,
     drift: Drift,
     life: Life,
-    /// The slew of the last anchor; none before the first.
+    /// What the last anchor adds to the count; none before the first.
     anchored: Option<i64>,
     /// The last pause that was told, and until when a jump may turn out to be the same time.
     paused: Option<(Ticks, Ticks)>,
@@ -186,7 +186,9 @@ impl TrackClock {
             self.judge(at, silence, &mut steps, &mut placed);
         }
         self.arrived = at;
-        self.slew.aim(self.drift.error(at));
+        if let Some(error) = self.drift.error(at) {
+            self.slew.aim(error);
+        }
         steps.append(&mut placed);
         // What was held and is made up by this very message goes on where the track had stopped.
         if matches!(self.life, Life::Held { .. }) && self.deficit() <= MADE_UP {
@@ -206,8 +208,8 @@ impl TrackClock {
     pub fn end(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         self.settle(self.deficit(), &mut steps);
-        if self.anchored.is_some_and(|anchored| anchored != self.slew.offset()) {
-            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+        if self.anchored.is_some_and(|anchored| anchored != self.slew.aimed()) {
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.pin(self.track) }));
         }
         steps
     }
@@ -325,15 +327,21 @@ impl TrackClock {
         Gap { at: self.track, length, cause, filled: length <= LONGEST_FILL }
     }
 
-    /// Pins the count to the clock, at the start and where the clock has moved.
+    /// Where a place on the count lies on the session's clock by the estimate. The place of what is fanned out follows that slowly,
+    /// so that nothing is heard of it; what is derived need not wait.
+    fn pin(&self, track: Ticks) -> Ticks {
+        track.saturating_add_signed(self.slew.aimed())
+    }
+
+    /// Pins the count to the clock, at the start and where the estimate has moved.
     fn anchor(&mut self, steps: &mut Vec<Step>) {
         if matches!(self.life, Life::Held { .. }) {
             return;
         }
-        let offset = self.slew.offset();
+        let offset = self.slew.aimed();
         if self.anchored.is_none_or(|anchored| anchored.abs_diff(offset) >= ANCHOR) {
             self.anchored = Some(offset);
-            steps.push(Step::Anchor(Anchor { track: self.track, session: self.session() }));
+            steps.push(Step::Anchor(Anchor { track: self.track, session: self.pin(self.track) }));
         }
     }
 }

@@ -5,9 +5,11 @@
 //! close codes (the edge translates).
 
 mod budget;
+mod container;
+mod numbered;
+mod publisher;
 mod publishing;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,15 +18,16 @@ use actix::{Actor, ActorFutureExt, Addr, Context, Handler, Message, ResponseActF
 use bytes::Bytes;
 
 use self::budget::Budget;
-use self::publishing::{Batch, Decoded, Pace, Stream};
+use self::publisher::{Publisher, gone};
+use self::publishing::Stream;
 use super::fanout::{MemberId, Place, Reads, Worker};
+use super::offload::Fell;
 use super::outbox::Outbox;
 use super::registry::{Enter, Entered, Hub};
-use super::room::{
-    Announce, Join, Lease, Leave, MOST_TRACKS, Mute, Ping, Publish, Refused, Relay, Role, Room, Say, Unpublish,
-};
+use super::room::{Announce, Join, Lease, Leave, MOST_TRACKS, Mute, Ping, Refused, Relay, Role, Room, Say, Unpublish};
 use super::time::Clock;
 use crate::container::stream;
+use crate::media::codec::DecodeError;
 use crate::media::opus;
 use crate::media::packet::Sequence;
 use crate::media::room::RoomName;
@@ -49,6 +52,8 @@ pub enum Said {
     OpenContainer {
         /// The client's number for it.
         local: u16,
+        /// What the bytes are; none where their first ones tell.
+        opening: Option<stream::Opening>,
         /// Whether the room is told before the first packet; else the track begins with that, and ends by silence too.
         announced: bool,
     },
@@ -110,9 +115,21 @@ pub enum Refusal {
     /// Its stream is broken, or of a kind that is not accepted.
     #[error(transparent)]
     Stream(stream::Error),
+    /// Its stream begins with bytes that none begins with that is accepted.
+    #[error("the stream is no WebM, Matroska, Ogg, MP4, WAV or FLAC; raw PCM and MP3 have to be declared")]
+    Unknown,
+    /// No decoder reads what is in its stream.
+    #[error(transparent)]
+    Decoder(DecodeError),
     /// A packet is none.
     #[error(transparent)]
     Packet(opus::PacketError),
+    /// A packet of plain samples is none.
+    #[error(transparent)]
+    Block(DecodeError),
+    /// The hub fell over its sound.
+    #[error(transparent)]
+    Fell(#[from] Fell),
     /// The room does not take it.
     #[error(transparent)]
     Room(#[from] Refused),
@@ -179,7 +196,7 @@ pub struct Connection {
     member: MemberId,
     room: Addr<Room>,
     clock: Clock,
-    streams: HashMap<u16, Rc<RefCell<Stream>>>,
+    streams: HashMap<u16, Rc<Stream>>,
     budget: Budget,
     _place: Place,
     lease: Lease,
@@ -189,27 +206,27 @@ impl Connection {
     /// What of a message needs the room, in order; what does not is done.
     fn take(&mut self, said: Said) -> Result<ForRoom, Refusal> {
         Ok(match said {
-            Said::OpenContainer { local, announced } => {
-                self.begin(local, Stream::container())?;
+            Said::OpenContainer { local, opening, announced } => {
+                self.begin(local, Stream::container(opening))?;
                 if announced { ForRoom::Announce(local) } else { ForRoom::Nothing }
             }
             Said::OpenPackets { local, format } => {
-                self.begin(local, Stream::packets(format))?;
+                self.begin(local, Stream::packets(&format)?)?;
                 ForRoom::Announce(local)
             }
             Said::Bytes { local, bytes } => {
-                let stream = self.streams.get(&local).ok_or(Refusal::NoTrack(local))?;
-                stream.borrow_mut().push(&bytes)?;
-                ForRoom::Container { local, stream: Rc::clone(stream) }
+                let stream = self.stream(local)?;
+                stream.push(&bytes)?;
+                ForRoom::Sound { local, stream }
             }
             Said::Packets { local, first, time, packets } => {
-                let mut stream = self.streams.get(&local).ok_or(Refusal::NoTrack(local))?.borrow_mut();
-                let decoded = stream.numbered(first, time, packets);
-                ForRoom::Sound { local, decoded, pace: Rc::clone(&stream.pace) }
+                let stream = self.stream(local)?;
+                stream.take(first, time, packets)?;
+                ForRoom::Sound { local, stream }
             }
             Said::Close { local } => {
-                self.streams.remove(&local).ok_or(Refusal::NoTrack(local))?;
-                ForRoom::Unpublish(local)
+                let stream = self.streams.remove(&local).ok_or(Refusal::NoTrack(local))?;
+                ForRoom::Unpublish { local, stream }
             }
             Said::Mute { local, muted } => ForRoom::Mute(local, muted),
             Said::Text(text) => ForRoom::Say(text),
@@ -239,8 +256,12 @@ impl Connection {
         if self.streams.len() >= MOST_TRACKS {
             return Err(Refusal::Room(Refused::TooManyTracks));
         }
-        self.streams.insert(local, Rc::new(RefCell::new(stream)));
+        self.streams.insert(local, Rc::new(stream));
         Ok(())
+    }
+
+    fn stream(&self, local: u16) -> Result<Rc<Stream>, Refusal> {
+        self.streams.get(&local).map(Rc::clone).ok_or(Refusal::NoTrack(local))
     }
 }
 
@@ -248,9 +269,8 @@ impl Connection {
 enum ForRoom {
     Nothing,
     Announce(u16),
-    Container { local: u16, stream: Rc<RefCell<Stream>> },
-    Sound { local: u16, decoded: Decoded, pace: Rc<Pace> },
-    Unpublish(u16),
+    Sound { local: u16, stream: Rc<Stream> },
+    Unpublish { local: u16, stream: Rc<Stream> },
     Mute(u16, bool),
     Say(String),
     Relay(Bytes),
@@ -268,23 +288,14 @@ impl ForRoom {
         match self {
             Self::Nothing => {}
             Self::Announce(local) => gone(room.send(Announce { member, local }).await)??,
-            Self::Container { local, stream } => {
-                let pace = Rc::clone(&stream.borrow().pace);
-                let mut publisher = Publisher { room, member, local, clock, arrived, pace };
-                let mut warnings = Vec::new();
-                loop {
-                    let decoded = stream.borrow_mut().decode();
-                    let more = decoded.more;
-                    warnings.extend(publisher.send_all(decoded).await?);
-                    if !more {
-                        return Ok(warnings);
-                    }
-                }
+            Self::Sound { local, stream } => {
+                return Publisher { room, member, local, clock, arrived }.publish(&stream).await;
             }
-            Self::Sound { local, decoded, pace } => {
-                return Publisher { room, member, local, clock, arrived, pace }.send_all(decoded).await;
+            Self::Unpublish { local, stream } => {
+                let warnings = Publisher { room: room.clone(), member, local, clock, arrived }.finish(&stream).await?;
+                gone(room.send(Unpublish { member, local }).await)?;
+                return Ok(warnings);
             }
-            Self::Unpublish(local) => gone(room.send(Unpublish { member, local }).await)?,
             Self::Mute(local, muted) => gone(room.send(Mute { member, local, muted }).await)?,
             Self::Say(text) => gone(room.send(Say { member, text }).await)?,
             Self::Relay(bytes) => gone(room.send(Relay { member, bytes }).await)?,
@@ -294,56 +305,16 @@ impl ForRoom {
     }
 }
 
-/// Hands one message's packets to the room, no faster than the room's clock allows.
-struct Publisher {
+/// Lets the room know that a member has gone, when it is dropped: whatever happens before.
+struct Leaving {
     room: Addr<Room>,
     member: MemberId,
-    local: u16,
-    clock: Clock,
-    /// When the packets arrived; once they had to wait, when the wait was over.
-    arrived: Moment,
-    pace: Rc<Pace>,
 }
 
-impl Publisher {
-    async fn send_all(&mut self, decoded: Decoded) -> Result<Vec<Warning>, Refusal> {
-        for batch in decoded.batches {
-            self.send(batch).await?;
-        }
-        decoded.refusal.map_or(Ok(decoded.warnings), Err)
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.room.do_send(Leave { member: self.member });
     }
-
-    async fn send(&mut self, batch: Batch) -> Result<(), Refusal> {
-        let Batch { format, mut restarted, mut first, packets } = batch;
-        // Taken from the front, a few at a time: what is left of a long message is not moved for each of them.
-        let mut packets = packets.into_iter();
-        loop {
-            let count = match self.pace.fitting(self.clock.now(), packets.as_slice()) {
-                Ok(count) => count,
-                Err(wait) => {
-                    tokio::time::sleep(wait.as_duration()).await;
-                    self.arrived = self.clock.now();
-                    continue;
-                }
-            };
-            let fitting = packets.by_ref().take(count).collect();
-            let Self { member, local, arrived, .. } = *self;
-            let format = format.clone();
-            let publish = Publish { member, local, format, restarted, first, packets: fitting, arrived };
-            let ahead = gone(self.room.send(publish).await)??;
-            self.pace.told(arrived, ahead);
-            if packets.as_slice().is_empty() {
-                return Ok(());
-            }
-            restarted = false;
-            first = first.map(|first| first.after(count as u64));
-        }
-    }
-}
-
-/// A room whose mailbox is closed is gone with its hub: it is not forgotten while a connection holds it.
-fn gone<T>(answer: Result<T, actix::MailboxError>) -> Result<T, Refusal> {
-    answer.map_err(|_| Refusal::Stopping)
 }
 
 impl Actor for Connection {
@@ -355,7 +326,23 @@ impl Actor for Connection {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.room.do_send(Leave { member: self.member });
+        let (room, member, clock) = (self.room.clone(), self.member, self.clock);
+        let leaving = Leaving { room: room.clone(), member };
+        let streams = std::mem::take(&mut self.streams);
+        if streams.is_empty() {
+            return;
+        }
+        let lease = Lease::clone(&self.lease);
+        actix::spawn(async move {
+            for (local, stream) in streams {
+                let arrived = clock.now();
+                let mut publisher = Publisher { room: room.clone(), member, local, clock, arrived };
+                // Nobody is left to be told what is wrong with it.
+                let _ = publisher.finish(&stream).await;
+            }
+            drop(leaving);
+            drop(lease);
+        });
     }
 }
 

@@ -1,34 +1,48 @@
-//! What a client publishes, from bytes to packets: plain structs, no room and no runtime.
+//! What a client publishes, from bytes to packets: one stream for each track, without room and socket.
 //!
-//! What belongs here: the demuxer of each track, and what goes to the room of each message. What does not: when it may go
-//! there (`mod.rs`).
+//! What belongs here: what goes to the room of each message, and that what costs work is done where nobody is served. What
+//! does not: how a kind of stream is decoded (`container.rs`, `numbered.rs`), when its packets may go to the room
+//! (`publisher.rs`).
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 
+use super::container::Container;
+use super::numbered::Numbered;
 use super::{Refusal, Warning};
-use crate::container::stream::{Demux, Event};
-use crate::container::webm;
+use crate::container::stream::Opening;
 use crate::hub::clock::{AHEAD, LONGEST_START};
-use crate::media::opus;
+use crate::hub::offload::{Fell, offload};
 use crate::media::packet::{Sequence, SourcePacket};
-use crate::media::source;
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::Format;
+
+/// What the room takes at once, and so what is decoded before it is sent.
+const AT_ONCE: Ticks = LONGEST_START.saturating_add(AHEAD);
 
 /// Packets of one track that go to the room together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// How they are encoded.
     pub format: Format,
+    /// What their publisher sent.
+    pub source: Codec,
     /// Whether an encoder started with the first of them.
     pub restarted: bool,
     /// The number of the first, where the publisher numbers them.
     pub first: Option<Sequence>,
     /// The packets.
     pub packets: Vec<SourcePacket>,
+}
+
+impl Batch {
+    /// Whether `next` are the packets behind these.
+    fn continues(&self, next: &Self) -> bool {
+        let first = self.first.map(|first| first.after(self.packets.len() as u64));
+        !next.restarted && self.format == next.format && self.source == next.source && first == next.first
+    }
 }
 
 /// What a message held: what came before an error is kept, whatever comes after.
@@ -44,119 +58,141 @@ pub struct Decoded {
     pub more: bool,
 }
 
-/// The packets that are decoded at a time, of container bytes: a message may hold a million of a byte each. More than the
-/// room takes at once, which is five seconds.
-const MOST_DECODED: usize = 4096;
+impl Decoded {
+    /// The same, with the reason why the stream cannot go on behind it.
+    pub fn refused(self, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), more: false, ..self }
+    }
+
+    /// Puts the next piece behind this.
+    fn append(&mut self, piece: Self) {
+        let mut batches = piece.batches.into_iter();
+        if let Some(last) = self.batches.last_mut()
+            && batches.as_slice().first().is_some_and(|next| last.continues(next))
+            && let Some(mut next) = batches.next()
+        {
+            last.packets.append(&mut next.packets);
+        }
+        self.batches.extend(batches);
+        self.warnings.extend(piece.warnings);
+        self.refusal = piece.refusal;
+        self.more = piece.more;
+    }
+
+    fn sound(&self) -> Ticks {
+        let packets = self.batches.iter().flat_map(|batch| &batch.packets);
+        packets.fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration))
+    }
+}
 
 /// A track of this connection.
 pub struct Stream {
-    source: Source,
+    /// Away while another thread works on it; gone, where that fell over it.
+    intake: RefCell<Option<Box<Intake>>>,
     /// How far its sound may run ahead.
-    pub pace: Rc<Pace>,
+    pub pace: Pace,
 }
 
-enum Source {
-    /// `begins` is the format of an encoder whose first packet has not come.
-    Container {
-        demuxer: Box<dyn Demux>,
-        format: Option<Format>,
-        begins: bool,
-    },
-    Packets {
-        format: Format,
-        begun: bool,
-    },
+/// How a track's packets come out of what is sent. It moves to the thread that works on it, and back.
+enum Intake {
+    Container(Container),
+    Packets(Numbered),
 }
 
 impl Stream {
-    /// A stream of WebM bytes.
+    /// A stream of container bytes that begins so, or that its first bytes tell of.
     #[must_use]
-    pub fn container() -> Self {
-        let source = Source::Container { demuxer: Box::new(webm::Demuxer::new()), format: None, begins: false };
-        Self { source, pace: Rc::default() }
+    pub fn container(opening: Option<Opening>) -> Self {
+        Self::new(Intake::Container(Container::new(opening)))
     }
 
     /// A stream of packets of this format.
-    #[must_use]
-    pub fn packets(format: Format) -> Self {
-        Self { source: Source::Packets { format, begun: false }, pace: Rc::default() }
+    ///
+    /// # Errors
+    /// Where no encoder takes it.
+    pub fn packets(format: &Format) -> Result<Self, Refusal> {
+        Numbered::new(format).map(|packets| Self::new(Intake::Packets(packets)))
+    }
+
+    fn new(intake: Intake) -> Self {
+        Self { intake: RefCell::new(Some(Box::new(intake))), pace: Pace::default() }
     }
 
     /// Takes a piece of the container's bytes, for [`Self::decode`].
     ///
     /// # Errors
-    /// Where the track is one of packets.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Source::Container { demuxer, .. } = &mut self.source else { return Err(Refusal::OtherSource) };
-        demuxer.push(bytes);
-        Ok(())
+    /// Where the track is one of packets, or the first bytes are none that are accepted.
+    pub fn push(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        match self.intake.borrow_mut().as_deref_mut() {
+            Some(Intake::Container(container)) => container.push(bytes),
+            Some(Intake::Packets(_)) => Err(Refusal::OtherSource),
+            None => Err(Refusal::Fell(Fell)),
+        }
     }
 
-    /// Decodes the container's bytes that have come: all of them, or as many packets as there may be at a time.
-    pub fn decode(&mut self) -> Decoded {
+    /// Takes packets that the publisher numbered and timed, for [`Self::decode`].
+    ///
+    /// # Errors
+    /// Where the track is one of container bytes.
+    pub fn take(&self, first: Sequence, time: Ticks, packets: Vec<Bytes>) -> Result<(), Refusal> {
+        match self.intake.borrow_mut().as_deref_mut() {
+            Some(Intake::Packets(numbered)) => {
+                numbered.take(first, time, packets);
+                Ok(())
+            }
+            Some(Intake::Container(_)) => Err(Refusal::OtherSource),
+            None => Err(Refusal::Fell(Fell)),
+        }
+    }
+
+    /// Nothing more will come: what is held of the stream is decoded too.
+    pub fn finish(&self) {
+        if let Some(Intake::Container(container)) = self.intake.borrow_mut().as_deref_mut() {
+            container.finish();
+        }
+    }
+
+    /// Decodes what has come: all of it, or as much as the room takes at once. What passes untouched is decoded here and now;
+    /// what costs work is taken apart, and each piece waits for its turn on a thread that serves nobody.
+    pub async fn decode(&self) -> Decoded {
         let mut decoded = Decoded::default();
-        let Source::Container { demuxer, format: known, begins } = &mut self.source else { return decoded };
-        let mut packets = 0;
         loop {
-            if packets == MOST_DECODED {
-                decoded.more = true;
-                break;
-            }
-            match demuxer.pull() {
-                Ok(Some(Event::Head(source::Source::Opus(head)))) => {
-                    *known = Some(Format::Opus(head));
-                    *begins = true;
+            let Some(mut intake) = self.intake.take() else { return decoded.refused(Refusal::Fell(Fell)) };
+            let (intake, piece) = if intake.is_free() {
+                let piece = intake.decode();
+                (intake, piece)
+            } else {
+                let work = move || {
+                    let piece = intake.decode();
+                    (intake, piece)
+                };
+                match offload(work).await {
+                    Ok(done) => done,
+                    Err(_) => return decoded.refused(Refusal::Fell(Fell)),
                 }
-                Ok(Some(Event::Packet(packet))) => {
-                    // The demuxer gives a head before the first packet.
-                    let Some(format) = known else { continue };
-                    packets += 1;
-                    let restarted = std::mem::take(begins);
-                    match decoded.batches.last_mut() {
-                        Some(batch) if !restarted => batch.packets.push(packet),
-                        _ => {
-                            let (format, packets) = (format.clone(), vec![packet]);
-                            decoded.batches.push(Batch { format, restarted, first: None, packets });
-                        }
-                    }
-                }
-                // No demuxer gives these yet.
-                Ok(Some(Event::Head(source::Source::Pcm(_) | source::Source::Coded(_)))) => {}
-                Ok(Some(Event::Ignored(ignored))) => decoded.warnings.push(Warning::Ignored(ignored)),
-                Ok(None) => break,
-                Err(error) => {
-                    decoded.refusal = Some(Refusal::Stream(error));
-                    break;
-                }
+            };
+            self.intake.replace(Some(intake));
+            decoded.append(piece);
+            if !decoded.more || decoded.sound() >= AT_ONCE {
+                return decoded;
             }
         }
-        decoded
+    }
+}
+
+impl Intake {
+    fn is_free(&self) -> bool {
+        match self {
+            Self::Container(container) => container.is_free(),
+            Self::Packets(packets) => packets.is_free(),
+        }
     }
 
-    /// Takes packets that the publisher numbered and timed.
-    pub fn numbered(&mut self, first: Sequence, time: Ticks, packets: Vec<Bytes>) -> Decoded {
-        let mut decoded = Decoded::default();
-        let Source::Packets { format, begun } = &mut self.source else {
-            decoded.refusal = Some(Refusal::OtherSource);
-            return decoded;
-        };
-        let restarted = !std::mem::replace(begun, true);
-        let mut batch = Batch { format: format.clone(), restarted, first: Some(first), packets: Vec::new() };
-        let mut time = time;
-        for data in packets {
-            match opus::duration(&data) {
-                Ok(duration) => {
-                    batch.packets.push(SourcePacket { time, duration, data, heard: None });
-                    time = time.saturating_add(duration);
-                }
-                Err(error) => {
-                    decoded.refusal = Some(Refusal::Packet(error));
-                    break;
-                }
-            }
+    fn decode(&mut self) -> Decoded {
+        match self {
+            Self::Container(container) => container.decode(),
+            Self::Packets(packets) => packets.decode(),
         }
-        decoded.batches.push(batch);
-        decoded
     }
 }
 
@@ -204,13 +240,24 @@ impl Pace {
 mod tests {
     use std::time::Duration;
 
+    use super::super::container::tests::{Script, samples};
     use super::*;
-    use crate::media::packet::Packet;
+    use crate::container::stream::{Demux, Error, Event};
+    use crate::media::pcm;
+    use crate::media::source::Source;
 
     fn packets(count: usize) -> Vec<SourcePacket> {
         let packet =
             SourcePacket { time: Ticks::ZERO, duration: Ticks::from_millis(20), data: Bytes::new(), heard: None };
         vec![packet; count]
+    }
+
+    fn stream(demuxer: impl Demux + 'static) -> Stream {
+        Stream::new(Intake::Container(Container::with(Box::new(demuxer))))
+    }
+
+    fn head() -> pcm::Head {
+        pcm::Head::new(pcm::Sample::S16, 8000, 1).unwrap()
     }
 
     #[test]
@@ -223,49 +270,85 @@ mod tests {
         assert_eq!(pace.fitting(at(9050), &packets(10)), Ok(2));
     }
 
-    #[test]
-    fn what_came_before_an_error_is_kept() {
-        let mut stream =
-            Stream::packets(Format::Opus(opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 }));
-        let silence = Bytes::from_static(opus::SILENCE_20_MS.0);
-        let decoded = stream.numbered(Sequence::new(5), Ticks::new(7), vec![silence.clone(), silence, Bytes::new()]);
-        assert_eq!(decoded.refusal, Some(Refusal::Packet(opus::PacketError::Empty)));
-        let [batch] = &decoded.batches[..] else { panic!("one batch") };
-        assert_eq!((batch.first, batch.restarted, batch.packets.len()), (Some(Sequence::new(5)), true, 2));
-        assert_eq!(batch.packets[1].time, Ticks::new(967));
-    }
-
-    #[test]
-    fn a_message_of_many_packets_is_decoded_in_pieces() {
-        let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
-        let packet = |number: u64| Packet {
-            sequence: Sequence::new(number),
-            time: Ticks::from_millis(number * 20),
-            duration: Ticks::from_millis(20),
-            data: Bytes::from_static(opus::SILENCE_20_MS.0),
-            heard: None,
-        };
-        let packets: Vec<_> = (0..10_000).map(packet).collect();
-        let mut stream = Stream::container();
-        stream.push(&webm::mux::continuing(head, &packets)).unwrap();
-        let mut counts = Vec::new();
-        let mut begins = Vec::new();
+    #[tokio::test]
+    async fn pieces_of_one_message_go_to_the_room_together_as_far_as_it_takes_them_at_once() {
+        let sound = (0..100).map(|number| Event::Packet(samples(head(), number * 100, 100)));
+        let stream = stream(Script::new([Event::Head(Source::Pcm(head()))].into_iter().chain(sound)));
+        let mut lengths = Vec::new();
         loop {
-            let Decoded { batches, refusal, more, .. } = stream.decode();
-            assert_eq!(refusal, None);
-            counts.push(batches.iter().map(|batch| batch.packets.len()).sum::<usize>());
-            begins.extend(batches.iter().map(|batch| batch.restarted));
-            if !more {
+            let decoded = stream.decode().await;
+            assert_eq!(decoded.refusal, None);
+            let begins: Vec<_> = decoded.batches.iter().map(|batch| batch.restarted).collect();
+            lengths.push((begins, decoded.sound().as_millis()));
+            if !decoded.more {
                 break;
             }
         }
-        assert_eq!(counts, [4096, 4096, 10_000 - 2 * 4096]);
-        assert_eq!(begins, [true, false, false]);
+        assert_eq!(lengths, [(vec![true], 5000), (vec![false], 5000), (vec![], 0)]);
+    }
+
+    /// Tells on which threads it was read, and falls where it is told to.
+    struct Threads {
+        script: Script,
+        falls: bool,
+        seen: std::sync::mpsc::Sender<std::thread::ThreadId>,
+    }
+
+    impl Demux for Threads {
+        fn push(&mut self, _: &[u8]) {}
+
+        fn pull(&mut self) -> Result<Option<Event>, Error> {
+            let event = self.script.pull()?;
+            assert!(event.is_some() || !self.falls, "a test wants it");
+            let _ = self.seen.send(std::thread::current().id());
+            Ok(event)
+        }
+
+        fn held(&self) -> usize {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn what_costs_work_is_done_where_nobody_is_served_and_what_is_free_stays() {
+        let here = std::thread::current().id();
+        let opus = crate::media::opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
+        let silence = crate::media::opus::SILENCE_20_MS;
+        let packet = SourcePacket { data: Bytes::from_static(silence.0), ..packets(1).remove(0) };
+        let events = [
+            Event::Head(Source::Opus(opus)),
+            Event::Packet(packet.clone()),
+            Event::Head(Source::Pcm(head())),
+            Event::Packet(samples(head(), 0, 20)),
+            Event::Head(Source::Opus(opus)),
+            Event::Packet(packet),
+        ];
+        let (seen, threads) = std::sync::mpsc::channel();
+        let stream = stream(Threads { script: Script::new(events), falls: false, seen });
+        let decoded = stream.decode().await;
+        let sources: Vec<_> = decoded.batches.iter().map(|batch| batch.source).collect();
+        assert_eq!(sources, [Codec::Opus, Codec::Pcm, Codec::Opus]);
+        let read: Vec<bool> = threads.try_iter().map(|thread| thread == here).collect();
+        // The head behind the plain samples is read where they are, and what follows it here again.
+        assert_eq!(read, [true, true, true, false, false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_ours_ends_the_stream_and_nothing_else() {
+        let (seen, _threads) = std::sync::mpsc::channel();
+        let events = [Event::Head(Source::Pcm(head())), Event::Packet(samples(head(), 0, 20))];
+        let stream = stream(Threads { script: Script::new(events), falls: true, seen });
+        assert_eq!(stream.decode().await.refusal, Some(Refusal::Fell(Fell)));
+        assert_eq!(stream.push(b"more"), Err(Refusal::Fell(Fell)));
+        stream.finish();
+        assert_eq!(stream.decode().await.refusal, Some(Refusal::Fell(Fell)));
     }
 
     #[test]
-    fn bytes_for_a_track_of_packets_are_refused() {
-        let mut stream = Stream::container();
-        assert_eq!(stream.numbered(Sequence::ZERO, Ticks::ZERO, vec![]).refusal, Some(Refusal::OtherSource));
+    fn bytes_for_a_track_of_packets_are_refused_and_the_other_way_round() {
+        let container = Stream::container(None);
+        assert_eq!(container.take(Sequence::ZERO, Ticks::ZERO, vec![]), Err(Refusal::OtherSource));
+        let packets = Stream::packets(&Format::Pcm(head())).unwrap();
+        assert_eq!(packets.push(b"bytes"), Err(Refusal::OtherSource));
     }
 }

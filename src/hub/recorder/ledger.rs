@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use super::Entry;
 use crate::archive::NewPart;
 use crate::archive::model::{Anchor, Gap, GapCause, Restart};
+use crate::container::wav;
 use crate::hub::clock::{LONGEST_FILL, Step};
 use crate::media::packet::Packet;
+use crate::media::source::Codec;
 use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
@@ -37,13 +39,24 @@ pub enum Write {
 }
 
 /// What is written of a session's tracks so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
     tracks: HashMap<TrackNumber, Track>,
+    most_data: u64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(wav::MOST_DATA)
+    }
 }
 
 #[derive(Debug, Default)]
 struct Track {
+    /// Bytes of samples of the part that is open, where it is PCM, silence and what is held included.
+    data: u64,
+    /// How many there may be before another part begins.
+    most_data: u64,
     /// The number of the last part.
     parts: u32,
     part: Part,
@@ -56,23 +69,46 @@ enum Part {
     /// None is open: the next packet begins one.
     #[default]
     None,
-    Open(Format),
+    Open(Way),
     /// What comes is held; the spool begins here, and is this far behind if it turns out a pause.
     Held {
-        format: Format,
+        way: Way,
         since: Ticks,
         pause: Ticks,
     },
 }
 
+/// How a part's sound came, and how it is kept.
+#[derive(Clone, Debug)]
+struct Way {
+    format: Format,
+    source: Codec,
+}
+
+impl Way {
+    /// Whether what comes so goes on in a part of this.
+    fn continues(&self, next: &Self) -> bool {
+        self.source == next.source && self.format.continues(&next.format)
+    }
+}
+
 impl Ledger {
+    /// A ledger for parts of PCM that end once they have so many bytes of samples. A gap that is filled, of a minute at most,
+    /// may still come to that: 92 MB of the densest sound, while WAV counts to 107 MB past [`wav::MOST_DATA`].
+    #[must_use]
+    pub fn new(most_data: u64) -> Self {
+        Self { tracks: HashMap::new(), most_data }
+    }
+
     /// What an entry about a track's sound becomes. Entries about other things become nothing.
     pub fn take(&mut self, entry: Entry) -> Option<(TrackNumber, Vec<Write>)> {
         match entry {
-            Entry::Sound { track, owner, format, restarted, steps, packets } => {
+            Entry::Sound { track, owner, format, source, restarted, steps, packets } => {
                 let mut writes = Writes::default();
-                let ledger = self.tracks.entry(track).or_default();
-                ledger.sound(track, &owner, &format, restarted, steps, packets, &mut writes);
+                let most_data = self.most_data;
+                let ledger = self.tracks.entry(track).or_insert_with(|| Track { most_data, ..Track::default() });
+                let way = Way { format, source };
+                ledger.sound(track, &owner, &way, restarted, steps, packets, &mut writes);
                 Some((track, writes.list))
             }
             Entry::Steps { track, steps } => {
@@ -99,7 +135,7 @@ impl Track {
         &mut self,
         number: TrackNumber,
         owner: &Owner,
-        format: &Format,
+        way: &Way,
         restarted: bool,
         steps: Vec<Step>,
         packets: Vec<Packet>,
@@ -113,7 +149,10 @@ impl Track {
                 continue;
             };
             let Some(packet) = packets.next() else { break };
-            self.reach(track, format, writes);
+            if self.data >= self.most_data {
+                self.end_part(writes);
+            }
+            self.reach(track, way, writes);
             match &self.part {
                 Part::None => {
                     self.parts += 1;
@@ -122,31 +161,34 @@ impl Track {
                         number: self.parts,
                         participant: owner.participant,
                         name: owner.name.clone(),
-                        format: format.clone(),
-                        source: format.codec(),
+                        format: way.format.clone(),
+                        source: way.source,
                         start: Anchor { track, session },
                         first: packet.sequence,
                     }));
-                    self.part = Part::Open(format.clone());
+                    self.part = Part::Open(way.clone());
                     self.written = track;
                 }
                 Part::Open(_) | Part::Held { .. } if starts_again => {
-                    let pre_skip = if let Format::Opus(head) = format { head.pre_skip } else { 0 };
+                    let pre_skip = if let Format::Opus(head) = &way.format { head.pre_skip } else { 0 };
                     writes.push(Write::Restart(Restart { at: self.written, pre_skip }));
                 }
                 Part::Open(_) | Part::Held { .. } => {}
             }
             starts_again = false;
             self.written = self.written.saturating_add(packet.duration);
+            if matches!(way.format, Format::Pcm(_)) {
+                self.data += packet.data.len() as u64;
+            }
             let pause = if let Part::Held { pause, .. } = self.part { Some(pause) } else { None };
             writes.packet(pause, packet);
         }
     }
 
-    /// A packet comes that begins at `track` and is encoded so: the part before it may have to end, or to be filled.
-    fn reach(&mut self, track: Ticks, format: &Format, writes: &mut Writes) {
-        let (Part::Open(open) | Part::Held { format: open, .. }) = &self.part else { return };
-        if !open.continues(format) {
+    /// A packet comes that begins at `track`: the part before it may have to end, or to be filled.
+    fn reach(&mut self, track: Ticks, way: &Way, writes: &mut Writes) {
+        let (Part::Open(open) | Part::Held { way: open, .. }) = &self.part else { return };
+        if !open.continues(way) {
             self.end_part(writes);
             return;
         }
@@ -164,8 +206,8 @@ impl Track {
             Step::Anchor(anchor) if !matches!(self.part, Part::None) => writes.push(Write::Anchor(anchor)),
             Step::Gap(gap) if !matches!(self.part, Part::None) => self.gap(gap, writes),
             Step::Held(pause) => {
-                if let Part::Open(format) = &self.part {
-                    self.part = Part::Held { format: format.clone(), since: self.written, pause };
+                if let Part::Open(way) = &self.part {
+                    self.part = Part::Held { way: way.clone(), since: self.written, pause };
                 }
             }
             Step::Settled(gap) => match (&self.part, gap) {
@@ -185,11 +227,12 @@ impl Track {
         if matches!(self.part, Part::None) {
             return;
         }
-        let gap = Gap { filled: gap.length <= LONGEST_FILL, ..gap };
+        let gap = Gap { filled: gap.length <= LONGEST_FILL && self.data < self.most_data.max(1), ..gap };
         if !gap.filled {
             self.settle_as_pause(writes);
         }
         self.written = self.written.saturating_add(gap.length);
+        self.count_silence(gap.length);
         writes.push(Write::Gap(gap));
         if !gap.filled {
             self.end_part(writes);
@@ -198,10 +241,12 @@ impl Track {
 
     /// Nothing is held any more.
     fn settle(&mut self, gap: Option<Gap>, writes: &mut Writes) {
-        if let Part::Held { format, .. } = &self.part {
-            self.part = Part::Open(format.clone());
+        if let Part::Held { way, .. } = &self.part {
+            self.part = Part::Open(way.clone());
         }
-        self.written = self.written.saturating_add(gap.map_or(Ticks::ZERO, |gap| gap.length));
+        let silence = gap.map_or(Ticks::ZERO, |gap| gap.length);
+        self.written = self.written.saturating_add(silence);
+        self.count_silence(silence);
         writes.push(Write::Settle(gap));
     }
 
@@ -214,8 +259,17 @@ impl Track {
 
     fn end_part(&mut self, writes: &mut Writes) {
         self.settle_as_pause(writes);
+        self.data = 0;
         if !matches!(std::mem::take(&mut self.part), Part::None) {
             writes.push(Write::EndPart);
+        }
+    }
+
+    fn count_silence(&mut self, length: Ticks) {
+        if let Part::Open(way) | Part::Held { way, .. } = &self.part
+            && let Format::Pcm(head) = &way.format
+        {
+            self.data = self.data.saturating_add(head.frames(length).saturating_mul(head.frame_bytes() as u64));
         }
     }
 }
@@ -248,8 +302,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::media::opus;
     use crate::media::packet::Sequence;
+    use crate::media::{opus, pcm};
 
     const TRACK: TrackNumber = TrackNumber::new(1);
     const MONO: Format = Format::Opus(opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 });
@@ -278,6 +332,7 @@ mod tests {
             track: TRACK,
             owner: Arc::new(Owner { participant: Uuid::nil(), name, local: 0 }),
             format: format.clone(),
+            source: format.codec(),
             restarted: false,
             steps,
             packets: vec![packet(number)],
@@ -363,10 +418,54 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_pcm_that_is_full_ends_and_the_next_begins_at_its_place() {
+        let head = pcm::Head::new(pcm::Sample::S16, 8_000, 1).unwrap();
+        let mut ledger = Ledger::new(48_000);
+        // A second is 16000 bytes.
+        let second = |number: u64, before: &[Step], at| match sound(&Format::Pcm(head), before, number, at) {
+            Entry::Sound { track, owner, format, source, restarted, steps, mut packets } => {
+                packets[0].data = Bytes::from(vec![1; 16_000]);
+                Entry::Sound { track, owner, format, source, restarted, steps, packets }
+            }
+            other => other,
+        };
+        let pause = gap(2, 3, GapCause::Pause);
+        let entries = [second(0, &[], 0), second(1, &[], 1), second(2, &[Step::Gap(pause)], 5), second(3, &[], 6)];
+        let writes: Vec<_> =
+            entries.into_iter().filter_map(|entry| ledger.take(entry)).flat_map(|(_, writes)| writes).collect();
+        let words: Vec<_> = writes
+            .iter()
+            .map(|write| match write {
+                Write::BeginPart(part) => format!("part {} at {}", part.number, part.start.track.get() / 48_000),
+                Write::Append(packets) => format!("{}", packets[0].sequence.get()),
+                Write::Gap(gap) => format!("gap {}", gap.filled),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(words, ["part 1 at 0", "0", "1", "gap true", "EndPart", "part 2 at 5", "2", "3"]);
+
+        // What would come after it is full is not filled, either.
+        let more = [second(4, &[], 7), second(5, &[Step::Gap(gap(8, 1, GapCause::Jump))], 9)];
+        let writes: Vec<_> =
+            more.into_iter().filter_map(|entry| ledger.take(entry)).flat_map(|(_, writes)| writes).collect();
+        assert!(
+            matches!(&writes[..], [Write::Append(_), Write::Gap(gap), Write::EndPart, Write::BeginPart(part),
+            Write::Append(_)] if !gap.filled && part.number == 3),
+            "{writes:?}"
+        );
+
+        // Opus parts have no such end.
+        let mut opus = Ledger::new(1);
+        let entries = (0..3).map(|number| sound(&MONO, &[], number, number));
+        let writes: Vec<_> = entries.filter_map(|entry| opus.take(entry)).flat_map(|(_, writes)| writes).collect();
+        assert_eq!(writes.iter().filter(|write| matches!(write, Write::BeginPart(_))).count(), 1);
+    }
+
+    #[test]
     fn another_head_begins_a_part_and_the_same_head_goes_on_with_a_note() {
         let restarted = |entry| match entry {
-            Entry::Sound { track, owner, format, steps, packets, .. } => {
-                Entry::Sound { track, owner, format, restarted: true, steps, packets }
+            Entry::Sound { track, owner, format, source, steps, packets, .. } => {
+                Entry::Sound { track, owner, format, source, restarted: true, steps, packets }
             }
             other => other,
         };
@@ -376,5 +475,20 @@ mod tests {
         let all = writes([sound(&MONO, &[], 0, 0), restarted(sound(&STEREO, &[], 1, 1))]);
         assert_eq!(all[2], Write::EndPart);
         assert!(matches!(&all[3], Write::BeginPart(part) if part.number == 2 && part.format == STEREO));
+    }
+
+    #[test]
+    fn another_codec_of_the_publisher_begins_a_part_though_what_is_kept_is_alike() {
+        let came_as = |source| match sound(&MONO, &[], 1, 1) {
+            Entry::Sound { track, owner, format, steps, packets, .. } => {
+                Entry::Sound { track, owner, format, source, restarted: true, steps, packets }
+            }
+            other => other,
+        };
+        let all = writes([sound(&MONO, &[], 0, 0), came_as(Codec::Vorbis), came_as(Codec::Vorbis)]);
+        assert_eq!(all[2], Write::EndPart);
+        assert!(matches!(&all[3], Write::BeginPart(part) if part.source == Codec::Vorbis && part.format == MONO));
+        let begun = all.iter().filter(|write| matches!(write, Write::BeginPart(_))).count();
+        assert_eq!(begun, 2);
     }
 }

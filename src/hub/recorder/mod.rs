@@ -18,6 +18,7 @@ use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
@@ -70,6 +71,8 @@ pub enum Entry {
         owner: Arc<Owner>,
         /// How the packets are encoded.
         format: Format,
+        /// What their publisher sent.
+        source: Codec,
         /// Whether an encoder started (again) with the first.
         restarted: bool,
         /// What the clock says of them: one [`Step::Packet`] for each, and what else is to be said.
@@ -150,7 +153,7 @@ impl Link {
             room.do_send(Archived { recording, event });
         });
         let new = NewRecording { id: session.id, room: room_name, started: session.started };
-        let recorder = Recorder { ledger: Ledger::default(), writer: Some(archive.begin(new, events)) }.start();
+        let recorder = Recorder { hand: Hand::new(archive.begin(new, events)) }.start();
         Self { recorder, waiting, tracks: Vec::new() }
     }
 
@@ -206,9 +209,44 @@ impl Link {
 
 /// The actor.
 pub struct Recorder {
+    hand: Hand,
+}
+
+/// What writes a session's entries down: the recorder without its mailbox.
+#[derive(Debug)]
+pub(super) struct Hand {
     ledger: Ledger,
     /// None once the recording has ended.
     writer: Option<RecordingWriter>,
+}
+
+impl Hand {
+    pub(super) fn new(writer: RecordingWriter) -> Self {
+        Self { ledger: Ledger::default(), writer: Some(writer) }
+    }
+
+    /// Hands an entry on to the archive.
+    pub(super) fn take(&mut self, entry: Entry) {
+        let Some(writer) = &self.writer else { return };
+        match entry {
+            Entry::Chat(chat) => writer.chat(chat),
+            Entry::Joined(stay) => writer.joined(stay),
+            Entry::Left(participant, at) => writer.left(participant, at),
+            Entry::State(state) => writer.state(state),
+            Entry::Finish(reason, at) => {
+                if let Some(writer) = self.writer.take() {
+                    writer.end(reason, at);
+                }
+            }
+            sound => {
+                if let Some((track, writes)) = self.ledger.take(sound) {
+                    for write in writes {
+                        carry_out(writer, track, write);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Actor for Recorder {
@@ -245,25 +283,7 @@ impl Handler<Entry> for Recorder {
     type Result = ();
 
     fn handle(&mut self, entry: Entry, _: &mut Self::Context) {
-        let Some(writer) = &self.writer else { return };
-        match entry {
-            Entry::Chat(chat) => writer.chat(chat),
-            Entry::Joined(stay) => writer.joined(stay),
-            Entry::Left(participant, at) => writer.left(participant, at),
-            Entry::State(state) => writer.state(state),
-            Entry::Finish(reason, at) => {
-                if let Some(writer) = self.writer.take() {
-                    writer.end(reason, at);
-                }
-            }
-            sound => {
-                if let Some((track, writes)) = self.ledger.take(sound) {
-                    for write in writes {
-                        carry_out(writer, track, write);
-                    }
-                }
-            }
-        }
+        self.hand.take(entry);
     }
 }
 

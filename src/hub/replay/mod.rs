@@ -30,6 +30,7 @@ use super::time::Clock;
 use crate::archive::timeline::Happening;
 use crate::archive::{self, Archive, OpenRecording, Piece, Wanted};
 use crate::media::time::{Moment, Ticks};
+use crate::media::track::Format;
 use crate::wire::v1::{Notice, Participant};
 
 /// How long before a place a decoder begins, so that it has converged when it comes there.
@@ -71,6 +72,8 @@ pub struct Replay {
     outbox: Rc<dyn Outbox>,
     /// What a plain listener reads; none where `roomtone.v1` is read.
     rendition: Option<Rendition>,
+    /// Whether they get tracks of PCM as PCM.
+    pcm: bool,
     pacing: Pacing,
     readers: Vec<TrackReader>,
     /// What happens before this was told.
@@ -109,8 +112,9 @@ impl Replay {
             From::End(before) => length.saturating_sub(before),
         };
         let rendition = match reads {
-            Reads::V1 => None,
-            Reads::Plain(layout) => Some(Rendition::new(layout)),
+            Reads::V1 | Reads::V1Pcm => None,
+            // A replay gives each speaker's own messages: what is mixed of a recording is in its files.
+            Reads::Plain(plain) => Some(Rendition::new(plain.layout)),
         };
         let now = clock.now();
         let (pacing, due) = (Pacing::new(from), Some(now));
@@ -121,6 +125,7 @@ impl Replay {
             recording,
             outbox,
             rendition,
+            pcm: reads == Reads::V1Pcm,
             pacing,
             readers,
             told,
@@ -329,7 +334,9 @@ impl Replay {
             while let Some((part, placed)) = reader.next(until) {
                 let track = &self.recording.recording.tracks[reader.track];
                 let Some(rendition) = &mut self.rendition else {
-                    if let Some(frame) = rendition::v1(track.number, &placed) {
+                    if self.pcm && matches!(track.parts[part].format, Format::Pcm(_)) {
+                        rendition::v1_pcm(track.number, &placed).for_each(|frame| push(&*self.outbox, frame, now));
+                    } else if let Some(frame) = rendition::v1(track.number, &placed) {
                         push(&*self.outbox, frame, now);
                     }
                     continue;

@@ -98,7 +98,7 @@ impl Replay {
         let track = &tracks[track];
         tracing::warn!(recording = %summary.id, track = %track.number, "{error}");
         let what = match error {
-            Unreadable::Damaged { .. } => "is damaged here: a piece of it is left out",
+            Unreadable::Damaged { .. } | Unreadable::Samples { .. } => "is damaged here: a piece of it is left out",
             Unreadable::File(_) | Unreadable::CutOff => "cannot be read from here on",
         };
         let message = format!("Track {} ({}) {what}.", track.number, track.name.as_str());
@@ -108,6 +108,6 @@ impl Replay {
 
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.
 pub(super) fn told(track: &model::Track, part: usize) -> v1::Track {
-    let format = track.parts[part].format.clone();
-    v1::Track { track: track.number, participant: track.participant, format, muted: false }
+    let part = &track.parts[part];
+    v1::Track::new(track.number, track.participant, &part.format, part.source, false)
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use crate::archive::{OpenRecording, PartFile, Piece, ReadFrom, Wanted};
+use crate::archive::{Blocks, BlocksRead, Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 use crate::container::ogg::{self, Demuxer, Event};
 use crate::hub::rendition::{Placed, Recent};
 use crate::media::packet::{Packet, Sequence, SourcePacket};
@@ -26,6 +26,12 @@ pub enum Unreadable {
         begin: u64,
         /// What is wrong.
         error: ogg::Error,
+    },
+    /// The file holds other samples than were written. It is read on behind them.
+    #[error("its samples from byte {begin} on are not those that were written")]
+    Samples {
+        /// Where they begin.
+        begin: u64,
     },
     /// The file ends before what was durable in it.
     #[error("its file is cut off")]
@@ -53,6 +59,8 @@ enum State {
     Damaged { at: u64, from: Ticks },
     /// It is read.
     Reading(Box<Reading>),
+    /// Its blocks are read and encoded; none are here while that is done.
+    Blocks { file: Arc<PartFile>, blocks: Option<Box<Blocks>>, discontinuity: bool },
     /// It cannot be. The track's next part may.
     Failed,
 }
@@ -116,7 +124,7 @@ impl TrackReader {
         loop {
             let part = recording.part(self.track, self.part)?;
             let wanted = |file, from| Some(Wanted { track: self.track, part: self.part, file, from });
-            match &self.state {
+            match &mut self.state {
                 State::Find { at, .. } if part.start.session < until || *at > Ticks::ZERO => {
                     return wanted(None, ReadFrom::Ticks(*at));
                 }
@@ -125,7 +133,13 @@ impl TrackReader {
                 State::Reading(reading) if reading.offset < part.bytes => {
                     return wanted(Some(Arc::clone(&reading.file)), ReadFrom::Byte(reading.offset));
                 }
-                State::Reading(_) | State::Failed => {
+                State::Blocks { file, blocks, .. }
+                    if blocks.as_ref().is_some_and(|blocks| blocks.wants(part, recording.grows(part))) =>
+                {
+                    let file = Arc::clone(file);
+                    return wanted(Some(file), ReadFrom::Blocks(blocks.take()?));
+                }
+                State::Reading(_) | State::Blocks { .. } | State::Failed => {
                     recording.part(self.track, self.part + 1)?;
                     self.part += 1;
                     self.state = State::Find { at: Ticks::ZERO, discontinuity: true };
@@ -147,16 +161,21 @@ impl TrackReader {
                 self.state = State::Damaged { at: begin + error.offset(), from };
             }
             Err(Unreadable::File(_) | Unreadable::CutOff) => self.state = State::Failed,
+            Err(Unreadable::Samples { .. }) => {}
         }
         taken
     }
 
     fn read(&mut self, recording: &OpenRecording, piece: Piece) -> Result<(), Unreadable> {
-        let Piece { file, place, bytes } = piece;
+        let Piece { file, content } = piece;
+        let (place, bytes) = match content {
+            Content::Pages { place, bytes } => (place, bytes),
+            Content::Blocks(blocks, read) => return self.read_blocks(recording, file, blocks, read),
+        };
         let found = match self.state {
             State::Find { at, discontinuity } => Some((at, discontinuity)),
             State::Damaged { from, .. } => Some((from, true)),
-            State::Reading(_) | State::Failed => None,
+            State::Reading(_) | State::Blocks { .. } | State::Failed => None,
         };
         if let Some((from, discontinuity)) = found {
             let (demuxer, sequence) = match place.offset {
@@ -189,6 +208,32 @@ impl TrackReader {
             self.packets.push_back(Read { part: self.part, discontinuity, packet });
         }
         Ok(())
+    }
+
+    fn read_blocks(
+        &mut self,
+        recording: &OpenRecording,
+        file: Arc<PartFile>,
+        blocks: Box<Blocks>,
+        read: BlocksRead,
+    ) -> Result<(), Unreadable> {
+        let Some(part) = recording.part(self.track, self.part) else { return Ok(()) };
+        let mut discontinuity = match self.state {
+            State::Find { discontinuity, .. } | State::Blocks { discontinuity, .. } => discontinuity,
+            State::Damaged { .. } | State::Reading(_) | State::Failed => true,
+        };
+        for (sequence, SourcePacket { time, duration, data, heard }) in read.blocks {
+            let time = recording.pins[self.track].session(part.start.track.saturating_add(time));
+            let discontinuity = std::mem::take(&mut discontinuity);
+            let packet = Packet { sequence, time, duration, data, heard };
+            self.packets.push_back(Read { part: self.part, discontinuity, packet });
+        }
+        discontinuity |= read.damaged.is_some();
+        self.state = State::Blocks { file, blocks: Some(blocks), discontinuity };
+        match read.damaged {
+            Some(damaged) => Err(Unreadable::Samples { begin: damaged.start }),
+            None => Ok(()),
+        }
     }
 
     /// The next packets that begin before `until`, up to where they do not go on evenly, with the part that they are in.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::fanout::{Fanout, MemberId, Reads};
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::Format;
 use crate::wire::v1::{Participant, Session, Track};
@@ -63,6 +64,8 @@ pub struct Publish {
     pub local: u16,
     /// How the packets are encoded.
     pub format: Format,
+    /// What their publisher sent.
+    pub source: Codec,
     /// Whether an encoder started (again) with the first of them.
     pub restarted: bool,
     /// The number of the first, where the publisher numbers them.

@@ -4,6 +4,7 @@
 //! not: every decision (`state.rs`, `sound.rs`).
 
 mod messages;
+mod mixing;
 mod pace;
 mod sound;
 mod state;
@@ -29,6 +30,8 @@ pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
 pub use self::track::{MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
+use super::mix::Order;
+use super::mix::desk::{Desk, Mixed};
 use super::outbox::Skipped;
 use super::recorder::{Archived, Entry, Link};
 use super::registry::News;
@@ -76,6 +79,9 @@ pub struct Room {
     /// Which worker a member is on.
     homes: HashMap<MemberId, Addr<Fanout>>,
     recorder: Option<Link>,
+    /// What mixes, while anybody hears what is mixed; and how many desks the room had.
+    desk: Option<Desk>,
+    desks: u64,
     /// Whether sound is being lost on its way to the recorder.
     overloaded: bool,
     timer: Option<SpawnHandle>,
@@ -110,6 +116,8 @@ impl Room {
             workers: Vec::new(),
             homes: HashMap::new(),
             recorder: None,
+            desk: None,
+            desks: 0,
             overloaded: false,
             timer: None,
             lease,
@@ -119,7 +127,7 @@ impl Room {
 
     /// Carries out what the state asks for.
     fn carry_out(&mut self, context: &mut Context<Self>) {
-        let mut deliveries = Vec::new();
+        let (mut deliveries, mut orders) = (Vec::new(), Vec::new());
         loop {
             let effects = self.state.effects();
             if effects.is_empty() {
@@ -135,7 +143,15 @@ impl Room {
                         self.overloaded = false;
                     }
                     Effect::Record(entry) => self.record(entry),
+                    Effect::Mix(order) => orders.push(order),
+                    Effect::NoMix => {
+                        orders.clear();
+                        self.desk = None;
+                    }
                 }
+            }
+            if !orders.is_empty() {
+                self.order(std::mem::take(&mut orders), context);
             }
         }
         if !deliveries.is_empty() {
@@ -154,6 +170,19 @@ impl Room {
         if let Some(description) = self.state.news(now) {
             // Control, not media, and at most once in [`EVERY`].
             self.teller.hub.do_send(News { room: self.teller.number, description, at: now });
+        }
+    }
+
+    /// Hands orders to the desk. One that does not keep up is given up, and another begins at the live edge.
+    fn order(&mut self, orders: Vec<Order>, context: &mut Context<Self>) {
+        let desk = self.desk.get_or_insert_with(|| {
+            self.desks += 1;
+            Desk::start(self.desks, context.address().recipient())
+        });
+        if desk.order(orders).is_err() {
+            tracing::warn!(room = %self.state.name(), desks = self.desks, "the mix does not keep up: it goes on at the live edge");
+            self.desk = None;
+            self.state.mix_again(self.clock.now());
         }
     }
 
@@ -370,6 +399,25 @@ impl Handler<Archived> for Room {
                 self.state.recording_failed(reason);
             }
             Event::Ended => {}
+        }
+        self.carry_out(context);
+    }
+}
+
+impl Handler<Mixed> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Mixed { desk, made }: Mixed, context: &mut Self::Context) {
+        if self.desk.as_ref().is_none_or(|at_work| at_work.number != desk) {
+            return;
+        }
+        match made {
+            Some(made) => self.state.mixed(self.clock.now(), made),
+            None => {
+                tracing::error!(room = %self.state.name(), desk, "the mix fell, by a fault of ours: it begins again");
+                self.desk = None;
+                self.state.mix_again(self.clock.now());
+            }
         }
         self.carry_out(context);
     }

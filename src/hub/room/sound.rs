@@ -8,13 +8,14 @@ use super::super::acknowledge::{Acknowledged, Holes};
 use super::super::clock::{LONGEST_START, Step, TrackClock};
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::recorder::{Entry, Owner};
-use super::super::rendition::{Placed, Recent, v1};
+use super::super::rendition::{Placed, Plain, Recent, v1, v1_pcm};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
 use super::track::{MOST_RECORDED, MOST_TRACKS, Sound, Track, length, runs};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::v1::Notice;
@@ -38,7 +39,7 @@ impl State {
     /// # Errors
     /// Where the member may not publish.
     pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<Ticks, Refused> {
-        let Publish { member, local, format, restarted, first, mut packets, arrived: now } = message;
+        let Publish { member, local, format, source, restarted, first, mut packets, arrived: now } = message;
         let index = match self.track_of(member, local) {
             Some(index) => index,
             None => {
@@ -46,7 +47,7 @@ impl State {
                 self.tracks.len() - 1
             }
         };
-        self.take_format(index, &format);
+        self.take_format(index, &format, source);
         let first = self.tracks[index].number_packets(first, &mut packets);
         let duration = length(&packets);
         if packets.is_empty() {
@@ -54,8 +55,9 @@ impl State {
             let sound = self.tracks[index].sound.as_ref();
             return Ok(sound.map_or(LONGEST_START, |sound| sound.clock.room_ahead(session)));
         }
-        self.begin_session(now, wall, duration.min(LONGEST_START).as_duration());
-        let (at, owner_number) = self.begin_sound(index, now, duration);
+        let late = source.late(&format);
+        self.begin_session(now, wall, duration.saturating_add(late).min(LONGEST_START).as_duration());
+        let (at, owner_number) = self.begin_sound(index, now, late, duration);
 
         let track = &mut self.tracks[index];
         track.heard = now;
@@ -70,7 +72,7 @@ impl State {
         for run in runs {
             self.fan_out(index, number, &format, &run, now);
         }
-        let entry = Entry::Sound { track: owner_number, owner, format, restarted, steps, packets: placed };
+        let entry = Entry::Sound { track: owner_number, owner, format, source, restarted, steps, packets: placed };
         self.effects.push(Effect::Record(entry));
         self.step_session(now, wall);
         Ok(ahead)
@@ -144,9 +146,10 @@ impl State {
             .collect();
         for (layout, number, frame) in waiting {
             let except = self.tracks.iter().find(|track| track.number == number).map(|track| track.member);
-            let to = To::Readers { of: Reads::Plain(layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout, mixed: false }), except };
             self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
+        self.tick_ears(now);
     }
 
     /// Ends a track: what is held and gathered of it goes out, and everyone is told.
@@ -155,6 +158,7 @@ impl State {
         self.acknowledge(index);
         let mut track = self.tracks.remove(index);
         self.flush_renditions(number, track.member);
+        self.end_in_ears(number);
         if let Some(sound) = &mut track.sound {
             let steps = sound.clock.end();
             if !steps.is_empty() {
@@ -203,29 +207,30 @@ impl State {
     }
 
     /// The format is known, or another one now: what was gathered of the other goes out, and everyone is told.
-    fn take_format(&mut self, index: usize, format: &Format) {
+    fn take_format(&mut self, index: usize, format: &Format, source: Codec) {
         let track = &mut self.tracks[index];
-        if track.format.as_ref() == Some(format) {
+        if track.format.as_ref().is_some_and(|known| known.0 == *format && known.1 == source) {
             return;
         }
         let (number, member) = (track.number, track.member);
-        let changed = track.format.replace(format.clone()).is_some();
-        if changed {
+        let before = track.format.replace((format.clone(), source));
+        if before.is_some_and(|before| before.0 != *format) {
             if let Some(sound) = &mut track.sound {
                 sound.recent.clear();
             }
             self.flush_renditions(number, member);
+            self.change_in_ears(number);
         }
         if let Some(told) = self.tracks[index].told() {
             self.tell(Notice::Track { track: told }, None);
         }
     }
 
-    /// With its first packet a track becomes part of the session. Gives where the session's clock is, and the track's
-    /// number in the recording.
-    fn begin_sound(&mut self, index: usize, now: Moment, duration: Ticks) -> (Ticks, TrackNumber) {
+    /// With its first packet a track becomes part of the session. Gives where the session's clock was when what comes `late`
+    /// now ended, and the track's number in the recording.
+    fn begin_sound(&mut self, index: usize, now: Moment, late: Ticks, duration: Ticks) -> (Ticks, TrackNumber) {
         let Some(session) = &mut self.session else { return (Ticks::ZERO, TrackNumber::new(0)) };
-        let at = session.at(now);
+        let at = session.at(now).saturating_sub(late);
         let track = &mut self.tracks[index];
         if let Some(sound) = &track.sound {
             return (at, sound.recorded);
@@ -243,15 +248,11 @@ impl State {
     /// Hands placed packets to those who read them.
     fn fan_out(&mut self, index: usize, number: TrackNumber, format: &Format, run: &Placed, now: Moment) {
         let except = Some(self.tracks[index].member);
-        if self.readers(Reads::V1) > 0
-            && let Some(frame) = v1(number, run)
-        {
-            let to = To::Readers { of: Reads::V1, except };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
-        }
+        self.fan_out_v1(number, format, run, except);
+        self.hear(index, format, run, now);
         let Some(sound) = &mut self.tracks[index].sound else { return };
         for (layout, rendition) in &mut self.renditions {
-            let to = To::Readers { of: Reads::Plain(*layout), except };
+            let to = To::Readers { of: Reads::Plain(Plain { layout: *layout, mixed: false }), except };
             for frame in rendition.push(number, format, &sound.recent, run, now) {
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
@@ -261,10 +262,32 @@ impl State {
         }
     }
 
+    /// Hands them to those who speak `roomtone.v1`. Each frame is made once, and only where someone reads it.
+    fn fan_out_v1(&mut self, number: TrackNumber, format: &Format, run: &Placed, except: Option<MemberId>) {
+        let is_pcm = matches!(format, Format::Pcm(_));
+        let heard = [(Reads::V1, true), (Reads::V1Pcm, !is_pcm)];
+        let heard = heard.into_iter().filter(|(_, reads)| *reads).map(|(of, _)| of);
+        let heard: Vec<_> = heard.filter(|of| self.readers(*of) > 0).collect();
+        if !heard.is_empty()
+            && let Some(frame) = v1(number, run)
+        {
+            for of in heard {
+                let to = To::Readers { of, except };
+                self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
+            }
+        }
+        if is_pcm && self.readers(Reads::V1Pcm) > 0 {
+            let to = To::Readers { of: Reads::V1Pcm, except };
+            let frames = v1_pcm(number, run).map(|frame| Effect::Deliver(Delivery::Send { to, frame }));
+            self.effects.extend(frames);
+        }
+    }
+
     fn flush_renditions(&mut self, number: TrackNumber, member: MemberId) {
         for (layout, rendition) in &mut self.renditions {
             if let Some(frame) = rendition.end(number) {
-                let to = To::Readers { of: Reads::Plain(*layout), except: Some(member) };
+                let of = Reads::Plain(Plain { layout: *layout, mixed: false });
+                let to = To::Readers { of, except: Some(member) };
                 self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
             }
         }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::super::fanout::{Delivery, MemberId, Reads, To};
+use super::super::mix::{Ear, Order};
 use super::super::outbox::{Cargo, Frame};
 use super::super::recorder::{Entry, NewSession, Owner};
-use super::super::rendition::{Plain, Rendition};
+use super::super::rendition::{Layout, Plain, Rendition};
 use super::super::session::{Census, Life, Patience};
 use super::messages::{Description, Role};
 use super::pace::Pace;
@@ -41,6 +42,10 @@ pub enum Effect {
     Begin(NewSession),
     /// Hand this to the session's recorder.
     Record(Entry),
+    /// Hand this to the desk, which is started for it where there is none.
+    Mix(Order),
+    /// Let go of the desk: nobody hears anything that is mixed.
+    NoMix,
 }
 
 /// A room's session.
@@ -100,6 +105,8 @@ pub(super) struct Member {
     pub(super) participant: Participant,
     pub(super) role: Role,
     pub(super) reads: Reads,
+    /// Whether it has an ear of its own, since it has spoken.
+    pub(super) apart: bool,
 }
 
 /// A room, without its actor.
@@ -113,7 +120,14 @@ pub struct State {
     /// How many members are speakers.
     speaking: usize,
     pub(super) tracks: Vec<Track>,
-    pub(super) renditions: HashMap<Plain, Rendition>,
+    /// What those hear who hear each speaker for itself.
+    pub(super) renditions: HashMap<Layout, Rendition>,
+    /// What those hear who hear one sound: all of them together, and each who speaks, without itself.
+    pub(super) ears: HashMap<Option<MemberId>, Ear>,
+    /// How many have ears of their own, by what they read.
+    pub(super) apart: HashMap<Layout, usize>,
+    /// Whether the desk works.
+    pub(super) mixing: bool,
     pub(super) session: Option<Session>,
     pub(super) effects: Vec<Effect>,
     listeners_told: (Moment, usize),
@@ -133,6 +147,9 @@ impl State {
             speaking: 0,
             tracks: Vec::new(),
             renditions: HashMap::new(),
+            ears: HashMap::new(),
+            apart: HashMap::new(),
+            mixing: false,
             session: None,
             effects: Vec::new(),
             listeners_told: (Moment::START, 0),
@@ -163,7 +180,7 @@ impl State {
         if role == Role::Speaker {
             self.tell(Notice::Joined { participant: participant.clone() }, None);
         }
-        let welcome = (reads == Reads::V1).then(|| {
+        let welcome = reads.is_v1().then(|| {
             let welcome = Notice::Welcome {
                 participant: participant.clone(),
                 room: self.name.clone(),
@@ -178,11 +195,17 @@ impl State {
             self.keep_coming(now, participant.clone());
         }
         self.pace.changed();
-        self.members.insert(member, Member { participant, role, reads });
+        self.members.insert(member, Member { participant, role, reads, apart: false });
         *self.readers.entry(reads).or_default() += 1;
         self.speaking += usize::from(role == Role::Speaker);
-        if let Reads::Plain(layout) = reads {
-            self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
+        match reads {
+            Reads::Plain(Plain { layout, mixed: true }) => {
+                self.ears.entry(None).or_insert_with(|| Ear::new(None)).read(layout);
+            }
+            Reads::Plain(Plain { layout, mixed: false }) => {
+                self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
+            }
+            Reads::V1 | Reads::V1Pcm => {}
         }
         self.effects.push(Effect::Deliver(Delivery::Enter { member, welcome }));
         if let Some(trouble) = self.session.as_ref().and_then(|session| session.trouble) {
@@ -201,10 +224,12 @@ impl State {
         for number in numbers {
             self.end_track(number);
         }
-        if let Reads::Plain(layout) = gone.reads
-            && self.readers(gone.reads) == 0
-        {
-            self.renditions.remove(&layout);
+        match gone.reads {
+            Reads::Plain(Plain { layout, mixed: true }) => self.leave_ear(member, layout, gone.apart),
+            Reads::Plain(Plain { layout, mixed: false }) if self.readers(gone.reads) == 0 => {
+                self.renditions.remove(&layout);
+            }
+            Reads::Plain(_) | Reads::V1 | Reads::V1Pcm => {}
         }
         if gone.role == Role::Speaker {
             self.tell(Notice::Left { participant: member }, None);
@@ -343,6 +368,8 @@ impl State {
         let (told, start) = (session.told(now), session.start);
         self.session = Some(session);
         self.renditions.values_mut().for_each(Rendition::session_begins);
+        self.ears.values_mut().for_each(Ear::session_begins);
+        self.stop_mixing();
         self.effects.push(Effect::Begin(NewSession { id, started }));
         let mut here = self.speakers();
         here.sort_by(|one, other| (one.name.as_str(), one.id).cmp(&(other.name.as_str(), other.id)));
@@ -393,28 +420,33 @@ impl State {
     }
 
     fn tell_as(&mut self, told: &Notice, cargo: Cargo, except: Option<MemberId>) {
-        if self.readers(Reads::V1) > 0 {
-            let to = To::Readers { of: Reads::V1, except };
-            let frame = Frame { cargo, ..notice(told) };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+        let reading: Vec<_> = Reads::ANY_V1.into_iter().filter(|of| self.readers(*of) > 0).collect();
+        if reading.is_empty() {
+            return;
+        }
+        let frame = Frame { cargo, ..notice(told) };
+        for of in reading {
+            let to = To::Readers { of, except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
         }
     }
 
     /// Tells one member, if it speaks `roomtone.v1`.
     pub(super) fn tell_one(&mut self, member: MemberId, told: &Notice) {
-        if self.members.get(&member).is_some_and(|member| member.reads == Reads::V1) {
+        if self.members.get(&member).is_some_and(|member| member.reads.is_v1()) {
             self.effects.push(Effect::Deliver(Delivery::to(member, notice(told))));
         }
     }
 
     fn tell_plain(&mut self, except: Option<MemberId>, make: impl FnOnce() -> Frame) {
-        if self.renditions.is_empty() {
+        let plain = |reads: &Reads| matches!(reads, Reads::Plain(_)) && self.readers(*reads) > 0;
+        let readers: Vec<Reads> = self.readers.keys().copied().filter(plain).collect();
+        if readers.is_empty() {
             return;
         }
         let frame = make();
-        for layout in self.renditions.keys() {
-            let to = To::Readers { of: Reads::Plain(*layout), except };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame: frame.clone() }));
+        for of in readers {
+            self.effects.push(Effect::Deliver(Delivery::Send { to: To::Readers { of, except }, frame: frame.clone() }));
         }
     }
 

@@ -13,11 +13,14 @@ use super::track::MOST_RECORDED;
 use super::*;
 use crate::hub::clock::Step;
 use crate::hub::fanout::{Reads, To};
-use crate::hub::rendition::Plain;
+use crate::hub::rendition::{Layout, Plain};
 use crate::media::opus::{Head, SILENCE_20_MS};
 use crate::media::packet::SourcePacket;
+use crate::media::pcm;
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
+use crate::wire::packets;
 use crate::wire::v1::Participant;
 
 const WALL: UnixMillis = UnixMillis::new(1_800_000_000_000);
@@ -49,6 +52,7 @@ fn sound(member: Uuid, local: u16, millis: u64, count: usize) -> Publish {
         member,
         local,
         format: Format::Opus(Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 }),
+        source: Codec::Opus,
         restarted: false,
         first: None,
         packets: packets.collect(),
@@ -76,7 +80,7 @@ fn nothing_is_made_that_nobody_reads() {
     room.publish(WALL, sound(ANN, 0, 0, 50)).unwrap();
     let kinds = sent(&mut room);
     assert!(kinds.iter().all(|(to, _)| matches!(to, To::Readers { of: Reads::V1, .. })), "{kinds:?}");
-    let reads = Reads::Plain(Plain::Continuing);
+    let reads = Reads::Plain(Plain { layout: Layout::Continuing, mixed: false });
     room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, reads);
     room.effects();
     room.publish(WALL, sound(ANN, 0, 1000, 24)).unwrap();
@@ -282,4 +286,86 @@ fn who_comes_later_is_told_too_that_nothing_is_recorded() {
     assert_eq!(healths(&mut room), [(everyone, false)], "what failed does not go on");
     room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, Reads::V1);
     assert_eq!(healths(&mut room), [(To::Member(BEN), false)]);
+}
+
+/// `count` blocks of 20 ms of FLAC, which are kept as plain samples and heard as coded silence.
+fn flac(member: Uuid, millis: u64, count: usize) -> Publish {
+    let mut publish = sound(member, 0, millis, count);
+    for packet in &mut publish.packets {
+        let block = Bytes::from(vec![7; 960 * 2]);
+        packet.heard = Some(std::mem::replace(&mut packet.data, block));
+    }
+    publish.format = Format::Pcm(pcm::Head::new(pcm::Sample::S16, 48_000, 1).unwrap());
+    publish.source = Codec::Flac;
+    publish
+}
+
+#[test]
+fn plain_samples_are_kept_and_heard_as_opus_but_by_those_who_ask_for_them() {
+    const CAT: Uuid = Uuid::from_u128(3);
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Listener, Reads::V1)]);
+    room.join(at(0), Participant { id: CAT, name: "Cat".parse().unwrap() }, Role::Listener, Reads::V1Pcm);
+    room.effects();
+    room.publish(WALL, flac(ANN, 0, 26)).unwrap();
+    let mut heard = Vec::new();
+    let mut told = Vec::new();
+    let mut kept = Vec::new();
+    for effect in room.effects() {
+        match effect {
+            Effect::Deliver(Delivery::Send { to: To::Readers { of, except }, frame }) => match frame.cargo {
+                Cargo::Sound(_) => {
+                    assert_eq!(except, Some(ANN));
+                    let header = if frame.bytes[1] == 126 { 4 } else { 2 };
+                    let message = packets::read(&frame.bytes.slice(header..)).unwrap();
+                    let packets::Message::Packets { first, time, packets, .. } = message else { panic!("packets") };
+                    heard.push((of, first.get(), time, packets.len(), packets[0].len()));
+                }
+                _ => told.push((of, String::from_utf8_lossy(&frame.bytes).into_owned())),
+            },
+            Effect::Record(Entry::Sound { format, source, packets, .. }) => kept.push((format, source, packets.len())),
+            _ => {}
+        }
+    }
+    let begin = heard[0].2;
+    let at = |millis: u64| begin.saturating_add(Ticks::from_millis(millis));
+    // Blocks go in messages of 240 ms, so that one who is behind may do without some.
+    assert_eq!(
+        heard,
+        [
+            (Reads::V1, 0, at(0), 26, 3),
+            (Reads::V1Pcm, 0, at(0), 12, 1920),
+            (Reads::V1Pcm, 12, at(240), 12, 1920),
+            (Reads::V1Pcm, 24, at(480), 2, 1920)
+        ]
+    );
+    assert_eq!(kept, [(flac(ANN, 0, 1).format, Codec::Flac, 26)]);
+    for of in Reads::ANY_V1 {
+        let track = told.iter().find(|(to, text)| *to == of && text.contains(r#""type":"track""#)).unwrap();
+        for word in [r#""codec":"opus""#, r#""pcm":{"sample":"s16le","rate":48000,"channels":1}"#, r#""source":"flac""#]
+        {
+            assert!(track.1.contains(word), "{word}: {}", track.1);
+        }
+    }
+}
+
+#[test]
+fn opus_is_the_same_frame_for_all_who_speak_v1_and_plain_samples_are_made_for_nobody() {
+    let frames = |room: &mut State| -> Vec<(Reads, Bytes)> {
+        let frame = |effect| match effect {
+            Effect::Deliver(Delivery::Send { to: To::Readers { of, .. }, frame }) => {
+                matches!(frame.cargo, Cargo::Sound(_)).then_some((of, frame.bytes))
+            }
+            _ => None,
+        };
+        room.effects().into_iter().filter_map(frame).collect()
+    };
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1Pcm), (BEN, Role::Listener, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 0, 3)).unwrap();
+    let [(Reads::V1, one), (Reads::V1Pcm, other)] = &frames(&mut room)[..] else { panic!("two") };
+    assert_eq!(one.as_ptr(), other.as_ptr());
+    room.leave(at(60), WALL, ANN);
+    room.join(at(60), Participant { id: ANN, name: "Ann".parse().unwrap() }, Role::Speaker, Reads::V1);
+    room.effects();
+    room.publish(WALL, flac(ANN, 80, 1)).unwrap();
+    assert!(matches!(frames(&mut room)[..], [(Reads::V1, _)]));
 }

@@ -11,6 +11,7 @@ use super::super::recorder::Owner;
 use super::super::rendition::{Placed, Recent};
 use super::super::session::Ends;
 use crate::media::packet::{Packet, Sequence, SourcePacket};
+use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::v1 as wire;
@@ -33,8 +34,8 @@ pub struct Track {
     pub(super) muted: bool,
     /// When its last packet came, or its announcement.
     pub(super) heard: Moment,
-    /// How its packets are encoded; none before the first.
-    pub(super) format: Option<Format>,
+    /// How its packets are encoded, and what its publisher sends; none before the first.
+    pub(super) format: Option<(Format, Codec)>,
     pub(super) sound: Option<Sound>,
     /// The number of the next packet.
     pub(super) next: Sequence,
@@ -58,8 +59,8 @@ pub(super) struct Sound {
 impl Track {
     /// The track as `roomtone.v1` tells of it, once it is known how it sounds.
     pub(super) fn told(&self) -> Option<wire::Track> {
-        let format = self.format.clone()?;
-        Some(wire::Track { track: self.number, participant: self.member, format, muted: self.muted })
+        let (format, source) = self.format.as_ref()?;
+        Some(wire::Track::new(self.number, self.member, format, *source, self.muted))
     }
 
     /// Whether it has had a packet, and so is a part of the session.
@@ -109,13 +110,13 @@ pub(super) fn runs(
                 open = false;
             }
             Step::Packet { session, .. } => {
-                let Some(SourcePacket { duration, data, .. }) = packets.next() else { break };
+                let Some(SourcePacket { duration, data, heard, .. }) = packets.next() else { break };
                 if !open {
                     runs.push(Placed { packets: Vec::new(), discontinuity: std::mem::take(discontinuity) });
                     open = true;
                 }
                 if let Some(run) = runs.last_mut() {
-                    run.packets.push(Packet { sequence, time: *session, duration, data, heard: None });
+                    run.packets.push(Packet { sequence, time: *session, duration, data, heard });
                 }
                 sequence = sequence.next();
             }

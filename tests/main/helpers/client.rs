@@ -4,9 +4,10 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use roomtone::wire::packets;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -34,7 +35,7 @@ impl Client {
     }
 
     pub async fn open(hub: &Hub, path: &str, protocol: Option<&'static str>) -> Result<Self, tungstenite::Error> {
-        let mut request = format!("ws://{}{path}", hub.address).into_client_request()?;
+        let mut request = request(hub, path)?;
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
@@ -42,6 +43,18 @@ impl Client {
         let chosen = response.headers().get("sec-websocket-protocol");
         assert_eq!(chosen.map(HeaderValue::as_bytes), protocol.map(str::as_bytes));
         Ok(Self { socket })
+    }
+
+    /// Joins over a connection on which little can be on its way: some KiB, where it would be MiB otherwise.
+    pub async fn narrow(hub: &Hub, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        // The hub's system holds as many segments as it thinks that it may send: so they are small.
+        SockRef::from(&socket).set_tcp_mss(536).unwrap();
+        let stream = socket.connect(hub.address.parse().unwrap()).await.unwrap();
+        let stream = MaybeTlsStream::Plain(stream);
+        let (socket, _) = tokio_tungstenite::client_async(request(hub, path).unwrap(), stream).await.unwrap();
+        Self { socket }
     }
 
     pub async fn send(&mut self, bytes: impl Into<Bytes>) {
@@ -154,4 +167,8 @@ impl Client {
     pub fn vanish(self) {
         drop(self);
     }
+}
+
+fn request(hub: &Hub, path: &str) -> Result<Request<()>, tungstenite::Error> {
+    format!("ws://{}{path}", hub.address).into_client_request()
 }

@@ -1,5 +1,7 @@
 //! What a replay reads of a track, from a recording on disk.
 
+mod pcm;
+
 use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use super::track::{TrackReader, Unreadable};
 use super::*;
 use crate::archive::model::{Anchor, Attendance, EndReason, RecordingId};
-use crate::archive::{Event, NewPart, NewRecording, Options};
+use crate::archive::{Content, Event, NewPart, NewRecording, Options};
 use crate::media::opus::Head;
 use crate::media::packet::{Packet, Sequence};
 use crate::media::time::UnixMillis;
@@ -85,8 +87,8 @@ impl Rig {
             until_now = until_now.saturating_add(pacing::TURN).min(until);
             while let Some(wanted) = reader.wants(&self.recording, until_now) {
                 let piece = self.archive.read_pieces(Arc::clone(&self.recording), vec![wanted]).await.remove(0);
-                if let Ok(piece) = &piece {
-                    assert!(piece.bytes.len() <= 16 * 1024);
+                if let Ok(Piece { content: Content::Pages { bytes, .. }, .. }) = &piece {
+                    assert!(bytes.len() <= 16 * 1024);
                 }
                 wrong.extend(reader.take(&self.recording, piece).err());
             }
@@ -249,7 +251,8 @@ async fn no_more_is_read_than_is_needed() {
     let mut bytes = 0;
     while let Some(wanted) = reader.wants(&rig.recording, Ticks::from_secs(1)) {
         let piece = rig.archive.read_pieces(Arc::clone(&rig.recording), vec![wanted]).await.remove(0).unwrap();
-        bytes += piece.bytes.len();
+        let Content::Pages { bytes: read, .. } = &piece.content else { panic!() };
+        bytes += read.len();
         reader.take(&rig.recording, Ok(piece)).unwrap();
     }
     // A second is 50 packets of 89 bytes.

@@ -1,0 +1,207 @@
+//! WAV parts that are played: blocks of 20 ms, each with the Opus packet that listeners hear, made on the way.
+//!
+//! What belongs here: which frames are read next, whether they are what was written, and the blocks that become of them. What
+//! does not: who plays them, and which thread does this (one that may wait: it reads and encodes).
+//!
+//! A block lies where it lay when it was live: block `i` of a part begins at frame `round(i * rate / 50)`.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+
+use super::extents::Extent;
+use super::model::Part;
+use super::reading::PartFile;
+use crate::container::wav::data_offset;
+use crate::media::codec::DecodeError;
+use crate::media::codec::transcode::Transcoder;
+use crate::media::packet::{Sequence, SourcePacket};
+use crate::media::pcm;
+use crate::media::source::Source;
+use crate::media::time::Ticks;
+
+/// Blocks in a second.
+const IN_A_SECOND: u64 = 50;
+/// How many are read in one go: half a second, as much as a replay sends in a turn.
+const PIECE: u64 = 25;
+/// How many are encoded before the first that is heard, so that the encoder has settled.
+const PRE_ROLL: u64 = 4;
+
+/// A WAV part that is read, with the encoder that goes along. It holds what a [`Transcoder`] holds.
+pub struct Blocks {
+    head: pcm::Head,
+    transcoder: Transcoder,
+    /// The next frame that is read.
+    next: u64,
+    /// The first frame of the next block that comes out.
+    given: u64,
+    /// What ends by this frame is left out.
+    from: u64,
+    /// Bytes of the file that were found as they were written.
+    good: Range<u64>,
+    /// Whether the last block came out.
+    ended: bool,
+}
+
+/// What was read of a part.
+#[derive(Debug, Default)]
+pub struct BlocksRead {
+    /// The blocks, each with its number and its time in ticks of the part.
+    pub blocks: Vec<(Sequence, SourcePacket)>,
+    /// Where the file is not what was written, in bytes: the next blocks are those behind.
+    pub damaged: Option<Range<u64>>,
+}
+
+impl Blocks {
+    /// Begins where this place is come upon, in ticks of the part.
+    ///
+    /// # Errors
+    /// Where a library refuses, which none does for a head that we accept.
+    pub(super) fn begin(head: pcm::Head, at: Ticks) -> Result<Self, DecodeError> {
+        let from = head.frames(at);
+        let mut blocks = Self {
+            head,
+            transcoder: Transcoder::new(&Source::Pcm(head))?,
+            next: 0,
+            given: 0,
+            from,
+            good: 0..0,
+            ended: false,
+        };
+        let first = blocks.number_of(from).saturating_sub(PRE_ROLL);
+        // The encoder counts blocks from where it begins: only there are its blocks the part's.
+        blocks.next = blocks.begin_of(first / blocks.even() * blocks.even());
+        blocks.given = blocks.next;
+        Ok(blocks)
+    }
+
+    /// Whether there is more to be read of a part, to which more may come or not.
+    #[must_use]
+    pub fn wants(&self, part: &Part, grows: bool) -> bool {
+        if grows { self.next < self.whole(part) } else { !self.ended }
+    }
+
+    /// The bytes that are read next.
+    pub(super) fn bytes(&self, part: &Part, grows: bool) -> Range<u64> {
+        let until = if grows { self.whole(part) } else { self.frames(part) };
+        let until = self.begin_of(self.number_of(self.next) + PIECE).min(until).max(self.next);
+        self.byte(self.next)..self.byte(until)
+    }
+
+    /// Reads on and encodes. Waits for the disk, and takes a hundredth of the time that it sounds.
+    pub(super) fn read(
+        &mut self,
+        part: &Part,
+        grows: bool,
+        file: &PartFile,
+        extents: &[Extent],
+    ) -> io::Result<BlocksRead> {
+        let mut wanted = self.bytes(part, grows);
+        let mut out = Vec::new();
+        let mut damaged = None;
+        if !self.good.contains(&wanted.start)
+            && let Some(extent) = extents.iter().find(|extent| extent.range().contains(&wanted.start))
+        {
+            let bytes = file.read(extent.begin, extent.bytes)?;
+            if (bytes.len() as u64) < extent.bytes {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before what was durable in it"));
+            }
+            if extent.holds(&bytes) {
+                self.good = extent.range();
+            } else {
+                damaged = Some(extent.range());
+            }
+        }
+        if damaged.is_some() {
+            self.transcoder.finish(&mut out);
+        } else if wanted.is_empty() {
+            self.ended = !grows;
+            self.transcoder.finish(&mut out);
+        } else {
+            if self.good.contains(&wanted.start) {
+                wanted.end = wanted.end.min(self.good.end);
+            }
+            let bytes = file.read(wanted.start, wanted.end - wanted.start)?;
+            let frames = bytes.len() / self.head.frame_bytes();
+            if frames == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before what was durable in it"));
+            }
+            let mut data = bytes::Bytes::from(bytes);
+            data.truncate(frames * self.head.frame_bytes());
+            let packet = SourcePacket { time: self.head.ticks(self.next), duration: Ticks::ZERO, data, heard: None };
+            self.transcoder.push(packet, &mut out).map_err(io::Error::other)?;
+            self.next += frames as u64;
+        }
+        let blocks = out.into_iter().filter_map(|block| self.place(part, block)).collect();
+        if let Some(damaged) = &damaged {
+            self.pass(damaged.end).map_err(io::Error::other)?;
+        }
+        Ok(BlocksRead { blocks, damaged })
+    }
+
+    /// Gives a block its place.
+    fn place(&mut self, part: &Part, block: SourcePacket) -> Option<(Sequence, SourcePacket)> {
+        let begin = self.given;
+        self.given += (block.data.len() / self.head.frame_bytes()) as u64;
+        if self.given <= self.from {
+            return None;
+        }
+        let time = self.head.ticks(begin);
+        let duration = self.head.ticks(self.given).saturating_sub(time);
+        Some((part.first.after(self.number_of(begin)), SourcePacket { time, duration, ..block }))
+    }
+
+    /// Goes on behind this byte of the file.
+    fn pass(&mut self, byte: u64) -> Result<(), DecodeError> {
+        let frame = byte.saturating_sub(data_offset(self.head)).div_ceil(self.head.frame_bytes() as u64);
+        let even = self.even();
+        let mut block = self.number_of(frame) / even * even;
+        while self.begin_of(block) < frame {
+            block += even;
+        }
+        (self.next, self.given) = (self.begin_of(block), self.begin_of(block));
+        self.transcoder = Transcoder::new(&Source::Pcm(self.head))?;
+        Ok(())
+    }
+
+    /// The frames of a part.
+    fn frames(&self, part: &Part) -> u64 {
+        part.bytes.saturating_sub(data_offset(self.head)) / self.head.frame_bytes() as u64
+    }
+
+    /// Those of its whole blocks.
+    fn whole(&self, part: &Part) -> u64 {
+        let frames = self.frames(part);
+        let nearest = self.begin_of(self.number_of(frames));
+        if nearest <= frames { nearest } else { self.begin_of(self.number_of(frames).saturating_sub(1)) }
+    }
+
+    /// Where a frame is in the file.
+    const fn byte(&self, frame: u64) -> u64 {
+        data_offset(self.head).saturating_add(frame.saturating_mul(self.head.frame_bytes() as u64))
+    }
+
+    /// The first frame of a block.
+    fn begin_of(&self, block: u64) -> u64 {
+        (block * u64::from(self.head.rate()) * 2 + IN_A_SECOND) / (2 * IN_A_SECOND)
+    }
+
+    /// The block that begins nearest to a frame.
+    fn number_of(&self, frame: u64) -> u64 {
+        let rate = u64::from(self.head.rate());
+        (frame * IN_A_SECOND * 2 + rate) / (2 * rate)
+    }
+
+    /// Every so manyth block begins at a frame without rounding.
+    fn even(&self) -> u64 {
+        (1..IN_A_SECOND)
+            .find(|count| (count * u64::from(self.head.rate())).is_multiple_of(IN_A_SECOND))
+            .unwrap_or(IN_A_SECOND)
+    }
+}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks").field("head", &self.head).field("next", &self.next).finish_non_exhaustive()
+    }
+}
