@@ -113,7 +113,7 @@ fuzz_target!(
             }
         } else {
             let Some(input) = Input::read(bytes) else { return };
-            let Some(mut demuxer) = input.demuxer() else { return };
+            let mut demuxer = input.demuxer();
             let mut take = |event| match event {
                 Event::Head(source) => {
                     if let Some(running) = running.take() {
