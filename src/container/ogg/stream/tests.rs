@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::judge::{self, adler32};
+use crate::container::testing::{self, heads, packets};
 use crate::container::{ogg, stream};
 use crate::media::opus;
 use crate::media::packet::{Packet, Sequence};
@@ -16,34 +17,13 @@ const SILENCE: &[u8] = opus::SILENCE_20_MS.0;
 
 /// All events of a stream that is cut into these pieces, and the error that ends them.
 pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Error>) {
-    let mut demuxer = Demuxer::new();
-    let mut events = Vec::new();
-    for piece in pieces {
-        demuxer.push(piece);
-        loop {
-            match demuxer.pull() {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(stream::Error::Ogg(error)) => {
-                    assert_eq!(demuxer.pull(), Err(error.clone().into()), "a demuxer that failed stays failed");
-                    assert_eq!(demuxer.held(), 0);
-                    return (events, Some(error));
-                }
-                Err(error) => panic!("another container's: {error}"),
-            }
-        }
-        assert!(demuxer.held() < ogg::LONGEST_PAGE + FLAC_PACKET_LIMIT);
+    let (events, end, most) = testing::demux(&mut Demuxer::new(), pieces);
+    assert!(most < ogg::LONGEST_PAGE + FLAC_PACKET_LIMIT);
+    match end {
+        Ok(()) => (events, None),
+        Err(stream::Error::Ogg(error)) => (events, Some(error)),
+        Err(error) => panic!("another container's: {error}"),
     }
-    (events, None)
-}
-
-/// The packets among events.
-pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
-}
-
-fn heads(events: &[Event]) -> Vec<&Source> {
-    events.iter().filter_map(|event| if let Event::Head(source) = event { Some(source) } else { None }).collect()
 }
 
 /// A page of a stream: its number, its flags, its granule position, its packets, each less than 255 bytes.
