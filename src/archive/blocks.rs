@@ -19,8 +19,6 @@ use crate::media::pcm;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
 
-/// Blocks in a second.
-const IN_A_SECOND: u64 = 50;
 /// How many are read in one go: half a second, as much as a replay sends in a turn.
 const PIECE: u64 = 25;
 /// How many are encoded before the first that is heard, so that the encoder has settled.
@@ -57,9 +55,9 @@ impl Blocks {
     pub(super) fn begin(head: pcm::Head, at: Ticks) -> Self {
         let from = head.frames(at);
         let mut blocks = Self { head, transcoder: None, next: 0, given: 0, from, good: 0..0, ended: false };
-        let first = blocks.number_of(from).saturating_sub(PRE_ROLL);
+        let first = head.block_at(from).saturating_sub(PRE_ROLL);
         // The encoder counts blocks from where it begins: only there are its blocks the part's.
-        blocks.next = blocks.begin_of(first / blocks.even() * blocks.even());
+        blocks.next = head.block_begin(first / head.even_block() * head.even_block());
         blocks.given = blocks.next;
         blocks
     }
@@ -73,7 +71,7 @@ impl Blocks {
     /// The bytes that are read next.
     pub(super) fn bytes(&self, part: &Part, grows: bool) -> Range<u64> {
         let until = if grows { self.whole(part) } else { self.frames(part) };
-        let until = self.begin_of(self.number_of(self.next) + PIECE).min(until).max(self.next);
+        let until = self.head.block_begin(self.head.block_at(self.next) + PIECE).min(until).max(self.next);
         self.byte(self.next)..self.byte(until)
     }
 
@@ -141,18 +139,18 @@ impl Blocks {
         }
         let time = self.head.ticks(begin);
         let duration = self.head.ticks(self.given).saturating_sub(time);
-        Some((part.first.after(self.number_of(begin)), SourcePacket { time, duration, ..block }))
+        Some((part.first.after(self.head.block_at(begin)), SourcePacket { time, duration, ..block }))
     }
 
     /// Goes on behind this byte of the file.
     fn pass(&mut self, byte: u64) {
         let frame = byte.saturating_sub(data_offset(self.head)).div_ceil(self.head.frame_bytes() as u64);
-        let even = self.even();
-        let mut block = self.number_of(frame) / even * even;
-        while self.begin_of(block) < frame {
+        let even = self.head.even_block();
+        let mut block = self.head.block_at(frame) / even * even;
+        while self.head.block_begin(block) < frame {
             block += even;
         }
-        (self.next, self.given) = (self.begin_of(block), self.begin_of(block));
+        (self.next, self.given) = (self.head.block_begin(block), self.head.block_begin(block));
         self.transcoder = None;
     }
 
@@ -164,31 +162,13 @@ impl Blocks {
     /// Those of its whole blocks.
     fn whole(&self, part: &Part) -> u64 {
         let frames = self.frames(part);
-        let nearest = self.begin_of(self.number_of(frames));
-        if nearest <= frames { nearest } else { self.begin_of(self.number_of(frames).saturating_sub(1)) }
+        let nearest = self.head.block_begin(self.head.block_at(frames));
+        if nearest <= frames { nearest } else { self.head.block_begin(self.head.block_at(frames).saturating_sub(1)) }
     }
 
     /// Where a frame is in the file.
     const fn byte(&self, frame: u64) -> u64 {
         data_offset(self.head).saturating_add(frame.saturating_mul(self.head.frame_bytes() as u64))
-    }
-
-    /// The first frame of a block.
-    fn begin_of(&self, block: u64) -> u64 {
-        (block * u64::from(self.head.rate()) * 2 + IN_A_SECOND) / (2 * IN_A_SECOND)
-    }
-
-    /// The block that begins nearest to a frame.
-    fn number_of(&self, frame: u64) -> u64 {
-        let rate = u64::from(self.head.rate());
-        (frame * IN_A_SECOND * 2 + rate) / (2 * rate)
-    }
-
-    /// Every so manyth block begins at a frame without rounding.
-    fn even(&self) -> u64 {
-        (1..IN_A_SECOND)
-            .find(|count| (count * u64::from(self.head.rate())).is_multiple_of(IN_A_SECOND))
-            .unwrap_or(IN_A_SECOND)
     }
 }
 

@@ -335,6 +335,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::container::stream::Demux;
     use crate::media::source::Source;
 
     const TRACK: TrackNumber = TrackNumber::new(1);

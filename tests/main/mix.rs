@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 use std::time::Duration;
 
 use bytes::Bytes;
+use roomtone::container::stream::Demux;
 use roomtone::container::{ogg, webm};
 use roomtone::media::codec::{self, Decoder};
 use roomtone::media::opus::Head;
