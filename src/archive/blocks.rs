@@ -13,7 +13,6 @@ use super::extents::Extent;
 use super::model::Part;
 use super::reading::PartFile;
 use crate::container::wav::data_offset;
-use crate::media::codec::DecodeError;
 use crate::media::codec::transcode::Transcoder;
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::pcm;
@@ -28,7 +27,8 @@ const PRE_ROLL: u64 = 4;
 /// A WAV part that is read, with the encoder that goes along. It holds what a [`Transcoder`] holds.
 pub struct Blocks {
     head: pcm::Head,
-    transcoder: Transcoder,
+    /// Made with the first read: to begin costs nothing, so that any thread may.
+    transcoder: Option<Transcoder>,
     /// The next frame that is read.
     next: u64,
     /// The first frame of the next block that comes out.
@@ -52,25 +52,14 @@ pub struct BlocksRead {
 
 impl Blocks {
     /// Begins where this place is come upon, in ticks of the part.
-    ///
-    /// # Errors
-    /// Where a library refuses, which none does for a head that we accept.
-    pub(super) fn begin(head: pcm::Head, at: Ticks) -> Result<Self, DecodeError> {
+    pub(super) fn begin(head: pcm::Head, at: Ticks) -> Self {
         let from = head.frames(at);
-        let mut blocks = Self {
-            head,
-            transcoder: Transcoder::new(&Source::Pcm(head))?,
-            next: 0,
-            given: 0,
-            from,
-            good: 0..0,
-            ended: false,
-        };
+        let mut blocks = Self { head, transcoder: None, next: 0, given: 0, from, good: 0..0, ended: false };
         let first = head.block_at(from).saturating_sub(PRE_ROLL);
         // The encoder counts blocks from where it begins: only there are its blocks the part's.
         blocks.next = head.block_begin(first / head.even_block() * head.even_block());
         blocks.given = blocks.next;
-        Ok(blocks)
+        blocks
     }
 
     /// Whether there is more to be read of a part, to which more may come or not.
@@ -95,6 +84,10 @@ impl Blocks {
         extents: &[Extent],
     ) -> io::Result<BlocksRead> {
         let mut wanted = self.bytes(part, grows);
+        let transcoder = match &mut self.transcoder {
+            Some(transcoder) => transcoder,
+            none => none.insert(Transcoder::new(&Source::Pcm(self.head)).map_err(io::Error::other)?),
+        };
         let mut out = Vec::new();
         let mut damaged = None;
         if !self.good.contains(&wanted.start)
@@ -111,10 +104,10 @@ impl Blocks {
             }
         }
         if damaged.is_some() {
-            self.transcoder.finish(&mut out);
+            transcoder.finish(&mut out);
         } else if wanted.is_empty() {
             self.ended = !grows;
-            self.transcoder.finish(&mut out);
+            transcoder.finish(&mut out);
         } else {
             if self.good.contains(&wanted.start) {
                 wanted.end = wanted.end.min(self.good.end);
@@ -127,12 +120,12 @@ impl Blocks {
             let mut data = bytes::Bytes::from(bytes);
             data.truncate(frames * self.head.frame_bytes());
             let packet = SourcePacket { time: self.head.ticks(self.next), duration: Ticks::ZERO, data, heard: None };
-            self.transcoder.push(packet, &mut out).map_err(io::Error::other)?;
+            transcoder.push(packet, &mut out).map_err(io::Error::other)?;
             self.next += frames as u64;
         }
         let blocks = out.into_iter().filter_map(|block| self.place(part, block)).collect();
         if let Some(damaged) = &damaged {
-            self.pass(damaged.end).map_err(io::Error::other)?;
+            self.pass(damaged.end);
         }
         Ok(BlocksRead { blocks, damaged })
     }
@@ -150,7 +143,7 @@ impl Blocks {
     }
 
     /// Goes on behind this byte of the file.
-    fn pass(&mut self, byte: u64) -> Result<(), DecodeError> {
+    fn pass(&mut self, byte: u64) {
         let frame = byte.saturating_sub(data_offset(self.head)).div_ceil(self.head.frame_bytes() as u64);
         let even = self.head.even_block();
         let mut block = self.head.block_at(frame) / even * even;
@@ -158,8 +151,7 @@ impl Blocks {
             block += even;
         }
         (self.next, self.given) = (self.head.block_begin(block), self.head.block_begin(block));
-        self.transcoder = Transcoder::new(&Source::Pcm(self.head))?;
-        Ok(())
+        self.transcoder = None;
     }
 
     /// The frames of a part.

@@ -59,6 +59,10 @@ impl Desk {
 async fn work(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: Recipient<Mixed>) {
     let mut mixer = Mixer::new();
     while let Some(mut orders) = waiting.recv().await {
+        // Nobody wants what it would make of what still waits.
+        if waiting.is_closed() {
+            return;
+        }
         // What came meanwhile is done in one go.
         while let Ok(more) = waiting.try_recv() {
             orders.extend(more);

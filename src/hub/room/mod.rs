@@ -28,7 +28,7 @@ pub use self::messages::{
 };
 pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
-pub use self::track::{MOST_RECORDED, MOST_TRACKS};
+pub use self::track::{MOST_CHANGES, MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
 use super::mix::Order;
 use super::mix::desk::{Desk, Mixed};

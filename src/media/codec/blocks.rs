@@ -48,6 +48,11 @@ impl Blocks {
         self.heard.delay()
     }
 
+    /// Whether all that was pushed was given.
+    pub const fn are_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Takes samples that were sent at this time, and adds the blocks that are whole by now.
     pub fn push(&mut self, time: Ticks, bytes: &[u8], out: &mut Vec<SourcePacket>) -> Result<(), DecodeError> {
         if whole_frames(self.head, bytes)? == 0 {
