@@ -9,6 +9,7 @@ mod captures;
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use roomtone::container::stream::Demux;
 use roomtone::container::webm;
 use roomtone::media::mix::{BusId, HEAD, Joint, Mixer, Output};
 use roomtone::media::opus::Head;

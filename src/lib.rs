@@ -11,9 +11,9 @@
 //! | [`edge`] | HTTP, WebSocket, pages: thin, one file a protocol |
 //! | [`hub`] | actors: hub, room, connection, fan-out, recorder; replays; and the decisions they are shells around |
 //! | [`archive`] | the SQLite index and the files, and the promises about both |
-//! | [`container`] | WebM and Ogg: push bytes, pull packets; packets to bytes. No IO, no clock |
+//! | [`container`] | WebM, Ogg, MP4, WAV, FLAC, MP3: push bytes, pull packets; packets to bytes. No IO, no clock |
 //! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
-//! | [`media`] | time, packet, track, opus, codec |
+//! | [`media`] | time, packet, track, opus, pcm; codec (encode, decode, resample), mix |
 //!
 //! The words, which mean the same everywhere in code, documents and messages:
 //!
@@ -23,12 +23,16 @@
 //! | participant | one connection in a room; may publish, listen, or both |
 //! | track | one participant's stream, from its announcement to its end; live meanwhile, packets or not |
 //! | part | one file of a track; a track is an ordered list of parts, most often one |
-//! | packet | one encoded unit (an Opus packet) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
+//! | source | what a publisher sends: a codec and its head, whatever the track keeps of it |
+//! | packet | one encoded unit (an Opus packet; a block of PCM) with its time and duration; a *message* is what a WebSocket carries, and its edges mean nothing |
+//! | block | plain samples that are one packet: 20 ms, or what their publisher numbered |
 //! | session | a room from its first packet to its end |
 //! | recording | what of a session is on disk |
 //! | replay | a recording that is played to one listener, at its own pace: a room whose publisher is the archive |
 //! | piece | what is read of a part at a time |
 //! | rendition | a room's packets muxed into one format for its readers: made once, shared by all of them |
+//! | ear | what a group of listeners hears as one sound: a lone track passed through, or a mix |
+//! | bus | one sum of a room's tracks, encoded or not; the *desk* is the task that makes a room's buses |
 //! | pre-roll | packets before the first that is to be heard, which a decoder needs to settle; hidden by the pre-skip |
 //! | pre-skip | sound that a decoder throws away at the start (RFC 7845 §4.2) |
 //! | live edge | the newest packet of a room |
@@ -39,6 +43,7 @@
 //! | sequence number | u64, given to each packet of a track; what acknowledgements speak of |
 //! | tick | 1/48000 s, the Opus clock; the session's ticks count from its start |
 //! | anchor | a place of a track pinned to the session's clock: (track tick, session tick) |
+//! | extent | a piece of a WAV part that has its own checksum in the index |
 //! | spool | a file beside a part, for what comes while it is not known where it belongs |
 //! | recipe | how a file is derived from a recording, by version; what an older one made is made again |
 //! | round | one turn of syncing: the files, then one transaction of the index, then the acknowledgements |

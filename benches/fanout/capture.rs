@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use roomtone::container::stream::Demux;
 use roomtone::container::webm;
 use roomtone::wire::packets::HEADER;
 

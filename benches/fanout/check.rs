@@ -1,6 +1,7 @@
 //! Whether what the listeners got is what the publisher sent.
 
 use bytes::Bytes;
+use roomtone::container::stream::Demux;
 use roomtone::container::webm;
 use roomtone::media::packet::Sequence;
 use roomtone::media::source::Source;

@@ -13,15 +13,12 @@ use super::extents::Extent;
 use super::model::Part;
 use super::reading::PartFile;
 use crate::container::wav::data_offset;
-use crate::media::codec::DecodeError;
 use crate::media::codec::transcode::Transcoder;
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::pcm;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
 
-/// Blocks in a second.
-const IN_A_SECOND: u64 = 50;
 /// How many are read in one go: half a second, as much as a replay sends in a turn.
 const PIECE: u64 = 25;
 /// How many are encoded before the first that is heard, so that the encoder has settled.
@@ -30,7 +27,8 @@ const PRE_ROLL: u64 = 4;
 /// A WAV part that is read, with the encoder that goes along. It holds what a [`Transcoder`] holds.
 pub struct Blocks {
     head: pcm::Head,
-    transcoder: Transcoder,
+    /// Made with the first read: to begin costs nothing, so that any thread may.
+    transcoder: Option<Transcoder>,
     /// The next frame that is read.
     next: u64,
     /// The first frame of the next block that comes out.
@@ -54,25 +52,14 @@ pub struct BlocksRead {
 
 impl Blocks {
     /// Begins where this place is come upon, in ticks of the part.
-    ///
-    /// # Errors
-    /// Where a library refuses, which none does for a head that we accept.
-    pub(super) fn begin(head: pcm::Head, at: Ticks) -> Result<Self, DecodeError> {
+    pub(super) fn begin(head: pcm::Head, at: Ticks) -> Self {
         let from = head.frames(at);
-        let mut blocks = Self {
-            head,
-            transcoder: Transcoder::new(&Source::Pcm(head))?,
-            next: 0,
-            given: 0,
-            from,
-            good: 0..0,
-            ended: false,
-        };
-        let first = blocks.number_of(from).saturating_sub(PRE_ROLL);
+        let mut blocks = Self { head, transcoder: None, next: 0, given: 0, from, good: 0..0, ended: false };
+        let first = head.block_at(from).saturating_sub(PRE_ROLL);
         // The encoder counts blocks from where it begins: only there are its blocks the part's.
-        blocks.next = blocks.begin_of(first / blocks.even() * blocks.even());
+        blocks.next = head.block_begin(first / head.even_block() * head.even_block());
         blocks.given = blocks.next;
-        Ok(blocks)
+        blocks
     }
 
     /// Whether there is more to be read of a part, to which more may come or not.
@@ -84,7 +71,7 @@ impl Blocks {
     /// The bytes that are read next.
     pub(super) fn bytes(&self, part: &Part, grows: bool) -> Range<u64> {
         let until = if grows { self.whole(part) } else { self.frames(part) };
-        let until = self.begin_of(self.number_of(self.next) + PIECE).min(until).max(self.next);
+        let until = self.head.block_begin(self.head.block_at(self.next) + PIECE).min(until).max(self.next);
         self.byte(self.next)..self.byte(until)
     }
 
@@ -97,6 +84,10 @@ impl Blocks {
         extents: &[Extent],
     ) -> io::Result<BlocksRead> {
         let mut wanted = self.bytes(part, grows);
+        let transcoder = match &mut self.transcoder {
+            Some(transcoder) => transcoder,
+            none => none.insert(Transcoder::new(&Source::Pcm(self.head)).map_err(io::Error::other)?),
+        };
         let mut out = Vec::new();
         let mut damaged = None;
         if !self.good.contains(&wanted.start)
@@ -113,10 +104,10 @@ impl Blocks {
             }
         }
         if damaged.is_some() {
-            self.transcoder.finish(&mut out);
+            transcoder.finish(&mut out);
         } else if wanted.is_empty() {
             self.ended = !grows;
-            self.transcoder.finish(&mut out);
+            transcoder.finish(&mut out);
         } else {
             if self.good.contains(&wanted.start) {
                 wanted.end = wanted.end.min(self.good.end);
@@ -129,12 +120,12 @@ impl Blocks {
             let mut data = bytes::Bytes::from(bytes);
             data.truncate(frames * self.head.frame_bytes());
             let packet = SourcePacket { time: self.head.ticks(self.next), duration: Ticks::ZERO, data, heard: None };
-            self.transcoder.push(packet, &mut out).map_err(io::Error::other)?;
+            transcoder.push(packet, &mut out).map_err(io::Error::other)?;
             self.next += frames as u64;
         }
         let blocks = out.into_iter().filter_map(|block| self.place(part, block)).collect();
         if let Some(damaged) = &damaged {
-            self.pass(damaged.end).map_err(io::Error::other)?;
+            self.pass(damaged.end);
         }
         Ok(BlocksRead { blocks, damaged })
     }
@@ -148,20 +139,19 @@ impl Blocks {
         }
         let time = self.head.ticks(begin);
         let duration = self.head.ticks(self.given).saturating_sub(time);
-        Some((part.first.after(self.number_of(begin)), SourcePacket { time, duration, ..block }))
+        Some((part.first.after(self.head.block_at(begin)), SourcePacket { time, duration, ..block }))
     }
 
     /// Goes on behind this byte of the file.
-    fn pass(&mut self, byte: u64) -> Result<(), DecodeError> {
+    fn pass(&mut self, byte: u64) {
         let frame = byte.saturating_sub(data_offset(self.head)).div_ceil(self.head.frame_bytes() as u64);
-        let even = self.even();
-        let mut block = self.number_of(frame) / even * even;
-        while self.begin_of(block) < frame {
+        let even = self.head.even_block();
+        let mut block = self.head.block_at(frame) / even * even;
+        while self.head.block_begin(block) < frame {
             block += even;
         }
-        (self.next, self.given) = (self.begin_of(block), self.begin_of(block));
-        self.transcoder = Transcoder::new(&Source::Pcm(self.head))?;
-        Ok(())
+        (self.next, self.given) = (self.head.block_begin(block), self.head.block_begin(block));
+        self.transcoder = None;
     }
 
     /// The frames of a part.
@@ -172,31 +162,13 @@ impl Blocks {
     /// Those of its whole blocks.
     fn whole(&self, part: &Part) -> u64 {
         let frames = self.frames(part);
-        let nearest = self.begin_of(self.number_of(frames));
-        if nearest <= frames { nearest } else { self.begin_of(self.number_of(frames).saturating_sub(1)) }
+        let nearest = self.head.block_begin(self.head.block_at(frames));
+        if nearest <= frames { nearest } else { self.head.block_begin(self.head.block_at(frames).saturating_sub(1)) }
     }
 
     /// Where a frame is in the file.
     const fn byte(&self, frame: u64) -> u64 {
         data_offset(self.head).saturating_add(frame.saturating_mul(self.head.frame_bytes() as u64))
-    }
-
-    /// The first frame of a block.
-    fn begin_of(&self, block: u64) -> u64 {
-        (block * u64::from(self.head.rate()) * 2 + IN_A_SECOND) / (2 * IN_A_SECOND)
-    }
-
-    /// The block that begins nearest to a frame.
-    fn number_of(&self, frame: u64) -> u64 {
-        let rate = u64::from(self.head.rate());
-        (frame * IN_A_SECOND * 2 + rate) / (2 * rate)
-    }
-
-    /// Every so manyth block begins at a frame without rounding.
-    fn even(&self) -> u64 {
-        (1..IN_A_SECOND)
-            .find(|count| (count * u64::from(self.head.rate())).is_multiple_of(IN_A_SECOND))
-            .unwrap_or(IN_A_SECOND)
     }
 }
 

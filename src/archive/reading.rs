@@ -216,10 +216,7 @@ impl Archive {
         let grows = recording.grows(part);
         let bytes = match (&wanted.from, &part.format) {
             (ReadFrom::Blocks(blocks), _) => blocks.bytes(part, grows),
-            (ReadFrom::Ticks(at), Format::Pcm(head)) => match Blocks::begin(*head, *at) {
-                Ok(blocks) => blocks.bytes(part, grows),
-                Err(_) => return Ok(Vec::new()),
-            },
+            (ReadFrom::Ticks(at), Format::Pcm(head)) => Blocks::begin(*head, *at).bytes(part, grows),
             _ => return Ok(Vec::new()),
         };
         let track = recording.recording.tracks[wanted.track].number;
@@ -275,7 +272,7 @@ impl OpenRecording {
         let place = match from {
             ReadFrom::Blocks(begun) => return blocks(begun, file),
             ReadFrom::Ticks(ticks) if let Format::Pcm(head) = of.format => {
-                return blocks(Box::new(Blocks::begin(head, ticks).map_err(io::Error::other)?), file);
+                return blocks(Box::new(Blocks::begin(head, ticks)), file);
             }
             ReadFrom::Byte(offset) => Place { offset, granule: 0 },
             ReadFrom::Ticks(Ticks::ZERO) => Place::default(),

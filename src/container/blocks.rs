@@ -8,45 +8,37 @@
 
 use bytes::Bytes;
 
+use super::counter::Counter;
 use crate::media::packet::SourcePacket;
 use crate::media::pcm::Head;
-use crate::media::time::Ticks;
-
-/// How long a block sounds, in ticks; where that is no whole number of frames, it has the nearest.
-const BLOCK: u64 = 20 * Ticks::PER_SECOND / 1000;
 
 /// Counts the frames of a stream, and cuts them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
-    head: Head,
+    counter: Counter,
     /// Blocks so far.
     blocks: u64,
-    /// Frames so far.
-    frames: u64,
 }
 
 impl Blocks {
     pub const fn new(head: Head) -> Self {
-        Self { head, blocks: 0, frames: 0 }
+        Self { counter: Counter::new(head), blocks: 0 }
     }
 
     pub const fn head(&self) -> Head {
-        self.head
+        self.counter.head()
     }
 
     /// How many frames the next block has: 160 to 3840. Only the last of a stream has fewer.
     pub fn next_frames(&self) -> usize {
-        let end = self.head.frames(Ticks::new((self.blocks + 1).saturating_mul(BLOCK)));
-        usize::try_from(end.saturating_sub(self.frames)).expect("a fiftieth of a second has at most 3840 frames")
+        let end = self.head().block_begin(self.blocks + 1);
+        usize::try_from(end.saturating_sub(self.counter.frames())).expect("a block has at most 3840 frames")
     }
 
     /// The next block, of whole frames.
     pub fn packet(&mut self, data: Bytes) -> SourcePacket {
-        let time = self.head.ticks(self.frames);
-        self.frames += (data.len() / self.head.frame_bytes()) as u64;
         self.blocks += 1;
-        let duration = self.head.ticks(self.frames).saturating_sub(time);
-        SourcePacket { time, duration, data, heard: None }
+        self.counter.packet((data.len() / self.head().frame_bytes()) as u64, data)
     }
 }
 
@@ -54,6 +46,7 @@ impl Blocks {
 mod tests {
     use super::*;
     use crate::media::pcm::Sample;
+    use crate::media::time::Ticks;
 
     #[test]
     fn blocks_of_an_odd_rate_neither_drift_nor_leave_a_gap() {

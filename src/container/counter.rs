@@ -3,6 +3,9 @@
 //! What belongs here: the one counter that all demuxers use whose packets have frames. What does not: how many frames a
 //! packet has.
 
+use bytes::Bytes;
+
+use crate::media::packet::SourcePacket;
 use crate::media::pcm::{Head, Sample, Unfit};
 use crate::media::time::Ticks;
 
@@ -36,6 +39,22 @@ impl Counter {
     /// 1 or 2.
     pub const fn channels(self) -> u8 {
         self.head.channels()
+    }
+
+    /// What is counted.
+    pub const fn head(self) -> Head {
+        self.head
+    }
+
+    /// Frames so far.
+    pub const fn frames(self) -> u64 {
+        self.frames
+    }
+
+    /// The packet of the next `frames`, at the time where those before it end.
+    pub fn packet(&mut self, frames: u64, data: Bytes) -> SourcePacket {
+        let time = self.head.ticks(self.frames);
+        SourcePacket { time, duration: self.count(frames), data, heard: None }
     }
 
     /// How long the next `frames` sound.

@@ -9,9 +9,11 @@ pub(super) struct Input {
     /// Where in `buffer` the bytes begin that are not done with.
     from: usize,
     /// The offset of those in the stream.
-    pub offset: u64,
+    offset: u64,
     /// Bytes to pass over first.
-    pub to_skip: u64,
+    to_skip: u64,
+    /// No more bytes will come.
+    finished: bool,
 }
 
 impl Input {
@@ -20,6 +22,16 @@ impl Input {
 
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// No more bytes will come.
+    pub const fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// Whether no more bytes will come.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// The bytes that are there.

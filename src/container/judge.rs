@@ -6,6 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::{testing, webm};
+use crate::media::opus;
+use crate::media::packet::SourcePacket;
+use crate::media::source::Source;
+
 #[path = "../../tests/captures/read.rs"]
 pub mod captures;
 
@@ -44,6 +49,16 @@ impl Capture {
     /// The stream without message edges.
     pub fn joined(&self) -> Vec<u8> {
         self.messages.concat()
+    }
+
+    /// The head and the packets of a capture that is WebM with Opus, and nothing else; of one that begins again, the last head.
+    pub fn opus(&self) -> (opus::Head, Vec<SourcePacket>) {
+        let (events, end, _) = testing::demux(&mut webm::Demuxer::new(), self.messages());
+        end.unwrap();
+        let (heads, packets) = (testing::heads(&events), testing::packets(&events));
+        assert_eq!(events.len(), heads.len() + packets.len(), "{} has nothing else", self.name);
+        let Some(Source::Opus(head)) = heads.last() else { panic!("{} is Opus", self.name) };
+        (*head, packets.into_iter().cloned().collect())
     }
 
     /// What ffprobe found when the capture was taken.
@@ -112,13 +127,6 @@ pub fn decode_quietly(file: &[u8]) -> Vec<f32> {
     let (samples, said) = decode(file);
     assert_eq!(said, "", "ffmpeg warns");
     samples
-}
-
-/// What ffmpeg writes into a pipe when it is given these arguments, which name an input that it makes itself.
-pub fn make(arguments: &[&str]) -> Vec<u8> {
-    let (output, said) = start("ffmpeg", &[&["-v", "error"], arguments].concat());
-    assert_eq!(said, "", "ffmpeg finds an error");
-    output
 }
 
 /// Adler-32 (RFC 1950 §8.2), as ffprobe prints it.

@@ -14,6 +14,7 @@ pub mod mp4;
 pub mod ogg;
 pub mod raw;
 pub mod sniff;
+mod steps;
 pub mod stream;
 pub mod vorbis;
 pub mod wav;

@@ -23,8 +23,6 @@ pub struct Demuxer {
     input: Input,
     /// The head was pulled.
     told: bool,
-    /// No more bytes will come.
-    finished: bool,
     /// What was refused; nothing more is taken.
     failed: Option<Error>,
 }
@@ -48,7 +46,7 @@ impl Demuxer {
     /// A demuxer of samples that are declared so.
     #[must_use]
     pub fn new(head: Head) -> Self {
-        Self { blocks: Blocks::new(head), input: Input::default(), told: false, finished: false, failed: None }
+        Self { blocks: Blocks::new(head), input: Input::default(), told: false, failed: None }
     }
 }
 
@@ -73,7 +71,7 @@ impl Demux for Demuxer {
         }
         let there = self.input.bytes();
         let whole = self.blocks.next_frames() * self.blocks.head().frame_bytes();
-        let last = self.finished || self.failed.is_some();
+        let last = self.input.is_finished() || self.failed.is_some();
         if there.len() >= whole || (last && !there.is_empty()) {
             let data = Bytes::copy_from_slice(&there[..whole.min(there.len())]);
             self.input.consume(data.len());
@@ -84,7 +82,7 @@ impl Demux for Demuxer {
     }
 
     fn finish(&mut self) {
-        self.finished = true;
+        self.input.finish();
     }
 
     fn held(&self) -> usize {
@@ -115,7 +113,7 @@ mod tests {
         demuxer.push(&[3; 8]);
         let (events, end) = drain(&mut demuxer);
         assert_eq!(events[0], Event::Head(Source::Pcm(head)));
-        let durations: Vec<u64> = packets(&events).map(|packet| packet.duration.get()).collect();
+        let durations: Vec<u64> = packets(&events).iter().map(|packet| packet.duration.get()).collect();
         assert_eq!(durations, [960, 1]);
         let error = end.unwrap_err();
         assert_eq!(
@@ -144,7 +142,7 @@ mod tests {
             }
             demuxer.finish();
             events.extend(drain(&mut demuxer).0);
-            let data: Vec<u8> = packets(&events).flat_map(|packet| packet.data.to_vec()).collect();
+            let data: Vec<u8> = packets(&events).iter().flat_map(|packet| packet.data.to_vec()).collect();
             prop_assert!(data == sent);
             let mut end = Ticks::ZERO;
             for packet in packets(&events) {

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::judge::{Probed, adler32};
 use super::stream::{Demux, Error, Event};
 use crate::media::packet::SourcePacket;
+use crate::media::source::Source;
 
 /// Pulls all that there is: the events, and the error behind them.
 pub fn drain(demuxer: &mut dyn Demux) -> (Vec<Event>, Result<(), Error>) {
@@ -18,8 +20,22 @@ pub fn drain(demuxer: &mut dyn Demux) -> (Vec<Event>, Result<(), Error>) {
 }
 
 /// The packets among events.
-pub fn packets(events: &[Event]) -> impl Iterator<Item = &SourcePacket> {
-    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None })
+pub fn packets(events: &[Event]) -> Vec<&SourcePacket> {
+    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
+}
+
+/// The heads among events.
+pub fn heads(events: &[Event]) -> Vec<&Source> {
+    events.iter().filter_map(|event| if let Event::Head(source) = event { Some(source) } else { None }).collect()
+}
+
+/// The packets are those that ffprobe found: as many, and the same bytes.
+pub fn are_the_same_bytes(name: &str, found: &[&SourcePacket], golden: &[Probed]) {
+    assert_eq!(found.len(), golden.len(), "{name}");
+    for (index, (found, golden)) in found.iter().zip(golden).enumerate() {
+        assert_eq!(found.data.len(), golden.size, "{name}, packet {index}");
+        assert_eq!(adler32(&found.data), golden.adler32, "{name}, packet {index}");
+    }
 }
 
 /// A stream cut into these pieces, to its end: its events, the error that it ended in, and the most that was held.
@@ -44,6 +60,14 @@ pub fn demux<'a>(
     let (more, end) = drain(demuxer);
     events.extend(more);
     (events, end, most)
+}
+
+/// The events of a stream that is cut into these pieces and read without an error, of which never more than so much is held.
+pub fn read<'a>(mut demuxer: impl Demux, pieces: impl IntoIterator<Item = &'a [u8]>, bound: usize) -> Vec<Event> {
+    let (events, end, most) = demux(&mut demuxer, pieces);
+    end.unwrap();
+    assert!(most <= bound, "{most} bytes are held, more than {bound}");
+    events
 }
 
 /// The events of a stream that is read to its end without an error.

@@ -4,7 +4,7 @@
 //! `ROOMTONE_CLICK_MINUTES` says for how long; 5 where it is not set, 120 by hand.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -225,7 +225,7 @@ async fn clicks_of_publishers_of_every_kind_whose_clocks_drift_lie_together_in_w
 
     let session = loop {
         match archive.derived(id, Derived::Session).await.expect("it can be made") {
-            Found::Made(_) => break only(folder.path(), "session.webm"),
+            Found::Made(session) => break session.file,
             Found::Making(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
@@ -310,26 +310,17 @@ fn wall(at: Moment) -> UnixMillis {
     UnixMillis::new(WALL.get() + since)
 }
 
-/// The one file of this name, wherever it is in the folder.
-fn only(folder: &std::path::Path, name: &str) -> std::path::PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.file_name().is_some_and(|file| file == name) {
-                return path;
-            }
-        }
-    }
-    panic!("no {name}");
-}
-
 /// Where a track of a WebM file clicks.
-fn clicks(file: &std::path::Path, track: usize) -> Vec<Ticks> {
+fn clicks(file: &std::fs::File, track: usize) -> Vec<Ticks> {
+    let mut file = file.try_clone().expect("a file");
+    file.rewind().expect("a file that can be read again");
     let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg.args(["-v", "error", "-copyts", "-i"]).arg(file).args(["-map", &format!("0:a:{track}"), "-c", "copy"]);
+    ffmpeg.args(["-v", "error", "-copyts", "-i", "-"]).stdin(file).args([
+        "-map",
+        &format!("0:a:{track}"),
+        "-c",
+        "copy",
+    ]);
     let output = ffmpeg.args(["-f", "webm", "-"]).output().expect("ffmpeg");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut demuxer = webm::Demuxer::new();

@@ -65,8 +65,9 @@ pub fn v1(track: TrackNumber, placed: &Placed) -> Option<Frame> {
 /// The frames that carry them as they are kept: the blocks of a PCM track. Each frame is at most as long as a plain message,
 /// so that a listener who is behind can do without some of them.
 pub fn v1_pcm(track: TrackNumber, placed: &Placed) -> impl Iterator<Item = Frame> {
-    // A block is 20 ms, or what its publisher made of it: up to 60.
-    let length = placed.packets.first().map_or(MESSAGE, |packet| packet.duration).max(Ticks::new(1));
+    // A block is 20 ms, or what its publisher made of it: up to 60, and not each alike.
+    let longest = placed.packets.iter().map(|packet| packet.duration).max();
+    let length = longest.unwrap_or(MESSAGE).max(Ticks::new(1));
     let blocks = usize::try_from(MESSAGE.get() / length.get()).unwrap_or(1).max(1);
     placed.packets.chunks(blocks).enumerate().filter_map(move |(index, blocks)| {
         v1_of(track, blocks, placed.discontinuity && index == 0, |packet| &packet.data)
@@ -334,6 +335,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::container::stream::Demux;
     use crate::media::source::Source;
 
     const TRACK: TrackNumber = TrackNumber::new(1);
@@ -436,6 +438,15 @@ mod tests {
         assert!(rendition.tick(later(499)).is_empty());
         assert_eq!(read(&rendition.tick(later(500))[0].1).0, [0, 1]);
         assert!(rendition.tick(later(5000)).is_empty());
+    }
+
+    #[test]
+    fn no_v1_frame_of_blocks_is_longer_than_a_message_however_long_each_block_is() {
+        let block = |millis| Packet { duration: Ticks::from_millis(millis), ..placed(0, 1).packets.remove(0) };
+        let blocks = [10].into_iter().chain([60; 20]).map(block).collect();
+        let frames: Vec<_> = v1_pcm(TRACK, &Placed { packets: blocks, discontinuity: false }).collect();
+        assert!(frames.iter().all(|frame| matches!(frame.cargo, Cargo::Sound(length) if length <= MESSAGE)));
+        assert_eq!(frames.len(), 6, "and none is short without need");
     }
 
     #[test]

@@ -101,6 +101,14 @@ pub enum HeadError {
     Channels(u8),
 }
 
+impl HeadError {
+    /// Whether the head may be well, and is of a kind that is not accepted; else it is broken.
+    #[must_use]
+    pub const fn is_unsupported(self) -> bool {
+        matches!(self, Self::Version(_) | Self::Family(_))
+    }
+}
+
 /// How long a packet sounds, from its own bytes; the whole layout is checked, so that a decoder will not refuse it.
 ///
 /// # Errors

@@ -15,6 +15,9 @@ pub const LOWEST_RATE: u32 = 8_000;
 /// The highest rate that is accepted, in Hz.
 pub const HIGHEST_RATE: u32 = 192_000;
 
+/// Blocks in a second: a track of plain samples is kept and sent in packets of 20 ms.
+const BLOCKS_IN_A_SECOND: u64 = 50;
+
 /// How a sample is written. All are little-endian, full scale being 1 or the largest integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sample {
@@ -152,6 +155,30 @@ impl Head {
         let frames = (u128::from(length.get()) * u128::from(self.rate) * 2 + second) / (2 * second);
         u64::try_from(frames).unwrap_or(u64::MAX)
     }
+
+    /// The first frame of a block of 20 ms, by its number from 0: the nearest where a block is no whole number of frames,
+    /// halves up. A block ends where the next begins, and has 160 to 3840 frames.
+    #[must_use]
+    pub fn block_begin(self, block: u64) -> u64 {
+        let frames = u128::from(block) * u128::from(self.rate) * 2 + u128::from(BLOCKS_IN_A_SECOND);
+        u64::try_from(frames / u128::from(2 * BLOCKS_IN_A_SECOND)).unwrap_or(u64::MAX)
+    }
+
+    /// The block that begins nearest to a frame.
+    #[must_use]
+    pub fn block_at(self, frame: u64) -> u64 {
+        let rate = u128::from(self.rate);
+        let block = (u128::from(frame) * u128::from(BLOCKS_IN_A_SECOND) * 2 + rate) / (2 * rate);
+        u64::try_from(block).unwrap_or(u64::MAX)
+    }
+
+    /// Every so manyth block, 1 to 50, begins at a frame without rounding.
+    #[must_use]
+    pub fn even_block(self) -> u64 {
+        (1..BLOCKS_IN_A_SECOND)
+            .find(|count| (count * u64::from(self.rate)).is_multiple_of(BLOCKS_IN_A_SECOND))
+            .unwrap_or(BLOCKS_IN_A_SECOND)
+    }
 }
 
 impl fmt::Display for Head {
@@ -198,6 +225,16 @@ mod tests {
         fn frames_counted_in_ticks_come_back_up_to_48_khz(rate in 8_000..=48_000_u32, frames in 0..1_u64 << 40) {
             let head = Head::new(Sample::S16, rate, 1).unwrap();
             proptest::prop_assert_eq!(head.frames(head.ticks(frames)), frames);
+        }
+
+        #[test]
+        fn a_block_begins_at_the_nearest_frame_and_is_found_by_it(rate in 8_000..=192_000_u32, block in 0..1_u64 << 40) {
+            let head = Head::new(Sample::S16, rate, 1).unwrap();
+            let begin = head.block_begin(block);
+            proptest::prop_assert!((begin * 50).abs_diff(block * u64::from(rate)) <= 25);
+            proptest::prop_assert_eq!(head.block_at(begin), block);
+            let even = block / head.even_block() * head.even_block();
+            proptest::prop_assert_eq!(head.block_begin(even) * 50, even * u64::from(rate));
         }
 
         #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::helpers::judge::ogg_packets;
+use crate::helpers::judge::{ogg_packets, run};
 use crate::helpers::{Capture, Client, Hub, Witness};
 
 const MIB: usize = 1024 * 1024;
@@ -144,9 +144,7 @@ async fn a_hostile_stream_ends_its_own_connection_with_a_reason_and_costs_nothin
 /// A second of a tone as ffmpeg makes it.
 fn made(words: &[&str]) -> Vec<u8> {
     let tone = ["-v", "error", "-f", "lavfi", "-i", "sine=duration=1"];
-    let run = std::process::Command::new("ffmpeg").args(tone).args(words).arg("-").output().unwrap();
-    assert!(run.status.success(), "{words:?}: {}", String::from_utf8_lossy(&run.stderr));
-    run.stdout
+    run("ffmpeg", &[&tone[..], words, &["pipe:1"]].concat()).0
 }
 
 #[tokio::test]

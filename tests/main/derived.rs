@@ -1,7 +1,6 @@
 //! What is derived from a recording, through the running hub: made, judged by ffmpeg, asked for, broken and made again.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -9,15 +8,14 @@ use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF
 use serde_json::Value;
 
 use crate::helpers::hub::PATIENCE;
+use crate::helpers::judge::run;
 use crate::helpers::{Capture, Client, Hub};
 
 /// Runs ffmpeg or ffprobe, which must have nothing to remark; gives what it wrote.
 fn judge(program: &str, arguments: &[&str]) -> Vec<u8> {
-    let run =
-        Command::new(program).args(["-v", "warning"]).args(arguments).output().expect("tests/run installs ffmpeg");
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.is_empty(), "{program} {arguments:?}: {said}");
-    run.stdout
+    let (written, said) = run(program, &[&["-v", "warning"], arguments].concat());
+    assert_eq!(said, "", "{program} {arguments:?} remarks");
+    written
 }
 
 /// A sound of ffmpeg's making as WebM, as a browser would send it.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::helpers::capture::{assert_same, data, demux, heard};
-use crate::helpers::judge::{decode_bytes, probe};
+use crate::helpers::judge::{DECODED, decode_bytes, probe, run_on};
 use crate::helpers::{Capture, Client, Hub};
 
 /// Publishes a capture and gives what a listener gets of it until its publisher is gone.
@@ -59,22 +59,13 @@ async fn messages_without_pre_roll_decode_whole_when_they_are_joined() {
     let heard = names.map(|name| listen_to(name, "/rooms/talk/ws?preroll=0"));
     for (name, (capture, messages)) in names.into_iter().zip(join_all(heard).await) {
         let joined = messages.concat();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("joined.webm");
-        std::fs::write(&file, &joined).unwrap();
-        let run = std::process::Command::new("ffmpeg")
-            .args(["-v", "warning", "-i"])
-            .arg(&file)
-            .args(["-f", "s16le", "-ar", "48000", "-"])
-            .output()
-            .unwrap();
+        let (samples, said) = run_on("ffmpeg", &[&["-v", "warning", "-i", "-"], &DECODED[..]].concat(), &joined);
         // ffmpeg notes the Segments that follow the first, and reads on.
-        let said = String::from_utf8_lossy(&run.stderr);
         let known = "Found unknown-length element with ID 0x18538067";
-        assert!(run.status.success() && said.lines().all(|line| line.contains(known)), "{said}");
+        assert!(said.lines().all(|line| line.contains(known)), "{said}");
         let channels = usize::try_from(probe(&messages[0]).1).unwrap();
         let ticks: u64 = capture.packets().iter().map(|packet| packet.duration.get()).sum();
-        let decoded = run.stdout.len() / 2 / channels;
+        let decoded = samples.len() / 2 / channels;
         let missing = ticks.abs_diff(decoded as u64);
         assert!(missing <= 960, "{name}: {decoded} samples of {ticks}");
         for message in &messages {

@@ -115,17 +115,9 @@ impl Recorded {
 
 /// The samples of a WAV file, as ffmpeg reads them.
 fn read(file: &[u8], format: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file.wav");
-    std::fs::write(&path, file).unwrap();
-    let run = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(&path)
-        .args(["-f", format, "-"])
-        .output()
-        .expect("ffmpeg is installed by tests/run");
-    assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
-    run.stdout
+    let (samples, said) = judge::run_on("ffmpeg", &["-v", "error", "-i", "-", "-f", format, "pipe:1"], file);
+    assert_eq!(said, "", "ffmpeg finds an error");
+    samples
 }
 
 #[tokio::test]

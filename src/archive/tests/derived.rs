@@ -9,6 +9,7 @@ use crate::archive::derived::{Maker, SPARED, Stopped};
 use crate::archive::model::{Derived, DerivedFile, EndReason};
 use crate::archive::writer::DerivedNews;
 use crate::archive::{Change, Error, Found};
+use crate::container::stream::Demux;
 use crate::container::webm;
 
 use super::crash::{Copies, copying};

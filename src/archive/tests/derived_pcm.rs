@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::archive::model::{Derived, EndReason};
+use crate::container::stream::Demux;
 use crate::container::webm;
 use crate::media::codec;
 use crate::media::pcm::{self, Sample};

@@ -6,29 +6,19 @@ use std::io::{Read, Seek};
 use crate::archive::TrackSound;
 use crate::archive::model::{Chat, EndReason, Restart, State};
 use crate::archive::session_file::SessionFile;
-use crate::container::{judge, webm};
+use crate::container::judge::Capture;
+use crate::media::packet::SourcePacket;
 
 use super::*;
 
 /// The packets of a real browser, and its head.
 fn captured() -> (opus::Head, Vec<Packet>) {
-    let mut demuxer = webm::Demuxer::new();
-    demuxer.push(&judge::captures::messages("firefox-webm-opus").concat());
-    let (mut head, mut packets) = (None, Vec::new());
-    while let Some(event) = demuxer.pull().unwrap() {
-        match event {
-            webm::Event::Head(crate::media::source::Source::Opus(found)) => head = Some(found),
-            webm::Event::Packet(packet) => packets.push(Packet {
-                sequence: Sequence::new(packets.len() as u64),
-                time: packet.time,
-                duration: packet.duration,
-                data: packet.data,
-                heard: None,
-            }),
-            other => panic!("the capture has nothing else: {other:?}"),
-        }
-    }
-    (head.unwrap(), packets)
+    let (head, packets) = Capture::read("firefox-webm-opus").opus();
+    let numbered = |(number, packet): (u64, SourcePacket)| {
+        let SourcePacket { time, duration, data, heard } = packet;
+        Packet { sequence: Sequence::new(number), time, duration, data, heard }
+    };
+    (head, (0..).zip(packets).map(numbered).collect())
 }
 
 fn read(sound: &mut TrackSound) -> Vec<u8> {

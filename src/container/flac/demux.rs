@@ -5,19 +5,16 @@ use std::fmt;
 use bytes::Bytes;
 use crc::{CRC_16_UMTS, Crc, Digest, Table};
 
-use super::error::{Element, Error, Malformed, Unsupported};
-use super::header::{FrameHeader, StreamInfo};
+use super::error::{Element, Error, Malformed};
+use super::header::{FrameHeader, MARKER, StreamInfo};
+use crate::container::counter::Counter;
 use crate::container::input::Input;
-use crate::container::stream::{self, Demux, Event};
-use crate::media::packet::SourcePacket;
-use crate::media::pcm::Head;
+use crate::container::steps::{Step, Steps};
+use crate::container::stream::Event;
 use crate::media::source::{Codec, Coded, Source};
 
 /// The most bytes before the first frame and between one stream's last and the next's first, what is passed over included: a picture has up to 16 MiB.
 pub const METADATA_LIMIT: u64 = 17 * 1024 * 1024;
-
-/// What every stream begins with (RFC 9639 §6).
-const MARKER: &[u8; 4] = b"fLaC";
 
 /// CRC-16 of a whole frame (RFC 9639 §9.3): polynomial 0x8005, from 0. Of a frame with its checksum behind it, it is 0.
 static CRC_16: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_UMTS);
@@ -37,8 +34,6 @@ pub struct Demuxer {
     state: State,
     /// Bytes since the last frame, of markers and metadata.
     passed: u64,
-    /// No more bytes will come.
-    finished: bool,
     failed: Option<Error>,
 }
 
@@ -57,9 +52,7 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     info: StreamInfo,
-    head: Head,
-    /// Frames of sound so far.
-    frames: u64,
+    counter: Counter,
 }
 
 /// How far the end of a frame has been looked for.
@@ -83,16 +76,6 @@ impl Default for Search {
     }
 }
 
-/// How far a step came.
-enum Step {
-    /// To something that is told.
-    Event(Event),
-    /// To the next state.
-    Done,
-    /// Nowhere, until more bytes come.
-    NeedsMore,
-}
-
 /// What stands behind a frame that may end here.
 enum Behind {
     /// Something else: it goes on.
@@ -113,18 +96,7 @@ impl Demuxer {
     /// A demuxer at the start of a stream.
     #[must_use]
     pub fn new() -> Self {
-        Self { input: Input::default(), state: State::Marker, passed: 0, finished: false, failed: None }
-    }
-
-    fn step(&mut self) -> Result<Step, Error> {
-        if !self.input.skip() {
-            return Ok(Step::NeedsMore);
-        }
-        match &self.state {
-            State::Marker => self.marker(),
-            &State::Metadata(stream) => self.metadata(stream),
-            State::Frames { .. } => self.frame(),
-        }
+        Self { input: Input::default(), state: State::Marker, passed: 0, failed: None }
     }
 
     /// Reads the marker.
@@ -156,14 +128,10 @@ impl Demuxer {
                 let private = Bytes::copy_from_slice(body);
                 let info = StreamInfo::read(body).ok_or_else(|| self.malformed(element, Malformed::StreamInfo))?;
                 let offset = self.input.offset();
-                let unsupported = |what| Error::Unsupported { offset, what };
-                if info.bits > 24 {
-                    return Err(unsupported(Unsupported::Bits(info.bits)));
-                }
-                let head = info.head().map_err(|unfit| unsupported(unfit.into()))?;
+                let head = info.head().map_err(|what| Error::Unsupported { offset, what })?;
                 self.pass(38, element)?;
                 self.input.consume(4 + StreamInfo::BYTES);
-                self.state = Self::behind(last, Stream { info, head, frames: 0 });
+                self.state = Self::behind(last, Stream { info, counter: Counter::new(head) });
                 let (rate, channels) = (head.rate(), head.channels());
                 let coded = Coded { codec: Codec::Flac, rate, channels, private };
                 Ok(Step::Event(Event::Head(Source::Coded(coded))))
@@ -208,7 +176,7 @@ impl Demuxer {
             _ => return Err(self.malformed(Element::Frame, Malformed::NoFrame)),
         };
         let most = stream.info.longest_frame();
-        let Some(end) = search.end(bytes, header.bytes, most, &stream.info, self.finished) else {
+        let Some(end) = search.end(bytes, header.bytes, most, &stream.info, self.input.is_finished()) else {
             if search.at > most {
                 return Err(self.malformed(Element::Frame, Malformed::NoEnd(most)));
             }
@@ -216,16 +184,34 @@ impl Demuxer {
         };
         let data = Bytes::copy_from_slice(&bytes[..end]);
         *search = Search::default();
-        let time = stream.head.ticks(stream.frames);
-        stream.frames += u64::from(header.frames);
-        let duration = stream.head.ticks(stream.frames).saturating_sub(time);
+        let packet = stream.counter.packet(header.frames.into(), data);
         self.input.consume(end);
         self.passed = 0;
-        Ok(Step::Event(Event::Packet(SourcePacket { time, duration, data, heard: None })))
+        Ok(Step::Event(Event::Packet(packet)))
     }
 
     fn malformed(&self, element: Element, what: Malformed) -> Error {
         Error::Malformed { offset: self.input.offset(), element, what }
+    }
+}
+
+impl Steps for Demuxer {
+    type Error = Error;
+
+    fn input(&self) -> &Input {
+        &self.input
+    }
+
+    fn end(&mut self) -> (&mut Input, &mut Option<Error>) {
+        (&mut self.input, &mut self.failed)
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        match &self.state {
+            State::Marker => self.marker(),
+            &State::Metadata(stream) => self.metadata(stream),
+            State::Frames { .. } => self.frame(),
+        }
     }
 }
 
@@ -275,42 +261,5 @@ fn behind(bytes: &[u8], info: &StreamInfo) -> Behind {
         _ if bytes.starts_with(MARKER) => Behind::Another,
         _ if MARKER.starts_with(bytes) => Behind::Unclear,
         _ => Behind::Nothing,
-    }
-}
-
-impl Demux for Demuxer {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.input.push(bytes);
-        }
-    }
-
-    fn pull(&mut self) -> Result<Option<Event>, stream::Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone().into());
-        }
-        loop {
-            match self.step() {
-                Ok(Step::Event(event)) => return Ok(Some(event)),
-                Ok(Step::Done) => {}
-                Ok(Step::NeedsMore) => {
-                    self.input.compact();
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.input = Input::default();
-                    self.failed = Some(error.clone());
-                    return Err(error.into());
-                }
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        self.finished = true;
-    }
-
-    fn held(&self) -> usize {
-        self.input.bytes().len()
     }
 }

@@ -85,7 +85,7 @@ pub enum Malformed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Samples of more bits than we keep.
-    #[error("samples of {0} bits are not accepted, only up to 24")]
+    #[error("samples of {0} bits are not accepted, only 4 to 24")]
     Bits(u8),
     /// Too many channels, or a rate out of bounds.
     #[error(transparent)]

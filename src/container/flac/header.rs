@@ -2,10 +2,14 @@
 
 use crc::{CRC_8_SMBUS, Crc, Table};
 
-use crate::media::pcm::{Head, Sample, Unfit};
+use super::error::Unsupported;
+use crate::media::pcm::{Head, Sample};
 
 /// CRC-8 of a frame's header (RFC 9639 §9.1.8): polynomial 0x07, from 0.
 static CRC_8: Crc<u8, Table<1>> = Crc::<u8, Table<1>>::new(&CRC_8_SMBUS);
+
+/// What every stream begins with (RFC 9639 §6).
+pub(super) const MARKER: &[u8; 4] = b"fLaC";
 
 /// The longest header of a frame, in bytes: 4, a number of 7, a block size of 2, a rate of 2, a checksum.
 pub(super) const LONGEST_HEADER: usize = 16;
@@ -40,13 +44,28 @@ impl StreamInfo {
         (info.most_frames >= 16 && info.bits >= 4).then_some(info)
     }
 
+    /// The bytes of it that the marker and the header of the first metadata block precede, as in a native stream (RFC 9639
+    /// §6, §8.1) and in what containers tell a decoder; `None` where something else does.
+    #[must_use]
+    pub fn behind_marker(bytes: &[u8]) -> Option<&[u8; Self::BYTES]> {
+        match bytes.strip_prefix(MARKER)?.split_first_chunk::<4>()? {
+            // The first bit says that no other block follows.
+            ([0 | 0x80, 0, 0, 34], info) => info.first_chunk(),
+            _ => None,
+        }
+    }
+
     /// The plain samples that the stream stands for: of up to 16 bits as 16, of up to 24 as 24.
     ///
     /// # Errors
-    /// Where there are more than 2 channels, or the rate is out of bounds.
-    pub fn head(&self) -> Result<Head, Unfit> {
-        let sample = if self.bits <= 16 { Sample::S16 } else { Sample::S24 };
-        Head::new(sample, self.rate, self.channels.into())
+    /// Where they have more bits, there are more than 2 channels, or the rate is out of bounds.
+    pub fn head(&self) -> Result<Head, Unsupported> {
+        let sample = match self.bits {
+            ..=16 => Sample::S16,
+            17..=24 => Sample::S24,
+            bits => return Err(Unsupported::Bits(bits)),
+        };
+        Ok(Head::new(sample, self.rate, self.channels.into())?)
     }
 
     /// The longest FLAC frame that an encoder makes of this, in bytes: every sample as it is, which is what encoders fall back

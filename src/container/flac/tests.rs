@@ -91,12 +91,11 @@ fn the_packets_are_those_that_ffprobe_finds_at_every_cut() {
         let expected = Coded { codec: Codec::Flac, rate, channels: channels.try_into().unwrap(), private };
         assert_eq!(coded(&events), [&expected]);
         let head = info(&stream).head().unwrap();
-        let golden = judge::probe(&stream);
-        assert!(golden.len() > 4 && testing::packets(&events).count() == golden.len(), "{rate}");
+        let found = testing::packets(&events);
+        assert!(found.len() > 4, "{rate}");
+        testing::are_the_same_bytes(&rate.to_string(), &found, &judge::probe(&stream));
         let mut frames = 0;
-        for (packet, golden) in testing::packets(&events).zip(golden) {
-            assert_eq!(packet.data.len(), golden.size, "{rate}");
-            assert_eq!(judge::adler32(&packet.data), golden.adler32, "{rate}");
+        for packet in found {
             assert_eq!(packet.time, head.ticks(frames), "{rate}");
             frames += u64::from(frame_frames(&packet.data).unwrap());
             assert_eq!(packet.time.saturating_add(packet.duration), head.ticks(frames), "{rate}");
@@ -117,7 +116,7 @@ fn a_frame_is_given_once_the_next_begins_and_the_last_at_the_end() {
         if finish {
             stream::Demux::finish(&mut demuxer);
         }
-        testing::packets(&testing::drain(&mut demuxer).0).count()
+        testing::packets(&testing::drain(&mut demuxer).0).len()
     };
     let second = first + sizes[0];
     // This rate and this block size are in the first 4 bytes of the header, the number is one, and so is the checksum.
@@ -139,7 +138,7 @@ fn what_is_cut_off_is_dropped_and_what_is_whole_is_not() {
         (last - 1, sizes.len() - 2),
     ] {
         let events = testing::events(Demuxer::new(), &stream[..length]);
-        assert_eq!(testing::packets(&events).count(), packets, "{length} of {last}");
+        assert_eq!(testing::packets(&events).len(), packets, "{length} of {last}");
     }
 }
 
@@ -179,7 +178,7 @@ fn sound_that_looks_like_a_frame_or_a_stream_is_neither() {
     let head = [b"fLaC".to_vec(), block(0x80, 34, &stream_info(8_000, 1, 8))].concat();
     let stream = [head, frames.concat()].concat();
     let events = testing::events(Demuxer::new(), &stream);
-    let found: Vec<Vec<u8>> = testing::packets(&events).map(|packet| packet.data.to_vec()).collect();
+    let found: Vec<Vec<u8>> = testing::packets(&events).iter().map(|packet| packet.data.to_vec()).collect();
     assert!(found == frames);
     testing::is_the_same_in_pieces(Demuxer::new, &stream, 1..stream.len(), bound(&stream));
 }
@@ -192,7 +191,7 @@ fn a_wrong_bit_is_an_error_at_its_frame_and_what_came_before_is_given() {
     let mut broken = stream.clone();
     broken[at + 30] ^= 1;
     let (events, end, most) = testing::demux(&mut Demuxer::new(), broken.chunks(100));
-    assert_eq!(testing::packets(&events).count(), 5);
+    assert_eq!(testing::packets(&events).len(), 5);
     let what = Malformed::NoEnd(info(&stream).longest_frame());
     let error = Error::Malformed { offset: at as u64, element: Element::Frame, what };
     assert_eq!(end, Err(error.into()));
@@ -201,7 +200,7 @@ fn a_wrong_bit_is_an_error_at_its_frame_and_what_came_before_is_given() {
     let mut broken = stream;
     broken[at + 2] ^= 0x10;
     let (events, ..) = testing::demux(&mut Demuxer::new(), broken.chunks(100));
-    assert_eq!(testing::packets(&events).count(), 4, "the frame before does not end where no other begins");
+    assert_eq!(testing::packets(&events).len(), 4, "the frame before does not end where no other begins");
 }
 
 #[test]
@@ -214,8 +213,8 @@ fn what_is_fine_but_not_ours_is_unsupported() {
         error.to_string()
     };
     let at = "unsupported FLAC at byte 4 (STREAMINFO): ";
-    assert_eq!(unsupported(48_000, 2, 32), format!("{at}samples of 32 bits are not accepted, only up to 24"));
-    assert_eq!(unsupported(48_000, 2, 25), format!("{at}samples of 25 bits are not accepted, only up to 24"));
+    assert_eq!(unsupported(48_000, 2, 32), format!("{at}samples of 32 bits are not accepted, only 4 to 24"));
+    assert_eq!(unsupported(48_000, 2, 25), format!("{at}samples of 25 bits are not accepted, only 4 to 24"));
     assert_eq!(unsupported(48_000, 6, 16), format!("{at}{}", pcm::Unfit::Channels(6)));
     assert_eq!(unsupported(655_350, 1, 16), format!("{at}{}", pcm::Unfit::Rate(655_350)));
     assert_eq!(unsupported(0, 1, 16), format!("{at}{}", pcm::Unfit::Rate(0)));

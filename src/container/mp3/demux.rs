@@ -5,10 +5,10 @@ use bytes::Bytes;
 use super::error::{Element, Error, Malformed};
 use super::header::{Header, Kind, Read};
 use super::tag::{self, Tag};
+use crate::container::counter::Counter;
 use crate::container::input::Input;
-use crate::container::stream::{self, Demux, Event};
-use crate::media::packet::SourcePacket;
-use crate::media::pcm::{Head, Sample};
+use crate::container::steps::{Step, Steps};
+use crate::container::stream::Event;
 use crate::media::source::{Codec, Coded, Source};
 
 /// The most bytes between two frames that are neither frames nor tags.
@@ -29,31 +29,17 @@ pub const PASSED_LIMIT: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Demuxer {
     input: Input,
-    /// What was last told.
-    kind: Option<Kind>,
+    /// What was last told, and its sound so far.
+    kind: Option<(Kind, Counter)>,
     /// A frame is expected here: the last one ended, or a tag did.
     expected: bool,
-    /// Frames of sound since the last head.
-    frames: u64,
     /// Where the bytes begin that are neither frames nor tags, where such go before this.
     garbage_from: Option<u64>,
     /// Bytes since the last packet that are neither frames nor tags.
     garbage: u64,
     /// Bytes since the last packet, of tags and of frames without sound.
     passed: u64,
-    /// No more bytes will come.
-    finished: bool,
     failed: Option<Error>,
-}
-
-/// How far a step came.
-enum Step {
-    /// To something that is told.
-    Event(Event),
-    /// Past something that is not.
-    Done,
-    /// Nowhere, until more bytes come.
-    NeedsMore,
 }
 
 impl Default for Demuxer {
@@ -70,63 +56,11 @@ impl Demuxer {
             input: Input::default(),
             kind: None,
             expected: false,
-            frames: 0,
             garbage_from: None,
             garbage: 0,
             passed: 0,
-            finished: false,
             failed: None,
         }
-    }
-
-    fn step(&mut self) -> Result<Step, Error> {
-        if !self.input.skip() {
-            return Ok(Step::NeedsMore);
-        }
-        let bytes = self.input.bytes();
-        match tag::read(bytes) {
-            Tag::Whole(length) => {
-                self.pass(length, Element::Tag)?;
-                self.input.pass_over(length);
-                self.garbage_from = None;
-                return Ok(Step::Done);
-            }
-            Tag::Unclear if !self.finished => return Ok(Step::NeedsMore),
-            Tag::Unclear | Tag::Nothing => {}
-        }
-        let Some(&start) = bytes.first_chunk() else { return Ok(Step::NeedsMore) };
-        let header = match Header::read(start) {
-            Read::Header(header) => header,
-            Read::Unsupported(what) if self.garbage_from.is_none() => {
-                return Err(Error::Unsupported { offset: self.input.offset(), what });
-            }
-            Read::Unsupported(_) | Read::Nothing => return self.garbage(),
-        };
-        let Some((frame, behind)) = bytes.split_at_checked(header.length) else { return Ok(Step::NeedsMore) };
-        let goes_on = self.kind == Some(header.kind);
-        if !(goes_on && self.expected) {
-            match self.is_followed(header.kind, behind) {
-                None => return Ok(Step::NeedsMore),
-                Some(false) => return self.garbage(),
-                Some(true) => self.expected = true,
-            }
-        }
-        if !goes_on {
-            return Ok(self.begin(header.kind));
-        }
-        if header.is_table(frame) {
-            self.pass(header.length as u64, Element::Frame)?;
-            self.input.consume(header.length);
-            return Ok(Step::Done);
-        }
-        let data = Bytes::copy_from_slice(frame);
-        self.input.consume(header.length);
-        (self.passed, self.garbage, self.garbage_from) = (0, 0, None);
-        let head = sound(header.kind);
-        let time = head.ticks(self.frames);
-        self.frames += header.kind.frames();
-        let duration = head.ticks(self.frames).saturating_sub(time);
-        Ok(Step::Event(Event::Packet(SourcePacket { time, duration, data, heard: None })))
     }
 
     /// Whether a frame that may be one is followed by another of its kind, by a tag, or by the end of the stream; `None` where
@@ -134,20 +68,19 @@ impl Demuxer {
     fn is_followed(&self, kind: Kind, behind: &[u8]) -> Option<bool> {
         match tag::read(behind) {
             Tag::Whole(_) => return Some(true),
-            Tag::Unclear if !self.finished => return None,
+            Tag::Unclear if !self.input.is_finished() => return None,
             Tag::Unclear | Tag::Nothing => {}
         }
         match behind.first_chunk() {
             Some(&start) => Some(matches!(Header::read(start), Read::Header(next) if next.kind == kind)),
-            None if self.finished => Some(behind.is_empty()),
+            None if self.input.is_finished() => Some(behind.is_empty()),
             None => None,
         }
     }
 
     /// Begins a stream of this kind, with times of its own.
     fn begin(&mut self, kind: Kind) -> Step {
-        self.kind = Some(kind);
-        self.frames = 0;
+        self.kind = Some((kind, sound(kind)));
         let Kind { rate, channels, .. } = kind;
         Step::Event(Event::Head(Source::Coded(Coded { codec: Codec::Mp3, rate, channels, private: Bytes::new() })))
     }
@@ -177,45 +110,62 @@ impl Demuxer {
     }
 }
 
-/// The frames of sound of a kind of stream, to count them.
-fn sound(kind: Kind) -> Head {
-    let head = Head::new(Sample::S16, kind.rate, kind.channels.into());
-    head.expect("layer III has rates from 8 to 48 kHz, and 1 or 2 channels")
-}
+impl Steps for Demuxer {
+    type Error = Error;
 
-impl Demux for Demuxer {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.input.push(bytes);
-        }
+    fn input(&self) -> &Input {
+        &self.input
     }
 
-    fn pull(&mut self) -> Result<Option<Event>, stream::Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone().into());
+    fn end(&mut self) -> (&mut Input, &mut Option<Error>) {
+        (&mut self.input, &mut self.failed)
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        let bytes = self.input.bytes();
+        match tag::read(bytes) {
+            Tag::Whole(length) => {
+                self.pass(length, Element::Tag)?;
+                self.input.pass_over(length);
+                self.garbage_from = None;
+                return Ok(Step::Done);
+            }
+            Tag::Unclear if !self.input.is_finished() => return Ok(Step::NeedsMore),
+            Tag::Unclear | Tag::Nothing => {}
         }
-        loop {
-            match self.step() {
-                Ok(Step::Event(event)) => return Ok(Some(event)),
-                Ok(Step::Done) => {}
-                Ok(Step::NeedsMore) => {
-                    self.input.compact();
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.input = Input::default();
-                    self.failed = Some(error.clone());
-                    return Err(error.into());
-                }
+        let Some(&start) = bytes.first_chunk() else { return Ok(Step::NeedsMore) };
+        let header = match Header::read(start) {
+            Read::Header(header) => header,
+            Read::Unsupported(what) if self.garbage_from.is_none() => {
+                return Err(Error::Unsupported { offset: self.input.offset(), what });
+            }
+            Read::Unsupported(_) | Read::Nothing => return self.garbage(),
+        };
+        let Some((frame, behind)) = bytes.split_at_checked(header.length) else { return Ok(Step::NeedsMore) };
+        let known = self.kind.filter(|(kind, _)| *kind == header.kind);
+        if !(known.is_some() && self.expected) {
+            match self.is_followed(header.kind, behind) {
+                None => return Ok(Step::NeedsMore),
+                Some(false) => return self.garbage(),
+                Some(true) => self.expected = true,
             }
         }
+        let Some((kind, mut counter)) = known else { return Ok(self.begin(header.kind)) };
+        if header.is_table(frame) {
+            self.pass(header.length as u64, Element::Frame)?;
+            self.input.consume(header.length);
+            return Ok(Step::Done);
+        }
+        let packet = counter.packet(kind.frames(), Bytes::copy_from_slice(frame));
+        self.kind = Some((kind, counter));
+        self.input.consume(header.length);
+        (self.passed, self.garbage, self.garbage_from) = (0, 0, None);
+        Ok(Step::Event(Event::Packet(packet)))
     }
+}
 
-    fn finish(&mut self) {
-        self.finished = true;
-    }
-
-    fn held(&self) -> usize {
-        self.input.bytes().len()
-    }
+/// The frames of sound of a kind of stream, to count them.
+fn sound(kind: Kind) -> Counter {
+    let counter = Counter::of(kind.rate, kind.channels.into());
+    counter.expect("layer III has rates from 8 to 48 kHz, and 1 or 2 channels")
 }

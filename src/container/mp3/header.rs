@@ -17,7 +17,7 @@ pub(super) struct Header {
 
 /// What stays the same from frame to frame of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(in crate::container) struct Kind {
     version: Version,
     /// In Hz: 8000 to 48000.
     pub rate: u32,
@@ -118,6 +118,14 @@ impl Kind {
     }
 }
 
+/// The kind of the stream that a packet is a frame of; `None` where it does not begin as a frame that we read.
+pub(in crate::container) fn kind(packet: &[u8]) -> Option<Kind> {
+    match Header::read(*packet.first_chunk()?) {
+        Read::Header(header) => Some(header.kind),
+        Read::Unsupported(_) | Read::Nothing => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +143,16 @@ mod tests {
             }
         }
         assert_eq!((lengths.iter().min(), lengths.iter().max()), (Some(&24), Some(&1441)));
+    }
+
+    #[test]
+    fn the_kind_of_a_packet_is_read_for_each_version() {
+        let read = |packet: &[u8]| kind(packet).map(|kind| (kind.rate, kind.channels, kind.frames()));
+        assert_eq!(read(&[0xFF, 0xFB, 0x90, 0xC4, 7]), Some((44_100, 1, 1152)));
+        assert_eq!(read(&[0xFF, 0xF3, 0x94, 0x44]), Some((24_000, 2, 576)));
+        assert_eq!(read(&[0xFF, 0xE3, 0x98, 0xC4]), Some((8000, 1, 576)));
+        for none in [&[0xFF, 0xFB, 0x90][..], &[0xFF, 0xFD, 0x90, 0], &[0xFF, 0xFB, 0x9C, 0], &[0xFE, 0xFB, 0x90, 0]] {
+            assert_eq!(read(none), None, "{none:?}");
+        }
     }
 }

@@ -16,3 +16,4 @@ mod tests;
 
 pub use demux::{Demuxer, GARBAGE_LIMIT, PASSED_LIMIT};
 pub use error::{Element, Error, Malformed, Unsupported};
+pub(in crate::container) use header::kind;

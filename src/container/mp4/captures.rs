@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::Demuxer;
 use crate::container::judge::{self, Capture, Probed};
-use crate::container::stream::Event;
+use crate::container::stream::{Demux, Event};
+use crate::container::testing::{
+    self, are_the_same_bytes, changes, heads, is_read_or_refused, is_the_same_in_pieces, packets, pieces, sizes,
+};
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::source::{Codec, Source};
@@ -13,37 +16,17 @@ use crate::media::time::Ticks;
 /// The captures, with their timescales.
 const CAPTURES: [(&str, u64); 2] = [("chromium-mp4-opus", 48_000), ("webkitgtk-mp4-aac", 44_100)];
 
+/// More than a box of an audio stream has, in bytes.
+const BOUND: usize = 8 * 1024;
+
 /// All events of a stream that is cut into these pieces.
 pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
-    let mut demuxer = Demuxer::new();
-    let mut events = Vec::new();
-    for piece in pieces {
-        demuxer.push(piece);
-        while let Some(event) = demuxer.pull().unwrap() {
-            events.push(event);
-        }
-        assert!(demuxer.held() < 8 * 1024, "an audio stream's boxes are small, {} bytes are held", demuxer.held());
-    }
-    events
-}
-
-/// The packets among events.
-pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
-}
-
-/// The sources among events.
-pub(super) fn heads(events: &[Event]) -> Vec<&Source> {
-    events.iter().filter_map(|event| if let Event::Head(source) = event { Some(source) } else { None }).collect()
+    testing::read(Demuxer::new(), pieces, BOUND)
 }
 
 /// Checks packets against those that ffprobe finds, whose times may begin anywhere.
 fn compare(name: &str, found: &[&SourcePacket], golden: &[Probed], timescale: u64) {
-    assert_eq!(found.len(), golden.len(), "{name}");
-    for (index, (found, golden)) in found.iter().zip(golden).enumerate() {
-        assert_eq!(found.data.len(), golden.size, "{name}, packet {index}");
-        assert_eq!(judge::adler32(&found.data), golden.adler32, "{name}, packet {index}");
-    }
+    are_the_same_bytes(name, found, golden);
     for (found, golden) in found.windows(2).zip(golden.windows(2)) {
         let ours = u64::try_from(found[1].time.signed_since(found[0].time)).unwrap();
         let theirs = u64::try_from(golden[1].pts - golden[0].pts).unwrap() * 48_000;
@@ -63,12 +46,9 @@ fn the_packets_are_those_that_ffmpeg_finds() {
 fn the_packets_are_the_same_in_pieces_of_every_size_to_4_kib() {
     for (name, _) in CAPTURES {
         let capture = Capture::read(name);
-        let expected = demux(capture.messages());
         let whole = capture.joined();
-        assert!(demux([whole.as_slice()]) == expected, "{name}, in one piece");
-        for size in 1..=4096 {
-            assert!(demux(whole.chunks(size)) == expected, "{name}, in pieces of {size} bytes");
-        }
+        assert!(testing::events(Demuxer::new(), &whole) == demux(capture.messages()), "{name}, in messages");
+        is_the_same_in_pieces(Demuxer::new, &whole, 1..=4096, BOUND);
     }
 }
 
@@ -136,46 +116,24 @@ proptest! {
     #[test]
     fn the_packets_are_the_same_in_pieces_of_any_sizes(
         name in proptest::sample::select(vec!["chromium-mp4-opus", "webkitgtk-mp4-aac"]),
-        sizes in prop::collection::vec(prop_oneof![0..3_usize, 0..100_usize, 0..9000_usize], 1..64),
+        sizes in sizes(),
     ) {
         let whole = Capture::read(name).joined();
-        let mut rest = whole.as_slice();
-        let mut sizes = sizes.into_iter().chain([4096]).cycle();
-        let pieces = std::iter::from_fn(|| {
-            let (piece, after) = rest.split_at(sizes.next()?.min(rest.len()));
-            rest = after;
-            (!rest.is_empty() || !piece.is_empty()).then_some(piece)
-        });
-        prop_assert!(demux(pieces) == demux([whole.as_slice()]));
+        prop_assert!(demux(pieces(&whole, &sizes)) == testing::events(Demuxer::new(), &whole));
     }
 
     #[test]
-    fn a_capture_with_any_bytes_changed_is_read_or_refused(
+    fn a_capture_with_any_bytes_changed_is_read_or_refused_however_it_is_cut(
         name in proptest::sample::select(vec!["chromium-mp4-opus", "webkitgtk-mp4-aac"]),
-        changes in prop::collection::vec((0..2048_usize, any::<u8>()), 1..16),
-        size in 1..8000_usize,
+        changes in changes(2048),
+        sizes in sizes(),
     ) {
         let mut bytes = Capture::read(name).joined();
         bytes.truncate(16 * 1024);
         for (at, byte) in changes {
             bytes[at] = byte;
         }
-        let events = |size: usize| {
-            let (mut demuxer, mut events) = (Demuxer::new(), Vec::new());
-            for piece in bytes.chunks(size) {
-                demuxer.push(piece);
-                loop {
-                    match demuxer.pull() {
-                        Ok(Some(event)) => events.push(event),
-                        Ok(None) => break,
-                        Err(error) => return (events, Some(error)),
-                    }
-                }
-                assert!(demuxer.held() as u64 <= super::MOOF_LIMIT + 16);
-            }
-            (events, None)
-        };
-        prop_assert!(events(size) == events(bytes.len()), "it hangs on how it is cut");
+        is_read_or_refused(Demuxer::new, &bytes, &sizes, bytes.len());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::error::{Error, Limit, Malformed, Unsupported};
 use super::fragment::{self, Place, Sample};
 use super::moov::{self, Movie, Track};
 use crate::container::input::Input;
-use crate::container::stream::{Demux, Event, Ignored};
+use crate::container::steps::{Step, Steps};
+use crate::container::stream::{Event, Ignored};
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
 
@@ -81,87 +82,9 @@ impl Demuxer {
         }
     }
 
-    /// Takes the next bytes of the stream, any number of them. After an error they are dropped.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.input.push(bytes);
-        }
-    }
-
-    /// Gives the next event, `None` where more bytes are needed.
-    ///
-    /// # Errors
-    /// Where the stream cannot be read any further, after all events of what came before. The demuxer stays failed: every
-    /// later call gives the same error.
-    pub fn pull(&mut self) -> Result<Option<Event>, Error> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
-            }
-            if let Some(error) = &self.failed {
-                return Err(error.clone());
-            }
-            match self.step() {
-                Ok(Step::Done) => {}
-                Ok(Step::NeedsMore) => {
-                    self.input.compact();
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.input = Input::default();
-                    self.samples = VecDeque::new();
-                    self.failed = Some(error);
-                }
-            }
-        }
-    }
-
-    /// Bytes held: pushed, and neither read nor passed over yet.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.input.bytes().len()
-    }
-
-    /// Reads, enters or passes over one box, or one sample.
-    fn step(&mut self) -> Result<Step, Error> {
-        if !self.input.skip() {
-            return Ok(Step::NeedsMore);
-        }
-        if let Some(end) = self.data_end {
-            return self.sample(end);
-        }
-        let offset = self.input.offset;
-        let Some(header) = boxes::header(self.input.bytes(), offset)? else { return Ok(Step::NeedsMore) };
-        match &header.kind.0 {
-            b"ftyp" if !self.in_head => {
-                (self.file, self.in_head) = (Some(offset), true);
-                Ok(Step::Done)
-            }
-            _ if self.file.is_none() => Err(malformed(offset, header.kind, Malformed::NoType)),
-            b"moov" => self.collect(header, Limit::Moov, MOOV_LIMIT),
-            b"moof" if self.track.is_none() || self.in_head => Err(malformed(offset, header.kind, Malformed::NoTrack)),
-            b"moof" => self.collect(header, Limit::Moof, MOOF_LIMIT),
-            b"mdat" if self.track.is_none() || self.in_head => {
-                Err(Error::Unsupported { offset, element: Some(header.kind), what: Unsupported::Unfragmented })
-            }
-            b"mdat" => {
-                let size = header.size.ok_or_else(|| malformed(offset, header.kind, Malformed::UnknownSize))?;
-                self.data_end = Some((offset + header.length as u64).saturating_add(size));
-                self.input.consume(header.length);
-                Ok(Step::Done)
-            }
-            _ => {
-                let size = self.known_size(header, Limit::Skipped, SKIPPED_LIMIT)?;
-                self.input.consume(header.length);
-                self.input.to_skip = size;
-                Ok(Step::Done)
-            }
-        }
-    }
-
     /// Reads a box once it is whole.
     fn collect(&mut self, header: Header, what: Limit, limit: u64) -> Result<Step, Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let size = self.known_size(header, what, limit)?;
         let size = usize::try_from(size).expect("a collected box is at most 128 KiB");
         let Some(data) = self.input.bytes().get(header.length..header.length + size) else {
@@ -197,7 +120,7 @@ impl Demuxer {
 
     /// Gives the next sample of an `mdat`, or passes over what is not ours.
     fn sample(&mut self, end: u64) -> Result<Step, Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let next = self.samples.front().copied().filter(|sample| sample.at < end);
         let Some((sample, track)) = next.zip(self.track.as_mut()) else {
             // The rest is another track's, or nobody's.
@@ -233,19 +156,19 @@ impl Demuxer {
 
     /// Passes over the bytes of an `mdat` up to this one.
     fn pass_to(&mut self, at: u64) -> Result<(), Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let size = at.saturating_sub(offset);
         if size > SKIPPED_LIMIT {
             let (element, what, limit) = (Some(MDAT), Limit::Skipped, SKIPPED_LIMIT);
             return Err(Error::Limit { offset, element, what, size, limit });
         }
-        self.input.to_skip = size;
+        self.input.pass_over(size);
         Ok(())
     }
 
     /// The size of a box that is not entered, where it is known and within its limit, and that of the whole head.
     fn known_size(&self, header: Header, what: Limit, limit: u64) -> Result<u64, Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let element = Some(header.kind);
         let size = header.size.ok_or_else(|| malformed(offset, header.kind, Malformed::UnknownSize))?;
         if size > limit {
@@ -259,26 +182,52 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
-    fn push(&mut self, bytes: &[u8]) {
-        self.push(bytes);
+impl Steps for Demuxer {
+    type Error = Error;
+
+    fn input(&self) -> &Input {
+        &self.input
     }
 
-    fn pull(&mut self) -> Result<Option<Event>, crate::container::stream::Error> {
-        Ok(self.pull()?)
+    fn end(&mut self) -> (&mut Input, &mut Option<Error>) {
+        (&mut self.input, &mut self.failed)
     }
 
-    fn held(&self) -> usize {
-        self.held()
+    fn step(&mut self) -> Result<Step, Error> {
+        if let Some(event) = self.events.pop_front() {
+            return Ok(Step::Event(event));
+        }
+        if let Some(end) = self.data_end {
+            return self.sample(end);
+        }
+        let offset = self.input.offset();
+        let Some(header) = boxes::header(self.input.bytes(), offset)? else { return Ok(Step::NeedsMore) };
+        match &header.kind.0 {
+            b"ftyp" if !self.in_head => {
+                (self.file, self.in_head) = (Some(offset), true);
+                Ok(Step::Done)
+            }
+            _ if self.file.is_none() => Err(malformed(offset, header.kind, Malformed::NoType)),
+            b"moov" => self.collect(header, Limit::Moov, MOOV_LIMIT),
+            b"moof" if self.track.is_none() || self.in_head => Err(malformed(offset, header.kind, Malformed::NoTrack)),
+            b"moof" => self.collect(header, Limit::Moof, MOOF_LIMIT),
+            b"mdat" if self.track.is_none() || self.in_head => {
+                Err(Error::Unsupported { offset, element: Some(header.kind), what: Unsupported::Unfragmented })
+            }
+            b"mdat" => {
+                let size = header.size.ok_or_else(|| malformed(offset, header.kind, Malformed::UnknownSize))?;
+                self.data_end = Some((offset + header.length as u64).saturating_add(size));
+                self.input.consume(header.length);
+                Ok(Step::Done)
+            }
+            _ => {
+                let size = self.known_size(header, Limit::Skipped, SKIPPED_LIMIT)?;
+                self.input.consume(header.length);
+                self.input.pass_over(size);
+                Ok(Step::Done)
+            }
+        }
     }
-}
-
-/// How far a step came.
-enum Step {
-    /// On.
-    Done,
-    /// Nowhere, until more bytes come.
-    NeedsMore,
 }
 
 const MDAT: Kind = Kind(*b"mdat");

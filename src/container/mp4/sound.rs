@@ -64,9 +64,12 @@ fn opus_entry(entry: &Whole<'_>) -> Result<(Source, Sound), Error> {
     };
     // OpusHead is the same in little-endian, and of version 1 where this is of 0.
     let fields = [version.saturating_add(1), channels, skip_, skip, d, c, b, a, gain_, gain, family];
-    let head = opus::Head::parse(&[&b"OpusHead"[..], &fields].concat()).map_err(|error| match error {
-        opus::HeadError::Family(_) | opus::HeadError::Version(_) => unsupported(&specific, Unsupported::Head(error)),
-        _ => specific.malformed(Malformed::Head(error)),
+    let head = opus::Head::parse(&[&b"OpusHead"[..], &fields].concat()).map_err(|error| {
+        if error.is_unsupported() {
+            unsupported(&specific, Unsupported::Head(error))
+        } else {
+            specific.malformed(Malformed::Head(error))
+        }
     })?;
     Ok((Source::Opus(head), Sound::Opus))
 }

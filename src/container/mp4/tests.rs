@@ -1,9 +1,10 @@
 //! Streams made by hand: what no capture has, and what nobody should send.
 
-use super::captures::{demux, heads, packets};
+use super::captures::demux;
 use super::*;
 use crate::container::aac;
-use crate::container::stream::{Event, Ignored};
+use crate::container::stream::{self, Demux, Event, Ignored};
+use crate::container::testing::{self, heads, packets};
 use crate::media::opus;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
@@ -87,8 +88,10 @@ fn fragment(time: Option<u32>, count: u32) -> Vec<u8> {
 }
 
 fn drain(demuxer: &mut Demuxer) -> Result<(), Error> {
-    while demuxer.pull()?.is_some() {}
-    Ok(())
+    match testing::drain(demuxer).1 {
+        Err(stream::Error::Mp4(error)) => Err(error),
+        end => end.map_err(|error| panic!("another container's: {error}")),
+    }
 }
 
 /// The error that a stream ends in.
@@ -104,7 +107,7 @@ fn fails(bytes: &[u8]) -> Error {
         drain(&mut cut).err()
     });
     assert_eq!(also.as_ref(), Some(&error));
-    assert_eq!(cut.pull(), Err(error.clone()));
+    assert_eq!(cut.pull(), Err(error.clone().into()));
     error
 }
 
@@ -340,13 +343,7 @@ fn what_is_held_stays_within_one_box_or_sample() {
 fn what_came_before_an_error_is_given_first() {
     let mut demuxer = Demuxer::new();
     demuxer.push(&[started(), fragment(Some(0), 2), b"\0\0\0\x01free\0\0\0\0\0\0\0\x03".to_vec()].concat());
-    let mut events = Vec::new();
-    let error = loop {
-        match demuxer.pull() {
-            Ok(event) => events.push(event.expect("an error follows")),
-            Err(error) => break error,
-        }
-    };
+    let (events, Err(stream::Error::Mp4(error))) = testing::drain(&mut demuxer) else { panic!("it is refused") };
     assert_eq!(times(&events), [0, 960]);
     assert_eq!(malformed(&error), Malformed::Size(3));
 }

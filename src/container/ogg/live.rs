@@ -61,32 +61,25 @@ mod tests {
     use super::super::{Page, PageReader};
     use super::*;
     use crate::container::judge::{self, Capture};
-    use crate::container::webm;
     use crate::media::packet::Sequence;
-    use crate::media::source::Source;
     use crate::media::time::Ticks;
 
     const HEAD: opus::Head = opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 };
 
     /// The packets of a WebM capture, from `start` on without a gap.
     fn placed(capture: &str, start: Ticks) -> (opus::Head, Vec<Packet>) {
-        let mut demuxer = webm::Demuxer::new();
-        demuxer.push(&Capture::read(capture).joined());
-        let (mut head, mut packets) = (None, Vec::<Packet>::new());
-        while let Some(event) = demuxer.pull().unwrap() {
-            match event {
-                webm::Event::Head(Source::Opus(found)) => head = Some(found),
-                webm::Event::Packet(source) => packets.push(Packet {
-                    sequence: Sequence::ZERO.after(packets.len() as u64),
-                    time: packets.last().map_or(start, Packet::end),
-                    duration: source.duration,
-                    data: source.data,
-                    heard: None,
-                }),
-                other => panic!("the capture has nothing else: {other:?}"),
-            }
+        let (head, sources) = Capture::read(capture).opus();
+        let mut packets = Vec::<Packet>::new();
+        for source in sources {
+            packets.push(Packet {
+                sequence: Sequence::ZERO.after(packets.len() as u64),
+                time: packets.last().map_or(start, Packet::end),
+                duration: source.duration,
+                data: source.data,
+                heard: None,
+            });
         }
-        (head.unwrap(), packets)
+        (head, packets)
     }
 
     fn pages(bytes: &[u8]) -> Vec<Page> {

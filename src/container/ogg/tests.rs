@@ -4,28 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::judge::{self, Capture};
-use crate::container::webm;
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
 
 const HEAD: opus::Head = opus::Head { channels: 1, pre_skip: 312, input_rate: 48_000, output_gain: 0 };
-
-/// The packets of a WebM capture.
-fn captured(name: &str) -> (opus::Head, Vec<SourcePacket>) {
-    let mut demuxer = webm::Demuxer::new();
-    demuxer.push(&Capture::read(name).joined());
-    let mut head = None;
-    let mut packets = Vec::new();
-    while let Some(event) = demuxer.pull().unwrap() {
-        match event {
-            webm::Event::Head(crate::media::source::Source::Opus(found)) => head = Some(found),
-            webm::Event::Packet(packet) => packets.push(packet),
-            other => panic!("the capture has nothing else: {other:?}"),
-        }
-    }
-    (head.unwrap(), packets)
-}
 
 fn tags() -> Vec<(String, String)> {
     vec![("TITLE".to_owned(), "Überall = überall".to_owned()), ("ARTIST".to_owned(), "Ann".to_owned())]
@@ -92,7 +75,7 @@ fn data(events: &[Event]) -> Vec<&[u8]> {
 #[test]
 fn a_part_holds_exactly_the_packets_and_ffmpeg_has_nothing_to_say() {
     for name in ["chromium-webm-opus", "firefox-webm-opus", "chromium-webm-opus-mic", "firefox-webm-opus-restart"] {
-        let (head, packets) = captured(name);
+        let (head, packets) = Capture::read(name).opus();
         let total: u64 = packets.iter().map(|packet| packet.duration.get()).sum();
         for sync in [1, 9, 1000] {
             let file = part(head, &packets, sync);
@@ -111,7 +94,7 @@ fn a_part_holds_exactly_the_packets_and_ffmpeg_has_nothing_to_say() {
 
 #[test]
 fn a_part_that_still_grows_decodes() {
-    let (head, packets) = captured("firefox-webm-opus");
+    let (head, packets) = Capture::read("firefox-webm-opus").opus();
     let (mut muxer, mut file) = PartMuxer::begin(7, head, &[]);
     for packet in &packets[..100] {
         muxer.push(&packet.data, packet.duration);
@@ -122,7 +105,7 @@ fn a_part_that_still_grows_decodes() {
 
 #[test]
 fn the_ogg_crate_reads_what_we_write() {
-    let (head, packets) = captured("firefox-webm-opus");
+    let (head, packets) = Capture::read("firefox-webm-opus").opus();
     let file = part(head, &packets, 13);
     let mut reader = ogg::PacketReader::new(std::io::Cursor::new(&file));
     let opening = reader.read_packet_expected().unwrap();
@@ -210,7 +193,7 @@ fn a_page_ends_by_itself_at_a_second_and_before_its_lacing_is_full() {
 
 #[test]
 fn granules_count_from_0_with_the_pre_skip_in_them() {
-    let (head, packets) = captured("firefox-webm-opus-restart");
+    let (head, packets) = Capture::read("firefox-webm-opus-restart").opus();
     let (pages, _) = pages([part(head, &packets, 13)]);
     let mut expected = 0;
     for (number, page) in pages.iter().enumerate() {
@@ -228,7 +211,7 @@ fn granules_count_from_0_with_the_pre_skip_in_them() {
 
 #[test]
 fn a_part_cut_anywhere_is_ended_at_its_last_good_page_and_plays() {
-    let (head, packets) = captured("firefox-webm-opus-ctx44100");
+    let (head, packets) = Capture::read("firefox-webm-opus-ctx44100").opus();
     let file = part(head, &packets[..40], 7);
     let (whole, _) = pages([&file]);
     for cut in 0..file.len() {
@@ -256,7 +239,7 @@ fn a_part_cut_anywhere_is_ended_at_its_last_good_page_and_plays() {
 
 #[test]
 fn a_part_goes_on_where_it_was_left() {
-    let (head, packets) = captured("firefox-webm-opus-ctx44100");
+    let (head, packets) = Capture::read("firefox-webm-opus-ctx44100").opus();
     let (mut muxer, mut file) = PartMuxer::begin(7, head, &tags());
     for packet in &packets[..60] {
         muxer.push(&packet.data, packet.duration);
@@ -275,7 +258,7 @@ fn a_part_goes_on_where_it_was_left() {
 
 #[test]
 fn a_flipped_bit_is_seen_on_its_page() {
-    let (head, packets) = captured("chromium-webm-opus-mic");
+    let (head, packets) = Capture::read("chromium-webm-opus-mic").opus();
     let file = part(head, &packets[..30], 10);
     let (whole, _) = pages([&file]);
     // One bit of each byte, another from byte to byte.
@@ -291,7 +274,7 @@ fn a_flipped_bit_is_seen_on_its_page() {
 
 #[test]
 fn a_file_that_is_not_one_stream_of_opus_is_refused_with_its_place() {
-    let (head, packets) = captured("chromium-webm-opus-mic");
+    let (head, packets) = Capture::read("chromium-webm-opus-mic").opus();
     let file = part(head, &packets[..30], 10);
     let (whole, _) = pages([&file]);
     let offset = |page: usize| at(whole[page].offset);

@@ -6,7 +6,8 @@ use super::error::{Error, Limit, Malformed, Name, Unsupported};
 use super::format::{Format, Wrong, too_short};
 use crate::container::blocks::Blocks;
 use crate::container::input::Input;
-use crate::container::stream::{self, Demux, Event};
+use crate::container::steps::{Step, Steps};
+use crate::container::stream::Event;
 use crate::media::source::Source;
 
 /// The longest element that describes the samples (`fmt `, `ds64`), in bytes.
@@ -33,8 +34,6 @@ pub struct Demuxer {
     state: State,
     /// Bytes since the last packet that were not samples.
     passed: u64,
-    /// No more bytes will come.
-    finished: bool,
     failed: Option<Error>,
 }
 
@@ -72,16 +71,6 @@ struct Samples {
     padded: bool,
 }
 
-/// How far a step came.
-enum Step {
-    /// To something that is told.
-    Event(Event),
-    /// To the next state.
-    Done,
-    /// Nowhere, until more bytes come.
-    NeedsMore,
-}
-
 /// The name and the size of an element, and where it begins.
 #[derive(Clone, Copy)]
 struct Element {
@@ -100,19 +89,7 @@ impl Demuxer {
     /// A demuxer at the start of a stream.
     #[must_use]
     pub fn new() -> Self {
-        Self { input: Input::default(), state: State::Header, passed: 0, finished: false, failed: None }
-    }
-
-    /// Reads, enters or passes over one element, or reads a block.
-    fn step(&mut self) -> Result<Step, Error> {
-        if !self.input.skip() {
-            return Ok(Step::NeedsMore);
-        }
-        match self.state {
-            State::Header => self.header(),
-            State::Elements(elements) => self.elements(elements),
-            State::Samples(samples) => Ok(self.samples(samples)),
-        }
+        Self { input: Input::default(), state: State::Header, passed: 0, failed: None }
     }
 
     /// Reads a stream's header.
@@ -206,7 +183,7 @@ impl Demuxer {
         let block = samples.blocks.next_frames() * format.frame_bytes();
         let bytes = match there.len() {
             length if length >= block => block,
-            length if length == left || self.finished => length,
+            length if length == left || self.input.is_finished() => length,
             _ => return Step::NeedsMore,
         };
         // What is left of a frame at the end is no sound.
@@ -230,40 +207,23 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.input.push(bytes);
-        }
+impl Steps for Demuxer {
+    type Error = Error;
+
+    fn input(&self) -> &Input {
+        &self.input
     }
 
-    fn pull(&mut self) -> Result<Option<Event>, stream::Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone().into());
-        }
-        loop {
-            match self.step() {
-                Ok(Step::Event(event)) => return Ok(Some(event)),
-                Ok(Step::Done) => {}
-                Ok(Step::NeedsMore) => {
-                    self.input.compact();
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.input = Input::default();
-                    self.failed = Some(error.clone());
-                    return Err(error.into());
-                }
-            }
-        }
+    fn end(&mut self) -> (&mut Input, &mut Option<Error>) {
+        (&mut self.input, &mut self.failed)
     }
 
-    fn finish(&mut self) {
-        self.finished = true;
-    }
-
-    fn held(&self) -> usize {
-        self.input.bytes().len()
+    fn step(&mut self) -> Result<Step, Error> {
+        match self.state {
+            State::Header => self.header(),
+            State::Elements(elements) => self.elements(elements),
+            State::Samples(samples) => Ok(self.samples(samples)),
+        }
     }
 }
 

@@ -1,37 +1,18 @@
 //! A small whole file out of a few samples: what the message of a plain listener of WAV is.
 //!
-//! What belongs here: 44 bytes of RIFF and `fmt `, and samples of 16 bits at 48 kHz. What does not: which sound goes together,
-//! and when.
+//! What belongs here: samples of 16 bits at 48 kHz, behind a header. What does not: which sound goes together, and when.
 
-/// Bytes before the samples.
-const HEAD: usize = 44;
-
-/// Frames in a second.
-const RATE: u32 = 48_000;
+use super::header::header_for;
+use crate::media::pcm::{Head, Sample};
 
 /// A WAV file of these samples: 48 kHz, interleaved, full scale being 1, rounded to 16 bits; beyond full scale they are
-/// clamped, and what is no number is silence. `channels` is 1 or 2. Samples that make no whole frame are left out, and so is
-/// what a file of 4 GiB has no room for.
+/// clamped, and what is no number is silence. `channels` is 1 or 2. Samples that make no whole frame are left out.
 #[must_use]
 pub fn message(channels: u8, samples: &[f32]) -> Vec<u8> {
-    let frame = 2 * u16::from(channels.max(1));
-    // RIFF counts in u32, what is before the samples included.
-    let room = (u32::MAX as usize - HEAD) / usize::from(frame);
-    let samples = &samples[..(samples.len() * 2 / usize::from(frame)).min(room) * usize::from(frame / 2)];
-    let size = u32::try_from(samples.len() * 2).expect("it was held to what RIFF has room for");
-    let mut file = Vec::with_capacity(HEAD + samples.len() * 2);
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&(size + 36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt ");
-    file.extend_from_slice(&16_u32.to_le_bytes());
-    file.extend_from_slice(&1_u16.to_le_bytes()); // WAVE_FORMAT_PCM
-    file.extend_from_slice(&(frame / 2).to_le_bytes());
-    file.extend_from_slice(&RATE.to_le_bytes());
-    file.extend_from_slice(&(RATE * u32::from(frame)).to_le_bytes());
-    file.extend_from_slice(&frame.to_le_bytes());
-    file.extend_from_slice(&16_u16.to_le_bytes());
-    file.extend_from_slice(b"data");
-    file.extend_from_slice(&size.to_le_bytes());
+    let head = Head::new(Sample::S16, 48_000, channels.clamp(1, 2).into()).expect("it is accepted");
+    let samples = &samples[..samples.len() - samples.len() % usize::from(head.channels())];
+    let mut file = header_for(head, samples.len() as u64 * 2);
+    file.reserve_exact(samples.len() * 2);
     for &sample in samples {
         file.extend_from_slice(&sixteen_bits(sample).to_le_bytes());
     }
@@ -50,6 +31,9 @@ fn sixteen_bits(sample: f32) -> i16 {
 mod tests {
     use super::*;
     use crate::container::judge;
+
+    /// Bytes before the samples.
+    const HEAD: usize = 44;
 
     #[test]
     fn a_message_is_a_file_that_ffmpeg_takes() {

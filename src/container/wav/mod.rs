@@ -11,13 +11,13 @@
 mod demux;
 mod error;
 mod format;
+mod header;
 mod message;
-mod mux;
 
 #[cfg(test)]
 mod tests;
 
 pub use demux::{DESCRIBED_LIMIT, Demuxer, PASSED_LIMIT};
 pub use error::{Error, Limit, Malformed, Name, Unsupported};
+pub use header::{MOST_DATA, data_offset, header_for};
 pub use message::message;
-pub use mux::{Full, MOST_DATA, WavMuxer, data_offset, header_for};

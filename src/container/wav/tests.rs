@@ -57,7 +57,7 @@ fn heads(events: &[Event]) -> Vec<Head> {
 }
 
 fn samples(events: &[Event]) -> Vec<u8> {
-    testing::packets(events).flat_map(|packet| packet.data.to_vec()).collect()
+    testing::packets(events).iter().flat_map(|packet| packet.data.to_vec()).collect()
 }
 
 fn error(stream: &[u8]) -> Error {
@@ -109,7 +109,7 @@ fn what_ffmpeg_pipes_comes_out_sample_exact_at_every_cut() {
         let events = testing::events(Demuxer::new(), &stream);
         assert_eq!(heads(&events), [head(sample, rate, channels)], "{codec}");
         assert!(samples(&events) == expected, "{codec}");
-        let last = testing::packets(&events).last().unwrap();
+        let last = testing::packets(&events).pop().unwrap();
         assert_eq!(
             last.time.saturating_add(last.duration),
             head(sample, rate, channels).ticks((rate / 4).into()),
@@ -180,7 +180,7 @@ fn behind_samples_of_known_size_a_stream_may_begin_again() {
     let mono = head(Sample::S16, 8_000, 1);
     assert_eq!(heads(&events), [mono, head(Sample::F32, 16_000, 2), mono]);
     let times: Vec<[u64; 2]> =
-        testing::packets(&events).map(|packet| [packet.time, packet.duration].map(Ticks::get)).collect();
+        testing::packets(&events).iter().map(|packet| [packet.time, packet.duration].map(Ticks::get)).collect();
     let times_of_mono = [[0, 960], [960, 960], [1920, 960], [2880, 120]];
     assert_eq!(times, [&times_of_mono[..], &[[0, 9]], &times_of_mono].concat());
     testing::is_the_same_in_pieces(Demuxer::new, &stream, 1..stream.len(), BOUND);

@@ -6,8 +6,10 @@ use proptest::prelude::*;
 
 use super::{Demuxer, Event, Ignored};
 use crate::container::judge::{self, Capture};
+use crate::container::testing::{
+    self, are_the_same_bytes, changes, is_read_or_refused, is_the_same_in_pieces, packets, pieces, sizes,
+};
 use crate::media::opus;
-use crate::media::packet::SourcePacket;
 use crate::media::pcm::{self, Sample};
 use crate::media::source::Source;
 use crate::media::time::Ticks;
@@ -33,29 +35,12 @@ const OPUS: [&str; 9] = [
     "firefox-webm-opus-restart",
 ];
 
+/// More than an element of an audio stream has, in bytes.
+const BOUND: usize = 8 * 1024;
+
 /// All events of a stream that is cut into these pieces.
 pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
-    let mut demuxer = Demuxer::new();
-    let mut events = Vec::new();
-    for piece in pieces {
-        demuxer.push(piece);
-        while let Some(event) = demuxer.pull().unwrap() {
-            events.push(event);
-        }
-        assert!(demuxer.held() < 8 * 1024, "an audio stream's elements are small, {} bytes are held", demuxer.held());
-    }
-    events
-}
-
-/// The packets among events.
-pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    let mut packets = Vec::new();
-    for event in events {
-        if let Event::Packet(packet) = event {
-            packets.push(packet);
-        }
-    }
-    packets
+    testing::read(Demuxer::new(), pieces, BOUND)
 }
 
 /// The heads among events.
@@ -71,11 +56,7 @@ fn the_packets_are_those_that_ffmpeg_finds() {
         let events = demux(capture.messages());
         let found = packets(&events);
         let golden = capture.packets();
-        assert_eq!(found.len(), golden.len(), "{name}");
-        for (index, (found, golden)) in found.iter().zip(&golden).enumerate() {
-            assert_eq!(found.data.len(), golden.size, "{name}, packet {index}");
-            assert_eq!(judge::adler32(&found.data), golden.adler32, "{name}, packet {index}");
-        }
+        are_the_same_bytes(name, &found, &golden);
         for (index, (found, golden)) in found.windows(2).zip(golden.windows(2)).enumerate() {
             let ours = found[1].time.signed_since(found[0].time);
             assert_eq!(ours, 48 * (golden[1].pts - golden[0].pts), "{name}, packet {}", index + 1);
@@ -87,50 +68,32 @@ fn the_packets_are_those_that_ffmpeg_finds() {
 fn the_packets_are_the_same_in_pieces_of_every_size_to_4_kib() {
     for name in OPUS {
         let capture = Capture::read(name);
-        let expected = demux(capture.messages());
         let whole = capture.joined();
-        assert!(demux([whole.as_slice()]) == expected, "{name}, in one piece");
-        for size in 1..=4096 {
-            assert!(demux(whole.chunks(size)) == expected, "{name}, in pieces of {size} bytes");
-        }
+        assert!(testing::events(Demuxer::new(), &whole) == demux(capture.messages()), "{name}, in messages");
+        is_the_same_in_pieces(Demuxer::new, &whole, 1..=4096, BOUND);
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn the_packets_are_the_same_in_pieces_of_any_sizes(
-        name in proptest::sample::select(&ALL[..]),
-        sizes in prop::collection::vec(prop_oneof![0..3_usize, 0..100_usize, 0..9000_usize], 1..64),
-    ) {
-        let capture = Capture::read(name);
-        let whole = capture.joined();
-        let mut rest = whole.as_slice();
-        let mut sizes = sizes.into_iter().chain([4096]).cycle();
-        let pieces = std::iter::from_fn(|| {
-            let (piece, after) = rest.split_at(sizes.next()?.min(rest.len()));
-            rest = after;
-            (!rest.is_empty() || !piece.is_empty()).then_some(piece)
-        });
-        prop_assert!(demux(pieces) == demux([whole.as_slice()]));
+    fn the_packets_are_the_same_in_pieces_of_any_sizes(name in proptest::sample::select(&ALL[..]), sizes in sizes()) {
+        let whole = Capture::read(name).joined();
+        prop_assert!(demux(pieces(&whole, &sizes)) == testing::events(Demuxer::new(), &whole));
     }
 
     #[test]
-    fn a_capture_with_any_bytes_changed_is_read_or_refused(
+    fn a_capture_with_any_bytes_changed_is_read_or_refused_however_it_is_cut(
         name in proptest::sample::select(&["chromium-webm-vp8-opus", "chromium-webm-pcm", "firefox-webm-opus"][..]),
-        changes in prop::collection::vec((0..4096_usize, any::<u8>()), 1..16),
-        size in 1..8000_usize,
+        changes in changes(4096),
+        sizes in sizes(),
     ) {
         let mut bytes = Capture::read(name).joined();
         bytes.truncate(16 * 1024);
         for (at, byte) in changes {
             bytes[at] = byte;
         }
-        let mut demuxer = Demuxer::new();
-        for piece in bytes.chunks(size) {
-            demuxer.push(piece);
-            while let Ok(Some(_)) = demuxer.pull() {}
-        }
+        is_read_or_refused(Demuxer::new, &bytes, &sizes, bytes.len());
     }
 }
 

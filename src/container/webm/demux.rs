@@ -6,7 +6,8 @@ use super::ebml::{self, Child, Header, Id};
 use super::error::{Error, Limit, Malformed, Unsupported};
 use super::{block, head};
 use crate::container::input::Input;
-use crate::container::stream::{Demux, Event, Ignored};
+use crate::container::steps::{Step, Steps};
+use crate::container::stream::{Event, Ignored};
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
 
@@ -92,95 +93,6 @@ impl Demuxer {
         }
     }
 
-    /// Takes the next bytes of the stream, any number of them. After an error they are dropped.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.input.push(bytes);
-        }
-    }
-
-    /// Gives the next event, `None` where more bytes are needed.
-    ///
-    /// # Errors
-    /// Where the stream cannot be read any further, after all events of what came before. The demuxer stays failed: every
-    /// later call gives the same error.
-    pub fn pull(&mut self) -> Result<Option<Event>, Error> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
-            }
-            if let Some(error) = &self.failed {
-                return Err(error.clone());
-            }
-            match self.step() {
-                Ok(Step::Done) => {}
-                Ok(Step::NeedsMore) => {
-                    self.input.compact();
-                    return Ok(None);
-                }
-                Err(error) => {
-                    self.input = Input::default();
-                    self.failed = Some(error);
-                }
-            }
-        }
-    }
-
-    /// Bytes held: pushed, and neither read nor passed over yet.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.input.bytes().len()
-    }
-
-    /// Reads, enters or passes over one element.
-    fn step(&mut self) -> Result<Step, Error> {
-        if !self.input.skip() {
-            return Ok(Step::NeedsMore);
-        }
-        let offset = self.input.offset;
-        while self.open.last().is_some_and(|open| open.end == Some(offset)) {
-            self.open.pop();
-        }
-        let Some(header) = ebml::header(self.input.bytes(), offset)? else { return Ok(Step::NeedsMore) };
-        self.close_unknown(header.id);
-        let parent = self.open.last().copied();
-        let end = header.size.map(|size| offset.saturating_add(header.length as u64).saturating_add(size));
-        if let Some(open) = parent {
-            let past = |end| open.end.is_some_and(|parent_end| end > parent_end);
-            if past(end.unwrap_or(offset + header.length as u64)) {
-                return Err(malformed(offset, header.id, Malformed::PastParent { parent: open.id }));
-            }
-        }
-        match self.decide(parent.map(|open| open.id), header)? {
-            None => Ok(Step::NeedsMore),
-            Some(Action::Enter) => {
-                self.check_head(header, header.length as u64)?;
-                let inherited = parent.and_then(|open| open.end);
-                self.enter(Open { id: header.id, end: end.or(inherited), unknown_size: end.is_none() }, offset)?;
-                self.input.consume(header.length);
-                Ok(Step::Done)
-            }
-            Some(Action::Skip(what, limit)) => {
-                let size = self.known_size(header, what, limit)?;
-                self.input.consume(header.length);
-                self.input.to_skip = size;
-                Ok(Step::Done)
-            }
-            Some(Action::Collect(what, limit)) => {
-                let size = self.known_size(header, what, limit)?;
-                let size = usize::try_from(size).expect("a collected element is at most 256 KiB");
-                let Some(data) = self.input.bytes().get(header.length..header.length + size) else {
-                    return Ok(Step::NeedsMore);
-                };
-                let element = Child { id: header.id, offset: offset + header.length as u64, data };
-                let read = read(&element, &mut self.stream)?;
-                self.input.consume(header.length + size);
-                self.apply(read);
-                Ok(Step::Done)
-            }
-        }
-    }
-
     /// Leaves the elements of unknown size that an element of this ID ends (RFC 8794 §6.2): it belongs further up.
     fn close_unknown(&mut self, id: Id) {
         let ends = |open: &Open| match open.id {
@@ -194,7 +106,7 @@ impl Demuxer {
 
     /// What to do with an element here; `None` where its first bytes must come to tell.
     fn decide(&self, parent: Option<Id>, header: Header) -> Result<Option<Action>, Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let id = header.id;
         let before_cluster = self.head_from.is_some();
         let over = if before_cluster || parent.is_none() {
@@ -243,7 +155,7 @@ impl Demuxer {
 
     /// The size of an element that is not entered, where it is known and within its limit, and that of the whole head.
     fn known_size(&self, header: Header, what: Limit, limit: u64) -> Result<u64, Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let size = header.size.ok_or_else(|| malformed(offset, header.id, Malformed::UnknownSize))?;
         if size > limit {
             return Err(Error::Limit { offset, element: Some(header.id), what, size, limit });
@@ -254,7 +166,7 @@ impl Demuxer {
 
     /// Checks that `length` more bytes leave the head within its limit, where there was no Cluster yet.
     fn check_head(&self, header: Header, length: u64) -> Result<(), Error> {
-        let offset = self.input.offset;
+        let offset = self.input.offset();
         let size = (offset - self.head_from.unwrap_or(offset)).saturating_add(length);
         if self.head_from.is_some() && size > HEAD_LIMIT {
             let (element, what, limit) = (Some(header.id), Limit::Head, HEAD_LIMIT);
@@ -288,7 +200,7 @@ impl Demuxer {
     fn apply(&mut self, read: Read) {
         match read {
             Read::Ebml => {
-                self.head_from.get_or_insert(self.input.offset);
+                self.head_from.get_or_insert(self.input.offset());
                 self.stream = Stream { ebml: true, ..Stream::default() };
             }
             Read::Scale(scale) => self.stream.scale = Some(scale),
@@ -306,26 +218,64 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
-    fn push(&mut self, bytes: &[u8]) {
-        self.push(bytes);
+impl Steps for Demuxer {
+    type Error = Error;
+
+    fn input(&self) -> &Input {
+        &self.input
     }
 
-    fn pull(&mut self) -> Result<Option<Event>, crate::container::stream::Error> {
-        Ok(self.pull()?)
+    fn end(&mut self) -> (&mut Input, &mut Option<Error>) {
+        (&mut self.input, &mut self.failed)
     }
 
-    fn held(&self) -> usize {
-        self.held()
+    fn step(&mut self) -> Result<Step, Error> {
+        if let Some(event) = self.events.pop_front() {
+            return Ok(Step::Event(event));
+        }
+        let offset = self.input.offset();
+        while self.open.last().is_some_and(|open| open.end == Some(offset)) {
+            self.open.pop();
+        }
+        let Some(header) = ebml::header(self.input.bytes(), offset)? else { return Ok(Step::NeedsMore) };
+        self.close_unknown(header.id);
+        let parent = self.open.last().copied();
+        let end = header.size.map(|size| offset.saturating_add(header.length as u64).saturating_add(size));
+        if let Some(open) = parent {
+            let past = |end| open.end.is_some_and(|parent_end| end > parent_end);
+            if past(end.unwrap_or(offset + header.length as u64)) {
+                return Err(malformed(offset, header.id, Malformed::PastParent { parent: open.id }));
+            }
+        }
+        match self.decide(parent.map(|open| open.id), header)? {
+            None => Ok(Step::NeedsMore),
+            Some(Action::Enter) => {
+                self.check_head(header, header.length as u64)?;
+                let inherited = parent.and_then(|open| open.end);
+                self.enter(Open { id: header.id, end: end.or(inherited), unknown_size: end.is_none() }, offset)?;
+                self.input.consume(header.length);
+                Ok(Step::Done)
+            }
+            Some(Action::Skip(what, limit)) => {
+                let size = self.known_size(header, what, limit)?;
+                self.input.consume(header.length);
+                self.input.pass_over(size);
+                Ok(Step::Done)
+            }
+            Some(Action::Collect(what, limit)) => {
+                let size = self.known_size(header, what, limit)?;
+                let size = usize::try_from(size).expect("a collected element is at most 256 KiB");
+                let Some(data) = self.input.bytes().get(header.length..header.length + size) else {
+                    return Ok(Step::NeedsMore);
+                };
+                let element = Child { id: header.id, offset: offset + header.length as u64, data };
+                let read = read(&element, &mut self.stream)?;
+                self.input.consume(header.length + size);
+                self.apply(read);
+                Ok(Step::Done)
+            }
+        }
     }
-}
-
-/// How far a step came.
-enum Step {
-    /// To the end of an element or of its header.
-    Done,
-    /// Nowhere, until more bytes come.
-    NeedsMore,
 }
 
 /// What a collected element said.

@@ -1,7 +1,7 @@
 //! Why a stream cannot be demuxed, and where.
 
 use super::ebml::Id;
-use crate::container::{aac, vorbis};
+use crate::container::{aac, flac, vorbis};
 use crate::media::opus;
 use crate::media::pcm::Unfit;
 
@@ -124,7 +124,7 @@ pub enum Malformed {
     #[error(transparent)]
     Aac(aac::Error),
     /// A frame is no MP3.
-    #[error("a frame has no header of MPEG audio layer III (ISO/IEC 11172-3 §2.4.1.3)")]
+    #[error("a frame has no header of MPEG audio layer III with a stated bitrate (ISO/IEC 11172-3 §2.4.1.3)")]
     Mp3Frame,
     /// A frame of MP3 at another rate than its track.
     #[error("a frame of MP3 is of {frame} Hz, its track of {track} Hz")]
@@ -168,9 +168,9 @@ pub enum Unsupported {
     /// Plain samples of another size.
     #[error("{0} of {1} bits; accepted are 8, 16, 24 and 32 bits, and 32 of floats")]
     Bits(String, u64),
-    /// FLAC of another size.
-    #[error("FLAC of {0} bits; accepted are 4 to 24")]
-    FlacBits(u32),
+    /// FLAC that is not accepted.
+    #[error("FLAC: {0}")]
+    Flac(flac::Unsupported),
     /// Vorbis that is not accepted.
     #[error(transparent)]
     Vorbis(vorbis::Error),

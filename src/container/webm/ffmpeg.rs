@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::Demuxer;
-use super::captures::packets;
+use super::{BLOCK_LIMIT, Demuxer};
 use crate::container::judge::{self, Probed};
 use crate::container::stream::Event;
+use crate::container::testing::{self, are_the_same_bytes, is_read_or_refused, is_the_same_in_pieces, packets, sizes};
 use crate::media::packet::SourcePacket;
 use crate::media::pcm::{self, Sample};
 use crate::media::source::{Codec, Source};
@@ -15,6 +15,11 @@ use crate::media::time::Ticks;
 
 /// Tones, and clicks so that codecs switch their blocks.
 const SOUND: &str = "aevalsrc='0.3*sin(2764*t)+if(lt(mod(t,0.4),0.005),0.5,0)':s=48000:d=1";
+
+/// An element that is collected, and its header, in bytes.
+fn bound() -> usize {
+    usize::try_from(BLOCK_LIMIT + 12).unwrap()
+}
 
 /// A file of 1 s, as ffmpeg writes it into a pipe.
 fn file(codec: &str, rate: u32, channels: u8, more: &[&str]) -> Vec<u8> {
@@ -25,30 +30,16 @@ fn file(codec: &str, rate: u32, channels: u8, more: &[&str]) -> Vec<u8> {
 
 /// The source and the packets of a file; it must come out the same however it is cut.
 fn demux(name: &str, file: &[u8]) -> (Source, Vec<SourcePacket>) {
-    let cut = |size: usize| {
-        let mut demuxer = Demuxer::new();
-        let mut events = Vec::new();
-        for piece in file.chunks(size) {
-            demuxer.push(piece);
-            while let Some(event) = demuxer.pull().unwrap_or_else(|error| panic!("{name}: {error}")) {
-                events.push(event);
-            }
-        }
-        events
-    };
-    let events = cut(777);
-    for size in [13, file.len()] {
-        assert!(cut(size) == events, "{name}, in pieces of {size}");
-    }
+    let events = testing::events(Demuxer::new(), file);
+    is_the_same_in_pieces(Demuxer::new, file, [13, 777], bound());
     let Some(Event::Head(source)) = events.first() else { panic!("{name}: {:?}", events.first()) };
     (source.clone(), packets(&events).into_iter().cloned().collect())
 }
 
 fn compare(name: &str, found: &[SourcePacket], golden: &[Probed], bytes_too: bool) {
     assert_eq!(found.len(), golden.len(), "{name}");
-    for (index, (found, golden)) in found.iter().zip(golden).enumerate() {
-        let same = found.data.len() == golden.size && judge::adler32(&found.data) == golden.adler32;
-        assert!(same || !bytes_too, "{name}, packet {index}");
+    if bytes_too {
+        are_the_same_bytes(name, &found.iter().collect::<Vec<_>>(), golden);
     }
     for (found, golden) in found.windows(2).zip(golden.windows(2)) {
         assert_eq!(found[1].time.signed_since(found[0].time), 48 * (golden[1].pts - golden[0].pts), "{name}");
@@ -117,9 +108,7 @@ fn what_is_coded_comes_as_it_was_written_with_its_length() {
 #[test]
 fn what_we_do_not_read_is_refused_with_a_sentence() {
     let refused = |codec: &str, channels, more: &[&str]| {
-        let mut demuxer = Demuxer::new();
-        demuxer.push(&file(codec, 48_000, channels, more));
-        demuxer.pull().unwrap_err().to_string()
+        testing::error(Demuxer::new(), &file(codec, 48_000, channels, more)).to_string()
     };
     assert!(refused("pcm_f64le", 1, &[]).ends_with("64 bits; accepted are 8, 16, 24 and 32 bits, and 32 of floats"));
     assert!(refused("pcm_s16le", 6, &[]).ends_with("6 channels are not accepted, only 1 or 2"));
@@ -138,33 +127,12 @@ static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     codecs.into_iter().map(|codec| file(codec, 16_000, 2, &[])).collect()
 });
 
-/// What a file's events are when it comes in pieces of these sizes, over and over, with the error that ends them. No more is
-/// held than an element that is collected, and a piece.
-fn events(file: &[u8], sizes: &[usize]) -> (Vec<Event>, Option<String>) {
-    let mut demuxer = Demuxer::new();
-    let (mut events, mut rest, mut sizes) = (Vec::new(), file, sizes.iter().cycle());
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(sizes.next().map_or(1, |size| (*size).clamp(1, rest.len())));
-        rest = after;
-        demuxer.push(piece);
-        loop {
-            match demuxer.pull() {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(error) => return (events, Some(error.to_string())),
-            }
-        }
-        assert!(demuxer.held() as u64 <= super::BLOCK_LIMIT + 12);
-    }
-    (events, None)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn a_file_comes_out_the_same_in_pieces_of_any_sizes_changed_or_not(
         file in 0..6_usize,
-        sizes in prop::collection::vec(prop_oneof![1..3_usize, 1..100_usize, 1..9000_usize], 1..32),
+        sizes in sizes(),
         changes in prop::collection::vec((0..6000_usize, any::<u8>()), 0..6),
     ) {
         let mut bytes = FILES[file].clone();
@@ -172,8 +140,9 @@ proptest! {
         for (at, byte) in &changes {
             bytes[at % length] = *byte;
         }
-        let whole = events(&bytes, &[length]);
-        prop_assert!(!changes.is_empty() || whole.1.is_none());
-        prop_assert!(events(&bytes, &sizes) == whole);
+        if changes.is_empty() {
+            testing::events(Demuxer::new(), &bytes);
+        }
+        is_read_or_refused(Demuxer::new, &bytes, &sizes, bound());
     }
 }

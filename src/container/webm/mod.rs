@@ -12,7 +12,6 @@ mod demux;
 mod ebml;
 mod error;
 pub mod file;
-mod frames;
 mod head;
 pub mod mux;
 mod sound;

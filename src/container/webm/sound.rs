@@ -7,9 +7,9 @@
 use bytes::Bytes;
 
 use super::error::{Malformed, Unsupported};
-use super::frames;
 use crate::container::counter::Counter;
-use crate::container::{aac, vorbis};
+use crate::container::flac::{self, StreamInfo};
+use crate::container::{aac, mp3, vorbis};
 use crate::media::opus;
 use crate::media::pcm::{self, Sample};
 use crate::media::source::{Codec, Coded, Source};
@@ -78,10 +78,7 @@ impl From<pcm::Unfit> for Refused {
 
 impl From<opus::HeadError> for Refused {
     fn from(error: opus::HeadError) -> Self {
-        match error {
-            opus::HeadError::Family(_) | opus::HeadError::Version(_) => Unsupported::Head(error).into(),
-            _ => Self::Malformed(Malformed::Head(error)),
-        }
+        if error.is_unsupported() { Unsupported::Head(error).into() } else { Self::Malformed(Malformed::Head(error)) }
     }
 }
 
@@ -117,13 +114,11 @@ impl Sound {
                 Ok((Source::Pcm(head), Self::Pcm { head, counter: Counter::new(head), coding }))
             }
             "A_FLAC" => {
-                let info = frames::stream_info(said.private).ok_or(Refused::Malformed(Malformed::StreamInfo))?;
-                let (rate, channels, bits) = frames::described(info);
-                let counter = Counter::of(rate, channels)?;
-                if !(4..=24).contains(&bits) {
-                    return Err(Unsupported::FlacBits(bits).into());
-                }
-                Ok((coded(Codec::Flac, counter, info), Self::Flac(counter)))
+                let no_info = || Refused::Malformed(Malformed::StreamInfo);
+                let private = StreamInfo::behind_marker(said.private).ok_or_else(no_info)?;
+                let info = StreamInfo::read(private).ok_or_else(no_info)?;
+                let counter = Counter::new(info.head().map_err(Unsupported::Flac)?);
+                Ok((coded(Codec::Flac, counter, private), Self::Flac(counter)))
             }
             "A_VORBIS" => {
                 let (ident, setup) = vorbis::laced(said.private)?;
@@ -159,18 +154,18 @@ impl Sound {
                 let samples = coding.little(frame, head.sample());
                 Ok((frames > 0).then(|| (samples, counter.count(frames as u64))))
             }
-            Self::Flac(counter) => whole(counter.count(frames::flac(frame).ok_or(Malformed::FlacFrame)?)),
+            Self::Flac(counter) => whole(counter.count(flac::frame_frames(frame).ok_or(Malformed::FlacFrame)?.into())),
             Self::Aac(_) if frame.is_empty() => Err(Malformed::Empty),
             Self::Aac(counter) => whole(counter.count(aac::FRAMES)),
             Self::Vorbis { headers, counter, previous } => {
                 whole(counter.count(headers.duration(previous, frame).map_err(Malformed::Vorbis)?))
             }
             Self::Mp3(counter) => {
-                let (rate, frames) = frames::mp3(frame).ok_or(Malformed::Mp3Frame)?;
-                if rate != counter.rate() {
-                    return Err(Malformed::Mp3Rate { frame: rate, track: counter.rate() });
+                let kind = mp3::kind(frame).ok_or(Malformed::Mp3Frame)?;
+                if kind.rate != counter.rate() {
+                    return Err(Malformed::Mp3Rate { frame: kind.rate, track: counter.rate() });
                 }
-                whole(counter.count(frames))
+                whole(counter.count(kind.frames()))
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Streams made by hand: what no capture has, and what nobody should send.
 
-use super::captures::{demux, heads, packets};
+use super::captures::{demux, heads};
 use super::ebml::{self, Id};
 use super::{
     BLOCK_LIMIT, Demuxer, Error, Event, HEAD_ELEMENT_LIMIT, HEAD_LIMIT, Ignored, Limit, Malformed, Unsupported,
 };
 use super::{SKIPPED_LIMIT, mux};
 use crate::container::judge::Capture;
+use crate::container::stream::{self, Demux};
+use crate::container::testing::{self, packets};
 use crate::media::opus;
 use crate::media::time::Ticks;
 
@@ -81,8 +83,10 @@ fn fails(bytes: &[u8]) -> Error {
 }
 
 fn drain(demuxer: &mut Demuxer) -> Result<(), Error> {
-    while demuxer.pull()?.is_some() {}
-    Ok(())
+    match testing::drain(demuxer).1 {
+        Err(stream::Error::WebM(error)) => Err(error),
+        end => end.map_err(|error| panic!("another container's: {error}")),
+    }
 }
 
 fn times(events: &[Event]) -> Vec<u64> {
@@ -322,9 +326,7 @@ fn what_is_held_stays_within_one_element() {
     let video = [start(&[opus_entry(3)]), big(Id::SIMPLE_BLOCK, SKIPPED_LIMIT), simple(3, 0)].concat();
     for piece in video.chunks(1000) {
         demuxer.push(piece);
-        while let Some(event) = demuxer.pull().unwrap() {
-            events.push(event);
-        }
+        events.extend(testing::drain(&mut demuxer).0);
         most = most.max(demuxer.held());
     }
     assert!(most < 1000, "{most}");
@@ -358,14 +360,8 @@ fn empty_pushes_change_nothing() {
 fn what_came_before_an_error_is_given_first_and_then_the_error_stays() {
     let mut demuxer = Demuxer::new();
     demuxer.push(&[start(&[opus_entry(1)]), simple(1, 0), simple(1, 20), vec![0]].concat());
-    let mut events = Vec::new();
-    let error = loop {
-        match demuxer.pull() {
-            Ok(event) => events.push(event.expect("an error follows")),
-            Err(error) => break error,
-        }
-    };
+    let (events, end) = testing::drain(&mut demuxer);
     assert_eq!(times(&events), [0, 960]);
     demuxer.push(&mux::continuing(HEAD, &[]));
-    assert_eq!(demuxer.pull(), Err(error));
+    assert_eq!(demuxer.pull(), Err(end.unwrap_err()));
 }

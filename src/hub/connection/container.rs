@@ -11,16 +11,21 @@ use crate::media::codec::transcode::Transcoder;
 use crate::media::packet::SourcePacket;
 use crate::media::source::{Codec, Source};
 use crate::media::time::Ticks;
+use crate::media::track::Format;
 
 /// The packets of a piece: a message may hold a million of a byte each. More than the room takes at once.
 const MOST_PACKETS: usize = 4096;
 /// The sound of a piece that a decoder or an encoder works on: some ten milliseconds of work.
 const MOST_WORK: Ticks = Ticks::from_secs(1);
+/// What making a decoder, a resampler and an encoder counts as: a message may hold twenty thousand heads.
+const HEAD_WORK: Ticks = Ticks::from_millis(100);
 
 /// A stream of container bytes.
 pub struct Container {
     opened: Opened,
-    /// The head that was read last; none before the first, and after the end.
+    /// A head that was read; what its packets go through is made with the first of them.
+    next: Option<Source>,
+    /// What the packets go through that are read; none before the first head, and after the end.
     current: Option<Current>,
     ended: bool,
 }
@@ -44,7 +49,7 @@ impl Container {
     /// A stream that begins so, or that its first bytes tell of.
     pub fn new(opening: Option<Opening>) -> Self {
         let opened = opening.map_or_else(|| Opened::Sniffing(Vec::new()), |opening| Opened::As(demuxer(opening)));
-        Self { opened, current: None, ended: false }
+        Self { opened, next: None, current: None, ended: false }
     }
 
     /// Takes a piece of the bytes, for [`Self::decode`].
@@ -80,7 +85,10 @@ impl Container {
 
     /// Whether decoding costs so little that any thread may do it.
     pub fn is_free(&self) -> bool {
-        self.current.as_ref().is_none_or(|current| current.transcoder.is_free())
+        match &self.next {
+            Some(source) => matches!(source, Source::Opus(_)),
+            None => self.current.as_ref().is_none_or(|current| current.transcoder.is_free()),
+        }
     }
 
     /// Decodes what has come: all of it, or a piece. A piece ends also where what follows is free and what came before it
@@ -92,17 +100,29 @@ impl Container {
             let Opened::As(demuxer) = &mut self.opened else { return decoded };
             match demuxer.pull() {
                 Ok(Some(Event::Head(source))) => {
-                    let was_free = self.is_free();
-                    self.end_current(&mut decoded);
-                    match Current::new(&source) {
-                        Ok(current) => self.current = Some(current),
-                        Err(refusal) => return decoded.refused(refusal),
+                    if let Some(current) = self.current.as_mut().filter(|current| current.goes_on_as(&source)) {
+                        current.begins = true;
+                        packets += 1;
+                        continue;
                     }
+                    let was_free = self.is_free();
+                    if self.current.is_some() && !was_free {
+                        work = work.saturating_add(HEAD_WORK);
+                    }
+                    self.end_current(&mut decoded);
+                    self.next = Some(source);
+                    packets += 1;
                     if self.is_free() != was_free {
                         break;
                     }
                 }
                 Ok(Some(Event::Packet(packet))) => {
+                    if let Some(source) = self.next.take() {
+                        match Current::new(&source) {
+                            Ok(current) => self.current = Some(current),
+                            Err(refusal) => return decoded.refused(refusal),
+                        }
+                    }
                     // The demuxer gives a head before the first packet.
                     let Some(current) = &mut self.current else { continue };
                     packets += 1;
@@ -143,6 +163,13 @@ impl Current {
         Ok(Self { codec: source.codec(), transcoder, begins: true, out: Vec::new() })
     }
 
+    /// Whether what follows such a head is heard as one sound with what came before: else whoever sends a small WAV in each
+    /// message would be heard with a click at every edge.
+    fn goes_on_as(&self, source: &Source) -> bool {
+        let same = matches!(source, Source::Pcm(head) if *self.transcoder.format() == Format::Pcm(*head));
+        same && self.codec == Codec::Pcm && self.transcoder.is_between_blocks()
+    }
+
     fn push(&mut self, packet: SourcePacket, decoded: &mut Decoded) {
         if let Err(error) = self.transcoder.push(packet, &mut self.out) {
             // It costs that packet alone: what comes out in its place is silence.
@@ -180,13 +207,12 @@ pub(super) mod tests {
     use crate::container::stream::Error;
     use crate::container::webm;
     use crate::media::packet::{Packet, Sequence};
-    use crate::media::track::Format;
     use crate::media::{opus, pcm};
 
     impl Container {
         /// A stream that this demuxer reads.
         pub fn with(demuxer: Box<dyn Demux>) -> Self {
-            Self { opened: Opened::As(demuxer), current: None, ended: false }
+            Self { opened: Opened::As(demuxer), next: None, current: None, ended: false }
         }
     }
 
@@ -311,6 +337,40 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn plain_samples_under_a_head_in_each_message_are_heard_as_one_sound() {
+        let sound: Vec<_> = (0..4).map(|number| samples(head(8000), number * 100, 100)).collect();
+        let packets = || sound.iter().cloned().map(Event::Packet);
+        let one: Vec<_> = [Event::Head(Source::Pcm(head(8000)))].into_iter().chain(packets()).collect();
+        let many: Vec<_> = packets().flat_map(|packet| [Event::Head(Source::Pcm(head(8000))), packet]).collect();
+        let [one, many] = [one, many].map(|events| all(&mut Container::with(Box::new(Script::new(events)))));
+        assert_eq!(many.iter().map(|batch| (batch.restarted, batch.packets.len())).collect::<Vec<_>>(), [(true, 5); 4]);
+        let packets = |batches: Vec<Batch>| batches.into_iter().flat_map(|batch| batch.packets).collect::<Vec<_>>();
+        assert_eq!(packets(one), packets(many));
+    }
+
+    #[test]
+    fn a_message_of_many_heads_comes_in_pieces_of_a_few() {
+        let one = [Event::Head(Source::Pcm(head(8000))), Event::Packet(samples(head(8000), 0, 10))];
+        let mut container = Container::with(Box::new(Script::new(one.into_iter().cycle().take(200))));
+        let mut pieces = Vec::new();
+        loop {
+            let decoded = container.decode();
+            pieces.push(decoded.batches.len());
+            if !decoded.more {
+                break;
+            }
+        }
+        assert!(pieces.iter().all(|piece| *piece <= 10), "{pieces:?}");
+        assert_eq!(
+            (pieces[0], pieces.iter().sum::<usize>()),
+            (0, 99),
+            "nothing is made of the first head where it is read"
+        );
+        container.finish();
+        assert_eq!(container.decode().batches.len(), 1);
+    }
+
+    #[test]
     fn a_message_of_many_packets_is_decoded_in_pieces() {
         let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
         let packet = |number: u64| Packet {
@@ -339,7 +399,8 @@ pub(super) mod tests {
                 break;
             }
         }
-        assert_eq!(counts, [4096, 4096, 10_000 - 2 * 4096]);
+        // The head counts as one.
+        assert_eq!(counts, [4095, 4096, 10_000 - 4095 - 4096]);
         assert_eq!(begins, [true, false, false]);
     }
 

@@ -211,7 +211,7 @@ impl Connection {
                 if announced { ForRoom::Announce(local) } else { ForRoom::Nothing }
             }
             Said::OpenPackets { local, format } => {
-                self.begin(local, Stream::packets(&format)?)?;
+                self.begin(local, Stream::packets(&format))?;
                 ForRoom::Announce(local)
             }
             Said::Bytes { local, bytes } => {

@@ -35,21 +35,18 @@ pub struct Numbered {
 enum Way {
     /// Packets pass untouched.
     Opus(opus::Head),
-    /// Each packet is a block, and gets the Opus beside it that listeners hear.
-    Pcm(pcm::Head, Box<BlockTranscoder>),
+    /// Each packet is a block, and gets the Opus beside it that listeners hear. What makes that is made with the first.
+    Pcm(pcm::Head, Option<Box<BlockTranscoder>>),
 }
 
 impl Numbered {
     /// A stream of packets of this format.
-    ///
-    /// # Errors
-    /// Where no encoder takes it, which there is none for that a head can say.
-    pub fn new(format: &Format) -> Result<Self, Refusal> {
+    pub const fn new(format: &Format) -> Self {
         let way = match format {
             Format::Opus(head) => Way::Opus(*head),
-            Format::Pcm(head) => Way::Pcm(*head, Box::new(BlockTranscoder::new(*head).map_err(Refusal::Decoder)?)),
+            Format::Pcm(head) => Way::Pcm(*head, None),
         };
-        Ok(Self { way, begins: true, first: Sequence::ZERO, waiting: VecDeque::new(), broken: None })
+        Self { way, begins: true, first: Sequence::ZERO, waiting: VecDeque::new(), broken: None }
     }
 
     /// Takes a message's packets, for [`Self::decode`], which must have given all of the message before.
@@ -92,6 +89,13 @@ impl Numbered {
                 Format::Opus(*head)
             }
             Way::Pcm(head, transcoder) => {
+                let transcoder = match transcoder {
+                    Some(transcoder) => transcoder,
+                    none => match BlockTranscoder::new(*head) {
+                        Ok(transcoder) => none.insert(Box::new(transcoder)),
+                        Err(error) => return decoded.refused(Refusal::Decoder(error)),
+                    },
+                };
                 let mut work = Ticks::ZERO;
                 while work < MOST_WORK
                     && let Some(packet) = self.waiting.pop_front()
@@ -135,9 +139,9 @@ mod tests {
     #[test]
     fn what_came_before_an_error_is_kept() {
         let silence = Bytes::from_static(opus::SILENCE_20_MS.0);
-        let mut opus = Numbered::new(&OPUS).unwrap();
+        let mut opus = Numbered::new(&OPUS);
         opus.take(Sequence::new(5), Ticks::new(7), vec![silence.clone(), silence, Bytes::new()]);
-        let mut pcm = Numbered::new(&pcm(48_000)).unwrap();
+        let mut pcm = Numbered::new(&pcm(48_000));
         let block = Bytes::from(vec![0; 960 * 8]);
         pcm.take(Sequence::new(5), Ticks::new(7), vec![block.clone(), block, Bytes::from_static(&[0; 9])]);
         for (mut numbered, refusal) in [(opus, "empty"), (pcm, "9 bytes")] {
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_block_stays_a_packet_and_what_is_heard_of_it_is_as_long() {
-        let mut numbered = Numbered::new(&pcm(44_100)).unwrap();
+        let mut numbered = Numbered::new(&pcm(44_100));
         let blocks: Vec<Bytes> = [441, 882, 1764, 2646].map(|frames: usize| vec![0; frames * 8].into()).into();
         numbered.take(Sequence::ZERO, Ticks::ZERO, blocks.clone());
         let decoded = numbered.decode();
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn blocks_come_in_pieces_that_are_numbered_on() {
-        let mut numbered = Numbered::new(&pcm(8000)).unwrap();
+        let mut numbered = Numbered::new(&pcm(8000));
         numbered.take(Sequence::new(3), Ticks::ZERO, vec![Bytes::from(vec![0; 160 * 8]); 120]);
         let mut pieces = Vec::new();
         loop {
@@ -187,7 +191,7 @@ mod tests {
     #[test]
     fn a_block_of_another_length_is_refused() {
         for frames in [1, 479, 481, 1440, 4800] {
-            let mut numbered = Numbered::new(&pcm(48_000)).unwrap();
+            let mut numbered = Numbered::new(&pcm(48_000));
             numbered.take(Sequence::ZERO, Ticks::ZERO, vec![vec![0; frames * 8].into()]);
             let refusal = numbered.decode().refusal;
             assert!(matches!(refusal, Some(Refusal::Block(_))), "{frames}: {refusal:?}");

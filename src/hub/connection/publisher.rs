@@ -2,6 +2,8 @@
 //!
 //! What belongs here: waiting. What does not: what the packets are (`publishing.rs`), where they lie (the room).
 
+use std::time::Duration;
+
 use actix::Addr;
 
 use super::publishing::{Batch, Decoded, Stream};
@@ -56,12 +58,14 @@ impl Publisher {
         let Batch { format, source, mut restarted, mut first, packets } = batch;
         // Taken from the front, a few at a time: what is left of a long message is not moved for each of them.
         let mut packets = packets.into_iter();
+        if restarted {
+            self.wait(stream.pace.start(self.clock.now())).await;
+        }
         loop {
             let count = match stream.pace.fitting(self.clock.now(), packets.as_slice()) {
                 Ok(count) => count,
                 Err(wait) => {
-                    tokio::time::sleep(wait.as_duration()).await;
-                    self.arrived = self.clock.now();
+                    self.wait(wait.as_duration()).await;
                     continue;
                 }
             };
@@ -76,6 +80,14 @@ impl Publisher {
             }
             restarted = false;
             first = first.map(|first| first.after(count as u64));
+        }
+    }
+
+    /// What comes after a wait arrives behind it.
+    async fn wait(&mut self, time: Duration) {
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+            self.arrived = self.clock.now();
         }
     }
 }

@@ -5,6 +5,7 @@
 //! (`publisher.rs`).
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -21,6 +22,13 @@ use crate::media::track::Format;
 
 /// What the room takes at once, and so what is decoded before it is sent.
 const AT_ONCE: Ticks = LONGEST_START.saturating_add(AHEAD);
+/// And so many batches, though they are short: each may be the start of an encoder.
+const MOST_BATCHES: usize = 50;
+
+/// What each start of an encoder costs: a small WAV in each message begins ten times a second.
+const START: Duration = Duration::from_millis(100);
+/// Starts that may come at once, told by what they cost: those of a line that stood still for so long.
+const STARTS: Duration = Duration::from_secs(5);
 
 /// Packets of one track that go to the room together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,11 +115,9 @@ impl Stream {
     }
 
     /// A stream of packets of this format.
-    ///
-    /// # Errors
-    /// Where no encoder takes it.
-    pub fn packets(format: &Format) -> Result<Self, Refusal> {
-        Numbered::new(format).map(|packets| Self::new(Intake::Packets(packets)))
+    #[must_use]
+    pub fn packets(format: &Format) -> Self {
+        Self::new(Intake::Packets(Numbered::new(format)))
     }
 
     fn new(intake: Intake) -> Self {
@@ -173,7 +179,7 @@ impl Stream {
             };
             self.intake.replace(Some(intake));
             decoded.append(piece);
-            if !decoded.more || decoded.sound() >= AT_ONCE {
+            if !decoded.more || decoded.sound() >= AT_ONCE || decoded.batches.len() >= MOST_BATCHES {
                 return decoded;
             }
         }
@@ -196,16 +202,20 @@ impl Intake {
     }
 }
 
-/// How much sound of a track may go to the room now: at most two seconds ahead of real time, as the room's clock has it.
+/// How much sound of a track may go to the room now: at most two seconds ahead of real time, as the room's clock has it. And
+/// how often an encoder may start: each time may be a file.
 #[derive(Debug)]
 pub struct Pace {
     told: Cell<(Moment, Ticks)>,
+    /// When every start is paid for.
+    started: Cell<Moment>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         // A track may begin three seconds before its first message arrives.
-        Self { told: Cell::new((Moment::START, LONGEST_START.saturating_add(AHEAD))) }
+        let told = (Moment::START, LONGEST_START.saturating_add(AHEAD));
+        Self { told: Cell::new(told), started: Cell::new(Moment::START) }
     }
 }
 
@@ -213,6 +223,13 @@ impl Pace {
     /// The room said at `now` how much more may come.
     pub fn told(&self, now: Moment, ahead: Ticks) {
         self.told.set((now, ahead));
+    }
+
+    /// An encoder starts: how long what it made has to wait.
+    pub fn start(&self, now: Moment) -> Duration {
+        let paid = self.started.get().max(now).after(START);
+        self.started.set(paid);
+        paid.since(now).saturating_sub(STARTS)
     }
 
     /// How many of these packets may go now.
@@ -238,8 +255,6 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::container::tests::{Script, samples};
     use super::*;
     use crate::container::stream::{Demux, Error, Event};
@@ -270,6 +285,17 @@ mod tests {
         assert_eq!(pace.fitting(at(9050), &packets(10)), Ok(2));
     }
 
+    #[test]
+    fn an_encoder_starts_ten_times_a_second_and_no_more_often() {
+        let pace = Pace::default();
+        let at = |millis| Moment::START.after(Duration::from_millis(millis));
+        let patient = (0..100).map(|number| pace.start(at(number * 100)));
+        assert!(patient.into_iter().all(|wait| wait.is_zero()));
+        let waits: Vec<_> = (0..20_000).map(|_| pace.start(at(60_000))).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.is_zero()).count(), 50);
+        assert_eq!(waits.last(), Some(&Duration::from_secs(1995)));
+    }
+
     #[tokio::test]
     async fn pieces_of_one_message_go_to_the_room_together_as_far_as_it_takes_them_at_once() {
         let sound = (0..100).map(|number| Event::Packet(samples(head(), number * 100, 100)));
@@ -285,6 +311,22 @@ mod tests {
             }
         }
         assert_eq!(lengths, [(vec![true], 5000), (vec![false], 5000), (vec![], 0)]);
+    }
+
+    #[tokio::test]
+    async fn many_starts_go_to_the_room_some_at_a_time_though_they_are_short() {
+        let one = [Event::Head(Source::Pcm(head())), Event::Packet(samples(head(), 0, 10))];
+        let stream = stream(Script::new(one.into_iter().cycle().take(400)));
+        let mut counts = Vec::new();
+        loop {
+            let decoded = stream.decode().await;
+            counts.push(decoded.batches.len());
+            if !decoded.more {
+                break;
+            }
+        }
+        assert!(counts.iter().all(|count| *count < 2 * MOST_BATCHES), "{counts:?}");
+        assert_eq!(counts.iter().sum::<usize>(), 199, "the last is held until more comes");
     }
 
     /// Tells on which threads it was read, and falls where it is told to.
@@ -348,7 +390,7 @@ mod tests {
     fn bytes_for_a_track_of_packets_are_refused_and_the_other_way_round() {
         let container = Stream::container(None);
         assert_eq!(container.take(Sequence::ZERO, Ticks::ZERO, vec![]), Err(Refusal::OtherSource));
-        let packets = Stream::packets(&Format::Pcm(head())).unwrap();
+        let packets = Stream::packets(&Format::Pcm(head()));
         assert_eq!(packets.push(b"bytes"), Err(Refusal::OtherSource));
     }
 }

@@ -21,7 +21,7 @@ pub const MOST_WAITING: usize = 64;
 pub struct Mixed {
     /// Which of the room's desks it is.
     pub desk: u64,
-    /// What it made; none where it fell.
+    /// What it made; none where it is at its end: it fell, or the room has let go of it.
     pub made: Option<Vec<Made>>,
 }
 
@@ -55,10 +55,20 @@ impl Desk {
     }
 }
 
-/// Until the room lets go of the desk, or it falls.
-async fn work(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: Recipient<Mixed>) {
+/// Works until the room lets go of the desk, or it falls; and says so.
+async fn work(number: u64, waiting: mpsc::Receiver<Vec<Order>>, room: Recipient<Mixed>) {
+    mix(number, waiting, &room).await;
+    // Whether the room is still there is the same now.
+    let _ = room.send(Mixed { desk: number, made: None }).await;
+}
+
+async fn mix(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: &Recipient<Mixed>) {
     let mut mixer = Mixer::new();
     while let Some(mut orders) = waiting.recv().await {
+        // Nobody wants what it would make of what still waits.
+        if waiting.is_closed() {
+            return;
+        }
         // What came meanwhile is done in one go.
         while let Ok(more) = waiting.try_recv() {
             orders.extend(more);
@@ -67,11 +77,7 @@ async fn work(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: Recipi
             let made = carry_out(&mut mixer, orders);
             (mixer, made)
         });
-        let Ok((back, made)) = done.await else {
-            // Whether the room is still there is the same now.
-            let _ = room.send(Mixed { desk: number, made: None }).await;
-            return;
-        };
+        let Ok((back, made)) = done.await else { return };
         mixer = back;
         if !made.is_empty() && room.send(Mixed { desk: number, made: Some(made) }).await.is_err() {
             return;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::container::stream::Demux;
 use crate::hub::outbox::Frame;
 use crate::hub::rendition::{Layout, Placed, Recent};
 use crate::media::mix::{self, Made, Output};

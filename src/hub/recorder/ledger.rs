@@ -170,8 +170,10 @@ impl Track {
                     self.written = track;
                 }
                 Part::Open(_) | Part::Held { .. } if starts_again => {
-                    let pre_skip = if let Format::Opus(head) = &way.format { head.pre_skip } else { 0 };
-                    writes.push(Write::Restart(Restart { at: self.written, pre_skip }));
+                    // Only an encoder has a pre-skip; a small WAV in each message begins ten times a second.
+                    if let Format::Opus(head) = &way.format {
+                        writes.push(Write::Restart(Restart { at: self.written, pre_skip: head.pre_skip }));
+                    }
                 }
                 Part::Open(_) | Part::Held { .. } => {}
             }
@@ -475,6 +477,9 @@ mod tests {
         let all = writes([sound(&MONO, &[], 0, 0), restarted(sound(&STEREO, &[], 1, 1))]);
         assert_eq!(all[2], Write::EndPart);
         assert!(matches!(&all[3], Write::BeginPart(part) if part.number == 2 && part.format == STEREO));
+        let pcm = Format::Pcm(pcm::Head::new(pcm::Sample::S16, 8000, 1).unwrap());
+        let all = writes([sound(&pcm, &[], 0, 0), restarted(sound(&pcm, &[], 1, 1))]);
+        assert_eq!(all[1..], [append(&[0]), append(&[1])], "plain samples leave no note");
     }
 
     #[test]

@@ -195,4 +195,7 @@ pub enum Refused {
     /// Past [`super::MOST_RECORDED`].
     #[error("a session has at most {} tracks; it ends when nobody speaks for a while", super::MOST_RECORDED)]
     SessionFull,
+    /// Past [`super::MOST_CHANGES`].
+    #[error("the tracks of a session change their kind of sound at most {} times", super::MOST_CHANGES)]
+    TooManyChanges,
 }

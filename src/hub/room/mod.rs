@@ -28,7 +28,7 @@ pub use self::messages::{
 };
 pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
-pub use self::track::{MOST_RECORDED, MOST_TRACKS};
+pub use self::track::{MOST_CHANGES, MOST_RECORDED, MOST_TRACKS};
 use super::fanout::{Deliver, Delivery, Fallen, Fanout, MemberId, Missed};
 use super::mix::Order;
 use super::mix::desk::{Desk, Mixed};
@@ -82,6 +82,8 @@ pub struct Room {
     /// What mixes, while anybody hears what is mixed; and how many desks the room had.
     desk: Option<Desk>,
     desks: u64,
+    /// The desk that did not keep up, until it has put down its work: no other begins beside it.
+    given_up: Option<u64>,
     /// Whether sound is being lost on its way to the recorder.
     overloaded: bool,
     timer: Option<SpawnHandle>,
@@ -118,6 +120,7 @@ impl Room {
             recorder: None,
             desk: None,
             desks: 0,
+            given_up: None,
             overloaded: false,
             timer: None,
             lease,
@@ -173,8 +176,12 @@ impl Room {
         }
     }
 
-    /// Hands orders to the desk. One that does not keep up is given up, and another begins at the live edge.
+    /// Hands orders to the desk. One that does not keep up is given up, and once it has put down its work another begins at the
+    /// live edge.
     fn order(&mut self, orders: Vec<Order>, context: &mut Context<Self>) {
+        if self.given_up.is_some() {
+            return;
+        }
         let desk = self.desk.get_or_insert_with(|| {
             self.desks += 1;
             Desk::start(self.desks, context.address().recipient())
@@ -182,7 +189,7 @@ impl Room {
         if desk.order(orders).is_err() {
             tracing::warn!(room = %self.state.name(), desks = self.desks, "the mix does not keep up: it goes on at the live edge");
             self.desk = None;
-            self.state.mix_again(self.clock.now());
+            self.given_up = Some(self.desks);
         }
     }
 
@@ -408,6 +415,11 @@ impl Handler<Mixed> for Room {
     type Result = ();
 
     fn handle(&mut self, Mixed { desk, made }: Mixed, context: &mut Self::Context) {
+        if made.is_none() && self.given_up == Some(desk) {
+            self.given_up = None;
+            self.state.mix_again(self.clock.now());
+            return self.carry_out(context);
+        }
         if self.desk.as_ref().is_none_or(|at_work| at_work.number != desk) {
             return;
         }

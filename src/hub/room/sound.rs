@@ -12,7 +12,7 @@ use super::super::rendition::{Placed, Plain, Recent, v1, v1_pcm};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
-use super::track::{MOST_RECORDED, MOST_TRACKS, Sound, Track, length, runs};
+use super::track::{MOST_CHANGES, MOST_RECORDED, MOST_TRACKS, Sound, Track, length, runs};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
@@ -37,7 +37,7 @@ impl State {
     /// Takes packets of a track, in order; gives how much more sound may come now.
     ///
     /// # Errors
-    /// Where the member may not publish.
+    /// Where the member may not publish, or what it publishes has changed too often.
     pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<Ticks, Refused> {
         let Publish { member, local, format, source, restarted, first, mut packets, arrived: now } = message;
         let index = match self.track_of(member, local) {
@@ -47,7 +47,7 @@ impl State {
                 self.tracks.len() - 1
             }
         };
-        self.take_format(index, &format, source);
+        self.take_format(index, &format, source)?;
         let first = self.tracks[index].number_packets(first, &mut packets);
         let duration = length(&packets);
         if packets.is_empty() {
@@ -207,10 +207,16 @@ impl State {
     }
 
     /// The format is known, or another one now: what was gathered of the other goes out, and everyone is told.
-    fn take_format(&mut self, index: usize, format: &Format, source: Codec) {
+    fn take_format(&mut self, index: usize, format: &Format, source: Codec) -> Result<(), Refused> {
         let track = &mut self.tracks[index];
         if track.format.as_ref().is_some_and(|known| known.0 == *format && known.1 == source) {
-            return;
+            return Ok(());
+        }
+        if let Some(session) = self.session.as_mut().filter(|_| track.is_recorded()) {
+            if session.changes >= MOST_CHANGES {
+                return Err(Refused::TooManyChanges);
+            }
+            session.changes += 1;
         }
         let (number, member) = (track.number, track.member);
         let before = track.format.replace((format.clone(), source));
@@ -224,6 +230,7 @@ impl State {
         if let Some(told) = self.tracks[index].told() {
             self.tell(Notice::Track { track: told }, None);
         }
+        Ok(())
     }
 
     /// With its first packet a track becomes part of the session. Gives where the session's clock was when what comes `late`

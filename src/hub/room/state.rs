@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) life: Life,
     /// Whose each track of the recording is, from number 1.
     pub(super) owners: Vec<Arc<Owner>>,
+    /// How often a track went on as another kind of sound.
+    pub(super) changes: usize,
     /// Bytes of chat that are kept.
     chat: usize,
     /// How many comings are kept.
@@ -360,6 +362,7 @@ impl State {
             start: now.before(before),
             life: Life::Live,
             owners: Vec::new(),
+            changes: 0,
             chat: 0,
             comings: 0,
             present: HashSet::new(),

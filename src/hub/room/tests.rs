@@ -140,6 +140,21 @@ fn a_session_has_a_bound_to_its_tracks() {
 }
 
 #[test]
+fn a_session_has_a_bound_to_how_often_its_tracks_change() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1)]);
+    let opus = |room: &mut State| room.publish(WALL, sound(ANN, 0, 0, 1));
+    let other = |room: &mut State| room.publish(WALL, flac(ANN, 0, 1));
+    opus(&mut room).unwrap();
+    for _ in 0..MOST_CHANGES / 2 {
+        other(&mut room).unwrap();
+        opus(&mut room).unwrap();
+        room.effects();
+    }
+    opus(&mut room).unwrap();
+    assert_eq!(other(&mut room), Err(Refused::TooManyChanges));
+}
+
+#[test]
 fn chat_that_is_kept_has_a_bound_and_chat_that_is_said_has_none() {
     let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Listener, Reads::V1)]);
     room.publish(WALL, sound(ANN, 0, 0, 10)).unwrap();

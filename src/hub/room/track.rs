@@ -20,6 +20,8 @@ use crate::wire::v1 as wire;
 pub const MOST_TRACKS: usize = 16;
 /// The most tracks of a session, live or ended: each is a file.
 pub const MOST_RECORDED: usize = 1000;
+/// How often the tracks of a session go on as another kind of sound: each time is another file.
+pub const MOST_CHANGES: usize = 1000;
 
 /// A live track.
 #[derive(Debug)]

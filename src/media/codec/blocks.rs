@@ -13,12 +13,10 @@ use crate::media::packet::SourcePacket;
 use crate::media::pcm::{Head, Sample};
 use crate::media::time::Ticks;
 
-/// Blocks in a second: each of 20 ms.
-const IN_A_SECOND: u64 = 50;
 /// How long what is heard of a block is.
 const HEARD: Ticks = Ticks::from_millis(20);
 
-/// Cuts samples into blocks: block `i` holds the frames from `round(i * rate / 50)` on.
+/// Cuts samples into blocks: each holds the frames from where it begins ([`Head::block_begin`]) to where the next does.
 ///
 /// Between calls it holds less than a block, the times of the packets that are in it, and what [`Heard`] holds.
 pub struct Blocks {
@@ -50,6 +48,11 @@ impl Blocks {
         self.heard.delay()
     }
 
+    /// Whether all that was pushed was given.
+    pub const fn are_whole(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Takes samples that were sent at this time, and adds the blocks that are whole by now.
     pub fn push(&mut self, time: Ticks, bytes: &[u8], out: &mut Vec<SourcePacket>) -> Result<(), DecodeError> {
         if whole_frames(self.head, bytes)? == 0 {
@@ -58,7 +61,7 @@ impl Blocks {
         self.times.begin(self.frames + self.frames_of(self.pending.len()), time);
         let mut rest = bytes;
         while !rest.is_empty() {
-            let whole = self.bytes_of(self.end_of(self.blocks + 1) - self.frames);
+            let whole = self.bytes_of(self.head.block_begin(self.blocks + 1) - self.frames);
             let (now, later) = rest.split_at(rest.len().min(whole - self.pending.len()));
             let start = self.pending.len();
             self.pending.extend_from_slice(now);
@@ -89,11 +92,6 @@ impl Blocks {
         self.frames = end;
         self.blocks += 1;
         out.push(SourcePacket { time, duration, data, heard: Some(self.heard.packet(HEARD)) });
-    }
-
-    /// The number of frames up to the end of so many blocks, rounded, halves up.
-    fn end_of(&self, blocks: u64) -> u64 {
-        (blocks * u64::from(self.head.rate()) * 2 + IN_A_SECOND) / (2 * IN_A_SECOND)
     }
 
     fn frames_of(&self, bytes: usize) -> u64 {

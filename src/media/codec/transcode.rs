@@ -72,6 +72,12 @@ impl Transcoder {
         matches!(self.way, Way::Untouched)
     }
 
+    /// Whether it is of plain samples, and all blocks are whole that it was given: others may follow as one sound with them.
+    #[must_use]
+    pub fn is_between_blocks(&self) -> bool {
+        matches!(&self.way, Way::Blocks(blocks) if blocks.are_whole())
+    }
+
     /// How much later than it was sent sound is heard: 2.5 ms of the encoder, and at most 4.5 ms of the resampler. Nothing for
     /// Opus.
     #[must_use]

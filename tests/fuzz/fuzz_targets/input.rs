@@ -1,5 +1,5 @@
-//! What the targets share: how an input is read as a publisher's stream. Its first byte says what it begins as, its second
-//! how it is cut.
+//! What the targets share: how an input is read as a publisher's stream. Its first byte says what it begins as, and with 0x40
+//! that checksums of Ogg are left as they are; its second says how it is cut.
 
 use roomtone::container::sniff::Kind;
 use roomtone::container::stream::{Demux, Error, Event, Opening, demuxer};
@@ -13,8 +13,6 @@ pub struct Input {
     pub opening: Opening,
     /// How it is cut: the length of the first pieces.
     pub piece: usize,
-    /// Whether its end is to be sent again and again.
-    pub endless: bool,
     pub bytes: Vec<u8>,
 }
 
@@ -41,11 +39,11 @@ impl Input {
         if first & 0x40 == 0 && opening == Opening::Sniffed(Kind::Ogg) {
             put_right_ogg(&mut bytes);
         }
-        Some(Self { opening, piece: 1 + usize::from(*second), endless: first & 0x80 != 0, bytes })
+        Some(Self { opening, piece: 1 + usize::from(*second), bytes })
     }
 
-    /// A demuxer for it; `None` where there is none yet.
-    pub fn demuxer(&self) -> Option<Box<dyn Demux>> {
+    /// A demuxer for it.
+    pub fn demuxer(&self) -> Box<dyn Demux> {
         demuxer(self.opening)
     }
 
@@ -79,7 +77,7 @@ pub fn pull(demuxer: &mut dyn Demux, mut take: impl FnMut(Event)) -> Result<(), 
 }
 
 /// Puts the checksums of Ogg pages right (RFC 3533 §6).
-pub fn put_right_ogg(bytes: &mut [u8]) {
+fn put_right_ogg(bytes: &mut [u8]) {
     let mut from = 0;
     while let Some(rest) = bytes.get_mut(from..) {
         let Some(&count) = rest.get(26) else { break };

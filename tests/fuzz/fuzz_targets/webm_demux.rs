@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use roomtone::container::webm::{BLOCK_LIMIT, Demuxer, Error, Event, HEAD_ELEMENT_LIMIT};
+use roomtone::container::stream::{Demux, Error, Event};
+use roomtone::container::webm::{BLOCK_LIMIT, Demuxer, HEAD_ELEMENT_LIMIT};
 
 /// All events, and the error that ends them.
 fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Error>) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use roomtone::container::stream::Demux;
 use roomtone::container::webm::{Demuxer, Event};
 use roomtone::media::packet::SourcePacket;
 use serde_json::Value;

@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use bytes::Bytes;
+use roomtone::container::stream::Demux as _;
 use roomtone::container::{ogg, webm};
 use roomtone::media::codec::{self, Decoder};
 use roomtone::media::opus::Head;

@@ -1,44 +1,49 @@
 //! ffmpeg and ffprobe: what a file is to everyone else.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use roomtone::container::ogg::{Demuxer, Event};
 
-/// Decodes a file to 48 kHz samples of 16 bits, interleaved. Fails on any warning.
-pub fn decode(file: &Path) -> Vec<i16> {
-    let run = Command::new("ffmpeg")
-        .args(["-v", "warning", "-xerror", "-i"])
-        .arg(file)
-        .args(["-map", "0:a:0", "-f", "s16le", "-ar", "48000", "-"])
-        .output()
-        .expect("ffmpeg is installed by tests/run");
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.is_empty(), "{}: {said}", file.display());
-    run.stdout.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect()
+/// Runs ffmpeg or ffprobe, which must end well; gives what it wrote, and what it said.
+pub fn run(program: &str, arguments: &[&str]) -> (Vec<u8>, String) {
+    let run = Command::new(program).args(arguments).stdin(Stdio::null()).output().expect("tests/run installs ffmpeg");
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{program} {arguments:?}: {said}");
+    (run.stdout, said)
 }
 
-/// The same for bytes in memory.
+/// The same on bytes in memory: `-` among the arguments is where their file's name belongs.
+pub fn run_on(program: &str, arguments: &[&str], bytes: &[u8]) -> (Vec<u8>, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let name = file.path().to_str().unwrap();
+    let arguments: Vec<&str> =
+        arguments.iter().map(|argument| if *argument == "-" { name } else { argument }).collect();
+    run(program, &arguments)
+}
+
+/// The arguments after the input's that decode to 48 kHz samples of 16 bits.
+pub const DECODED: [&str; 7] = ["-map", "0:a:0", "-f", "s16le", "-ar", "48000", "pipe:1"];
+
+/// Decodes bytes to 48 kHz samples of 16 bits, interleaved. Fails on any warning.
 pub fn decode_bytes(bytes: &[u8]) -> Vec<i16> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    std::fs::write(&file, bytes).unwrap();
-    decode(&file)
+    let (samples, said) = run_on("ffmpeg", &[&["-v", "warning", "-xerror", "-i", "-"], &DECODED[..]].concat(), bytes);
+    assert_eq!(said, "", "ffmpeg remarks");
+    sixteen_bits(&samples)
+}
+
+/// Samples of 16 bits.
+pub fn sixteen_bits(bytes: &[u8]) -> Vec<i16> {
+    bytes.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
 }
 
 /// What ffprobe says of bytes in memory: `[codec, channels, duration in seconds]`. Fails on any warning.
 pub fn probe(bytes: &[u8]) -> (String, u32, f64) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    std::fs::write(&file, bytes).unwrap();
-    let run = Command::new("ffprobe")
-        .args(["-v", "warning", "-of", "csv=p=0", "-show_entries", "stream=codec_name,channels:format=duration"])
-        .arg(&file)
-        .output()
-        .expect("ffprobe is installed by tests/run");
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && said.is_empty(), "{said}");
-    let told = String::from_utf8(run.stdout).unwrap();
+    let shown = "stream=codec_name,channels:format=duration";
+    let (told, said) = run_on("ffprobe", &["-v", "warning", "-of", "csv=p=0", "-show_entries", shown, "-"], bytes);
+    assert_eq!(said, "", "ffprobe remarks");
+    let told = String::from_utf8(told).unwrap();
     let fields: Vec<&str> = told.split([',', '\n']).collect();
     let duration = fields[2].parse().unwrap_or(f64::NAN);
     (fields[0].to_owned(), fields[1].parse().unwrap(), duration)

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use crate::helpers::capture::{assert_same, data, demux, heard};
-use crate::helpers::judge::decode_bytes;
+use crate::helpers::judge::{DECODED, decode_bytes, run_on, sixteen_bits};
 use crate::helpers::{Capture, Client, Hub};
 
 /// Says a capture in a room, as a track, until all of it is durable.
@@ -59,17 +59,7 @@ struct Heard {
 
 /// Decodes files that follow one another; ffmpeg notes each that follows the first.
 fn decode_joined(bytes: &[u8]) -> Vec<i16> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("joined.webm");
-    std::fs::write(&file, bytes).unwrap();
-    let run = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-xerror", "-i"])
-        .arg(&file)
-        .args(["-map", "0:a:0", "-f", "s16le", "-ar", "48000", "-"])
-        .output()
-        .expect("ffmpeg is installed by tests/run");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    run.stdout.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect()
+    sixteen_bits(&run_on("ffmpeg", &[&["-v", "error", "-xerror", "-i", "-"], &DECODED[..]].concat(), bytes).0)
 }
 
 /// What a message carries.

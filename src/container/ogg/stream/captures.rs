@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::tests::{demux, packets};
+use super::tests::demux;
 use super::*;
 use crate::container::judge::{self, Capture};
+use crate::container::ogg;
+use crate::container::testing::{are_the_same_bytes, is_the_same_in_pieces, packets, pieces, sizes};
 use crate::media::opus;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
@@ -20,10 +22,9 @@ fn the_packets_are_those_that_ffmpeg_finds() {
     assert_eq!(events[0], Event::Head(Source::Opus(head)));
     let found = packets(&events);
     let golden = capture.packets();
-    assert_eq!((found.len(), events.len()), (golden.len(), 1 + golden.len()));
+    assert_eq!(events.len(), 1 + golden.len());
+    are_the_same_bytes(NAME, &found, &golden);
     for (index, (found, golden)) in found.iter().zip(&golden).enumerate() {
-        assert_eq!(found.data.len(), golden.size, "packet {index}");
-        assert_eq!(judge::adler32(&found.data), golden.adler32, "packet {index}");
         // ffprobe takes the pre-skip off.
         assert_eq!(found.time.signed_since(Ticks::new(312)), golden.pts, "packet {index}");
         assert_eq!(found.duration, Ticks::from_millis(20), "packet {index}");
@@ -33,12 +34,9 @@ fn the_packets_are_those_that_ffmpeg_finds() {
 #[test]
 fn the_packets_are_the_same_in_pieces_of_every_size_to_4_kib() {
     let capture = Capture::read(NAME);
-    let expected = demux(capture.messages());
     let whole = capture.joined();
-    assert!(demux([whole.as_slice()]) == expected, "in one piece");
-    for size in 1..=4096 {
-        assert!(demux(whole.chunks(size)) == expected, "in pieces of {size} bytes");
-    }
+    assert!(demux([whole.as_slice()]) == demux(capture.messages()), "in messages");
+    is_the_same_in_pieces(Demuxer::new, &whole, 1..=4096, ogg::LONGEST_PAGE + PACKET_LIMIT);
 }
 
 #[test]
@@ -83,16 +81,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_packets_are_the_same_in_pieces_of_any_sizes(
-        sizes in prop::collection::vec(prop_oneof![0..3_usize, 0..100_usize, 0..9000_usize], 1..64),
+        sizes in sizes(),
     ) {
         let whole = Capture::read(NAME).joined();
-        let mut rest = whole.as_slice();
-        let mut sizes = sizes.into_iter().chain([4096]).cycle();
-        let pieces = std::iter::from_fn(|| {
-            let (piece, after) = rest.split_at(sizes.next()?.min(rest.len()));
-            rest = after;
-            (!rest.is_empty() || !piece.is_empty()).then_some(piece)
-        });
-        prop_assert!(demux(pieces) == demux([whole.as_slice()]));
+        prop_assert!(demux(pieces(&whole, &sizes)) == demux([whole.as_slice()]));
     }
 }

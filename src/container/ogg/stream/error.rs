@@ -2,9 +2,8 @@
 
 use super::super::page::Torn;
 use super::flac;
-use crate::container::vorbis;
+use crate::container::{flac as native, vorbis};
 use crate::media::opus;
-use crate::media::pcm::Unfit;
 
 /// Why a stream cannot be demuxed any further. Malformed and unsupported are different things: the first is the sender's
 /// fault, the second our limit.
@@ -102,9 +101,9 @@ pub enum Unsupported {
     /// A rate, channels or version of Vorbis.
     #[error(transparent)]
     Vorbis(vorbis::Error),
-    /// A rate or channels of FLAC.
+    /// A rate, channels or bits of FLAC.
     #[error("FLAC: {0}")]
-    Flac(Unfit),
+    Flac(native::Unsupported),
     /// Another version of FLAC in Ogg.
     #[error("the mapping of FLAC is of version {0}, only 1 is known (RFC 9639 §10.1)")]
     FlacMapping(u8),
@@ -145,10 +144,10 @@ impl What {
 
 impl From<opus::HeadError> for What {
     fn from(error: opus::HeadError) -> Self {
-        use opus::HeadError::{Channels, Family, Version};
-        match error {
-            Family(_) | Version(_) | Channels(_) => Self::Unsupported(Unsupported::OpusHead(error)),
-            _ => Self::Malformed(Malformed::OpusHead(error)),
+        if error.is_unsupported() {
+            Self::Unsupported(Unsupported::OpusHead(error))
+        } else {
+            Self::Malformed(Malformed::OpusHead(error))
         }
     }
 }
@@ -175,8 +174,8 @@ impl From<opus::PacketError> for What {
     }
 }
 
-impl From<Unfit> for What {
-    fn from(error: Unfit) -> Self {
+impl From<native::Unsupported> for What {
+    fn from(error: native::Unsupported) -> Self {
         Self::Unsupported(Unsupported::Flac(error))
     }
 }

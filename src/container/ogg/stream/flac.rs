@@ -8,22 +8,23 @@ use super::error::{Unsupported, What};
 use crate::container::flac::{StreamInfo, frame_frames};
 use crate::media::pcm;
 
-/// The first packet before STREAMINFO: `7F`, `FLAC`, a version of two bytes, a count of two, `fLaC`, and the header of a
-/// metadata block of type 0 and 34 bytes.
-const BEFORE_INFO: usize = 17;
+/// What Ogg puts before the start of a native stream: `7F`, `FLAC`, a version of two bytes, a count of two.
+const BEFORE_MARKER: usize = 9;
+
+/// What precedes STREAMINFO: that, the marker, and the header of a metadata block.
+const BEFORE_INFO: usize = BEFORE_MARKER + 8;
 
 /// What the first packet says: what counts time, and STREAMINFO.
 pub(super) fn head(packet: &Bytes) -> Result<(pcm::Head, Bytes), What> {
-    let before = packet.first_chunk::<BEFORE_INFO>().ok_or(Error::Short)?;
-    if before[5] != 1 {
-        return Err(Unsupported::FlacMapping(before[5]).into());
+    let version = *packet.get(5).ok_or(Error::Short)?;
+    if version != 1 {
+        return Err(Unsupported::FlacMapping(version).into());
     }
-    // The first bit of the block's header says that no other follows.
-    if &before[9..13] != b"fLaC" || before[13] & 0x7F != 0 || before[14..] != [0, 0, 34] {
-        return Err(Error::NoInfo.into());
+    if packet.len() < BEFORE_INFO + StreamInfo::BYTES {
+        return Err(Error::Short.into());
     }
-    let info = packet[BEFORE_INFO..].first_chunk().ok_or(Error::Short)?;
-    let sound = StreamInfo::read(info).ok_or(Error::NoInfo)?.head()?;
+    let info = StreamInfo::behind_marker(&packet[BEFORE_MARKER..]).and_then(StreamInfo::read).ok_or(Error::NoInfo)?;
+    let sound = info.head()?;
     Ok((sound, packet.slice(BEFORE_INFO..BEFORE_INFO + StreamInfo::BYTES)))
 }
 

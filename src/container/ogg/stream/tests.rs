@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::judge::{self, adler32};
+use crate::container::testing::{self, heads, packets};
 use crate::container::{ogg, stream};
 use crate::media::opus;
 use crate::media::packet::{Packet, Sequence};
@@ -16,34 +17,13 @@ const SILENCE: &[u8] = opus::SILENCE_20_MS.0;
 
 /// All events of a stream that is cut into these pieces, and the error that ends them.
 pub(super) fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Error>) {
-    let mut demuxer = Demuxer::new();
-    let mut events = Vec::new();
-    for piece in pieces {
-        demuxer.push(piece);
-        loop {
-            match demuxer.pull() {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(stream::Error::Ogg(error)) => {
-                    assert_eq!(demuxer.pull(), Err(error.clone().into()), "a demuxer that failed stays failed");
-                    assert_eq!(demuxer.held(), 0);
-                    return (events, Some(error));
-                }
-                Err(error) => panic!("another container's: {error}"),
-            }
-        }
-        assert!(demuxer.held() < ogg::LONGEST_PAGE + FLAC_PACKET_LIMIT);
+    let (events, end, most) = testing::demux(&mut Demuxer::new(), pieces);
+    assert!(most < ogg::LONGEST_PAGE + FLAC_PACKET_LIMIT);
+    match end {
+        Ok(()) => (events, None),
+        Err(stream::Error::Ogg(error)) => (events, Some(error)),
+        Err(error) => panic!("another container's: {error}"),
     }
-    (events, None)
-}
-
-/// The packets among events.
-pub(super) fn packets(events: &[Event]) -> Vec<&SourcePacket> {
-    events.iter().filter_map(|event| if let Event::Packet(packet) = event { Some(packet) } else { None }).collect()
-}
-
-fn heads(events: &[Event]) -> Vec<&Source> {
-    events.iter().filter_map(|event| if let Event::Head(source) = event { Some(source) } else { None }).collect()
 }
 
 /// A page of a stream: its number, its flags, its granule position, its packets, each less than 255 bytes.
@@ -285,14 +265,12 @@ fn the_first_stream_that_is_read_is_used_and_the_others_are_counted_once() {
 #[test]
 fn what_is_fine_and_not_read_is_unsupported_and_says_what_is() {
     let surround = [&HEAD.to_bytes()[..18], &[1, 1, 0, 0]].concat();
-    let three = [&HEAD.to_bytes()[..9], &[3], &HEAD.to_bytes()[10..]].concat();
     let mut flac = b"\x7FFLAC\x01\0\0\x01fLaC\0\0\0\x22".to_vec();
     flac.extend([0x10, 0, 0x10, 0, 0, 0, 0, 0, 0, 0]);
     flac.extend([0x0A, 0xC4, 0x4A, 0xF0]); // 44100 Hz, 6 channels, 16 bits
     flac.extend([0; 20]);
     for (head, words) in [
         (surround.as_slice(), "family 1 is not supported"),
-        (&three, "3 channels"),
         (&flac, "FLAC: 6 channels are not accepted, only 1 or 2"),
         (b"\x7FFLAC\x02\0\0\x01fLaC\0\0\0\x22", "version 2"),
         (b"Speex   1.2", "the sound is Speex; accepted are Opus, Vorbis and FLAC, mono or stereo"),
@@ -309,8 +287,10 @@ fn what_is_fine_and_not_read_is_unsupported_and_says_what_is() {
 
 #[test]
 fn headers_that_are_none_are_broken() {
+    let three = [&HEAD.to_bytes()[..9], &[3], &HEAD.to_bytes()[10..]].concat();
     for (pages, words) in [
         (vec![Made(1, 0, "f", Some(0), &[b"OpusHead"])], "OpusHead has 8 bytes"),
+        (vec![Made(1, 0, "f", Some(0), &[&three])], "OpusHead says 3 channels, family 0 has 1 or 2"),
         (vec![Made(1, 0, "f", Some(0), &[b"\x7FFLAC\x01\0\0\0"])], "ends before what it announces"),
         (vec![Made(1, 0, "f", Some(0), &[&HEAD.to_bytes(), TAGS])], "a first page holds one whole packet"),
         (

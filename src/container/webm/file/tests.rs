@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::captures::{self, demux, heads};
+use super::super::captures::{demux, heads};
 use super::super::ebml::{Child, Children};
 use super::*;
 use crate::container::judge;
+use crate::container::testing::packets;
 
 const DATE: UnixMillis = UnixMillis::new(1_795_339_680_123);
 
@@ -229,7 +230,7 @@ proptest! {
         // Our demuxer takes the first track.
         let events = demux([file.as_slice()]);
         let first: Vec<_> = written.iter().filter(|block| block.track == 1).collect();
-        let found = captures::packets(&events);
+        let found = packets(&events);
         prop_assert_eq!(found.len(), first.len());
         prop_assert!(found.iter().zip(first).all(|(found, written)| found.data == written.data));
     }

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::captures::{self, demux, heads};
+use super::super::captures::{demux, heads};
 use super::super::ebml::{self, Id};
 use super::*;
 use crate::container::judge::{self, Capture};
+use crate::container::testing;
 use crate::media::packet::Sequence;
 
 /// The packets of a capture's first stream, from `start` on without a gap.
@@ -20,7 +21,7 @@ fn placed(capture: &str, start: Ticks) -> (opus::Head, Vec<Packet>) {
         sequence = sequence.next();
         packet
     };
-    (heads(&events)[0], captures::packets(&events).into_iter().map(place).collect())
+    (heads(&events)[0], testing::packets(&events).into_iter().map(place).collect())
 }
 
 /// Messages of 240 ms, each with the packets that end at most 240 ms before it.
@@ -83,7 +84,7 @@ fn continuing_messages_decode_alone_and_appended_decode_whole() {
         // The one thing that ffmpeg remarks on is the Segment that follows a Segment of unknown size.
         assert!(said.lines().all(|line| line.contains("unknown-length element with ID 0x18538067")), "{said}");
         let events = demux([appended.as_slice()]);
-        assert_eq!(captures::packets(&events).len(), packets.len());
+        assert_eq!(testing::packets(&events).len(), packets.len());
     }
 }
 
@@ -120,7 +121,7 @@ fn a_pre_roll_longer_than_a_pre_skip_loses_its_oldest_packets() {
     let message = self_contained(head, &packets[..100], &packets[100..112]);
     let events = demux([message.as_slice()]);
     assert_eq!(heads(&events), [head.with_pre_skip(68 * 960)]);
-    assert_eq!(captures::packets(&events).len(), 68 + 12);
+    assert_eq!(testing::packets(&events).len(), 68 + 12);
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_message_that_a_cluster_cannot_hold_has_several() {
     let apart = [packets[0].clone(), late, early];
     for message in [continuing(head, &apart), self_contained(head, &[], &apart)] {
         let events = demux([message.as_slice()]);
-        let times: Vec<u64> = captures::packets(&events).iter().map(|packet| packet.time.as_millis()).collect();
+        let times: Vec<u64> = testing::packets(&events).iter().map(|packet| packet.time.as_millis()).collect();
         let first = times[0];
         assert_eq!(times.iter().map(|time| time - first).collect::<Vec<_>>(), [0, 39_000, 38_000]);
     }
@@ -182,7 +183,7 @@ proptest! {
 
         let events = demux([continuing(head, &packets).as_slice()]);
         prop_assert_eq!(heads(&events), vec![head.with_pre_skip(0)]);
-        let found = captures::packets(&events);
+        let found = testing::packets(&events);
         prop_assert_eq!(found.len(), packets.len());
         for (found, packet) in found.into_iter().zip(&packets) {
             prop_assert_eq!(&found.data, &packet.data);
@@ -192,7 +193,7 @@ proptest! {
         let events = demux([self_contained(head, hidden, played).as_slice()]);
         let skipped: u64 = hidden.iter().map(|packet| packet.duration.get()).sum();
         prop_assert_eq!(heads(&events), vec![head.with_pre_skip(u16::try_from(skipped).unwrap())]);
-        let found = captures::packets(&events);
+        let found = testing::packets(&events);
         prop_assert_eq!(found.len(), packets.len());
         prop_assert!(found[..hidden.len()].iter().all(|packet| packet.time == Ticks::ZERO));
         for (found, packet) in found[hidden.len()..].iter().zip(played) {
