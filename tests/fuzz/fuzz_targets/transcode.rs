@@ -21,7 +21,7 @@ use roomtone::media::track::Format;
 use input::{Input, pull};
 
 /// The most sound that is decoded of one input: the rest costs time and finds nothing.
-const LONGEST: Ticks = Ticks::from_secs(5);
+const LONGEST: Ticks = Ticks::from_secs(1);
 
 /// Codecs that are decoded.
 const CODED: [Codec; 4] = [Codec::Flac, Codec::Aac, Codec::Vorbis, Codec::Mp3];
