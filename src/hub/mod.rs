@@ -26,7 +26,7 @@
 //! | socket to connection | one message | the socket is not read, and TCP pushes back; so it is while a stream runs more than [`clock::AHEAD`] ahead of real time |
 //! | connection to room | 64 messages | the connection waits, and does not read its socket meanwhile |
 //! | room to fan-out | [`fanout::MAILBOX`] messages | the message is skipped for that worker's listeners, counted, told |
-//! | connection or desk to a thread that may wait ([`offload`]) | one piece of work of each, of a second of sound or so; as many run as there are cores | waits its turn, in order |
+//! | connection or desk to a thread that may wait ([`offload`]) | one piece of work of each, of a second of sound or so; as many run as there are cores | waits its turn, in order; what is recorded goes before what is mixed |
 //! | room to desk | [`mix::desk::MOST_WAITING`] messages | the mix is given up and begun again at the live edge, counted and told in the log |
 //! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
 //! | replay to its listener's outbox | [`replay::MOST_WAITING`] and a turn | the replay waits, and goes on where it stopped |

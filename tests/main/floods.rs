@@ -82,7 +82,7 @@ async fn a_message_of_a_million_packets_costs_no_more_than_its_bytes() {
     let before = hub.memory();
     let mut clients = Vec::new();
     for _ in 0..8 {
-        let mut client = Client::plain(&hub, "/rooms/talk/ws?mix=no").await;
+        let mut client = Client::plain(&hub, "/rooms/talk/ws").await;
         client.send(stream.clone()).await;
         clients.push(client);
     }

@@ -14,7 +14,7 @@ use super::numbered::Numbered;
 use super::{Refusal, Warning};
 use crate::container::stream::Opening;
 use crate::hub::clock::{AHEAD, LONGEST_START};
-use crate::hub::offload::{Fell, offload};
+use crate::hub::offload::{Fell, For, offload};
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks};
@@ -172,7 +172,7 @@ impl Stream {
                     let piece = intake.decode();
                     (intake, piece)
                 };
-                match offload(work).await {
+                match offload(For::Recording, work).await {
                     Ok(done) => done,
                     Err(_) => return decoded.refused(Refusal::Fell(Fell)),
                 }

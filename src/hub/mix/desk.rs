@@ -9,7 +9,7 @@ use actix::{Message, Recipient};
 use tokio::sync::mpsc;
 
 use super::Order;
-use crate::hub::offload::offload;
+use crate::hub::offload::{For, offload};
 use crate::media::mix::{Made, Mixer};
 
 /// Messages of a room that may wait for its desk.
@@ -73,7 +73,7 @@ async fn mix(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: &Recipi
         while let Ok(more) = waiting.try_recv() {
             orders.extend(more);
         }
-        let done = offload(move || {
+        let done = offload(For::Mixing, move || {
             let made = carry_out(&mut mixer, orders);
             (mixer, made)
         });
@@ -86,7 +86,7 @@ async fn mix(number: u64, mut waiting: mpsc::Receiver<Vec<Order>>, room: &Recipi
 }
 
 /// Does what was ordered, and gives what can be made then.
-fn carry_out(mixer: &mut Mixer, orders: Vec<Order>) -> Vec<Made> {
+pub fn carry_out(mixer: &mut Mixer, orders: Vec<Order>) -> Vec<Made> {
     let mut now = None;
     for order in orders {
         match order {
