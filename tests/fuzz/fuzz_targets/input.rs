@@ -1,6 +1,9 @@
 //! What the targets share: how an input is read as a publisher's stream. Its first byte says what it begins as, and with 0x40
 //! that checksums of Ogg are left as they are; its second says how it is cut.
 
+#[path = "checksums.rs"]
+mod checksums;
+
 use roomtone::container::sniff::Kind;
 use roomtone::container::stream::{Demux, Error, Event, Opening, demuxer};
 use roomtone::media::pcm::{self, Sample};
@@ -37,7 +40,7 @@ impl Input {
         }
         // Checksums put right, so that what is behind them is reached.
         if first & 0x40 == 0 && opening == Opening::Sniffed(Kind::Ogg) {
-            put_right_ogg(&mut bytes);
+            checksums::put_right_ogg(&mut bytes);
         }
         Some(Self { opening, piece: 1 + usize::from(*second), bytes })
     }
@@ -73,23 +76,5 @@ pub fn pull(demuxer: &mut dyn Demux, mut take: impl FnMut(Event)) -> Result<(), 
                 return Err(error);
             }
         }
-    }
-}
-
-/// Puts the checksums of Ogg pages right (RFC 3533 §6).
-fn put_right_ogg(bytes: &mut [u8]) {
-    let mut from = 0;
-    while let Some(rest) = bytes.get_mut(from..) {
-        let Some(&count) = rest.get(26) else { break };
-        let Some(lacing) = rest.get(27..27 + usize::from(count)) else { break };
-        let length = 27 + lacing.len() + lacing.iter().map(|&value| usize::from(value)).sum::<usize>();
-        let Some(page) = rest.get_mut(..length) else { break };
-        page[..4].copy_from_slice(b"OggS");
-        page[22..26].fill(0);
-        let crc = page.iter().fold(0_u32, |crc, &byte| {
-            (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 })
-        });
-        page[22..26].copy_from_slice(&crc.to_le_bytes());
-        from += length;
     }
 }

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+mod checksums;
+
 use libfuzzer_sys::fuzz_target;
 use roomtone::container::ogg::{Demuxer, Error, Event, Page, PageReader, Torn};
 
@@ -39,29 +41,11 @@ fn demux<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<
     (events, None)
 }
 
-/// The input with the checksums of its pages put right, so that what is behind them is reached.
-fn with_checksums(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let mut from = 0;
-    while let Some(rest) = bytes.get_mut(from..) {
-        let Some(&count) = rest.get(26) else { break };
-        let Some(lacing) = rest.get(27..27 + usize::from(count)) else { break };
-        let length = 27 + lacing.len() + lacing.iter().map(|&value| usize::from(value)).sum::<usize>();
-        let Some(page) = rest.get_mut(..length) else { break };
-        page[..4].copy_from_slice(b"OggS");
-        page[22..26].fill(0);
-        let crc = page.iter().fold(0_u32, |crc, &byte| {
-            (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 })
-        });
-        page[22..26].copy_from_slice(&crc.to_le_bytes());
-        from += length;
-    }
-    bytes
-}
-
 fuzz_target!(|bytes: &[u8]| {
     let size = 1 + bytes.len() % 61;
-    for bytes in [bytes, &with_checksums(bytes)] {
+    let mut right = bytes.to_vec();
+    checksums::put_right_ogg(&mut right);
+    for bytes in [bytes, right.as_slice()] {
         let whole = pages([bytes]);
         assert_eq!(pages(bytes.chunks(size)), whole);
         let (pages, end) = whole;
