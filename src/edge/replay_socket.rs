@@ -16,7 +16,6 @@ use super::room_socket::{self, Arrival, cannot_be};
 use super::socket::{Incoming, Socket};
 use super::v1;
 use crate::archive::model::RecordingId;
-use crate::hub::rendition::Layout;
 use crate::hub::replay::{Command, From, Opening, Replay};
 use crate::hub::room::Role;
 use crate::media::time::Ticks;
@@ -77,9 +76,6 @@ async fn replay(
     }
     if wish.declared.is_some() {
         return Err(Problem::new(Kind::NotSupported, "A replay only listens: format= is for those who publish."));
-    }
-    if wish.plain.layout == Layout::Wav {
-        return Err(Problem::new(Kind::NotSupported, "A replay gives as=webm or as=ogg: it is not decoded."));
     }
     let Arrival { handshake, participant, reads, doorstep, v1 } = Arrival::check(&request, &edge, wish)?;
     let outbox = Rc::clone(&doorstep) as Rc<_>;

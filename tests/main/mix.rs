@@ -1,6 +1,7 @@
 //! One sound out of several speakers, through the running hub.
 
 use std::f64::consts::TAU;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use roomtone::media::codec;
 use roomtone::media::opus::Head;
 use roomtone::media::packet::{Packet, Sequence};
 use roomtone::media::time::Ticks;
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::helpers::ear::{Ear, level};
@@ -96,11 +98,36 @@ fn is_there(level: f64) -> bool {
     (0.23..0.27).contains(&level)
 }
 
+/// How many messages the first speaker says, and beside which of them the second one speaks.
+const MESSAGES: usize = 45;
+const OTHERS: Range<usize> = 12..26;
+/// What queries ask for each layout.
+const LAYOUTS: [&str; 4] = ["", "&preroll=0", "&as=ogg", "&as=wav"];
+
+/// Looks whether a listener heard both speakers as one sound, at their own levels, without a click.
+fn is_of_two(path: &str, messages: &[Bytes]) {
+    let mut ear = Ear::new(path.is_empty());
+    let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear_left(message)).collect();
+    let parts = levels(&sound, &[400.0, 600.0]);
+    let bend = bend(&sound[960..sound.len() - 2000]);
+    println!("{path}: {} messages, {} parts, bend {bend}", messages.len(), parts.len());
+    let whole = sound.len() as f64 / 48_000.0;
+    assert!((whole - 4.5).abs() < 0.1, "{path}: {whole} s");
+    // Its first and its last tenth begin and end somewhere.
+    let ann = parts[1..parts.len() - 1].iter().all(|part| is_there(part[0]));
+    assert!(ann, "{path}: {parts:?}");
+    let both = parts.iter().filter(|part| is_there(part[1])).count();
+    assert!((10..=14).contains(&both), "{path}: {both} tenths of the second tone");
+    let neither = parts.iter().filter(|part| part[1] < 0.01).count();
+    assert!(neither + both + 3 >= parts.len(), "{path}: {parts:?}");
+    assert!(bend < 0.02, "{path}");
+}
+
 #[tokio::test]
 async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
     let hub = Hub::start();
     let mut listeners = Vec::new();
-    for path in ["", "&preroll=0", "&as=ogg", "&as=wav"] {
+    for path in LAYOUTS {
         let client = Client::plain(&hub, &format!("/rooms/talk/ws?publish=false{path}")).await;
         listeners.push((path, tokio::spawn(listen(client))));
     }
@@ -108,45 +135,26 @@ async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
     let mut ben = Some(Speaker::join(&hub, 600.0).await);
     let mut time = tokio::time::interval(MESSAGE);
     let mut late = Vec::new();
-    for message in 0..45 {
+    for message in 0..MESSAGES {
         time.tick().await;
         ann.say().await;
-        if (12..26).contains(&message) {
+        if OTHERS.contains(&message) {
             ben.as_mut().unwrap().say().await;
         }
         if message == 20 {
-            for path in ["", "&preroll=0", "&as=ogg", "&as=wav"] {
+            for path in LAYOUTS {
                 let client = Client::plain(&hub, &format!("/rooms/talk/ws?publish=false{path}")).await;
                 late.push((path, tokio::spawn(listen(client))));
             }
         }
-        if message == 26 {
+        if message == OTHERS.end {
             ben.take().unwrap().client.close().await;
         }
     }
     ann.client.close().await;
     stop(hub).await;
     for (path, listener) in listeners {
-        let messages = listener.await.unwrap();
-        let mut ear = Ear::new(path.is_empty());
-        let sound: Vec<f32> = messages.iter().flat_map(|message| ear.hear_left(message)).collect();
-        let parts = levels(&sound, &[400.0, 600.0]);
-        println!(
-            "{path}: {} messages, {} parts, bend {}",
-            messages.len(),
-            parts.len(),
-            bend(&sound[960..sound.len() - 2000])
-        );
-        let whole = sound.len() as f64 / 48_000.0;
-        assert!((whole - 4.5).abs() < 0.1, "{path}: {whole} s");
-        // Its first and its last tenth begin and end somewhere.
-        let ann = parts[1..parts.len() - 1].iter().all(|part| is_there(part[0]));
-        assert!(ann, "{path}: {parts:?}");
-        let both = parts.iter().filter(|part| is_there(part[1])).count();
-        assert!((10..=14).contains(&both), "{path}: {both} tenths of the second tone");
-        let neither = parts.iter().filter(|part| part[1] < 0.01).count();
-        assert!(neither + both + 3 >= parts.len(), "{path}: {parts:?}");
-        assert!(bend(&sound[960..sound.len() - 2000]) < 0.02, "{path}");
+        is_of_two(path, &listener.await.unwrap());
     }
     for (path, listener) in late {
         let first = listener.await.unwrap().swap_remove(0);
@@ -161,6 +169,68 @@ async fn two_speakers_are_one_sound_in_every_layout_and_nothing_clicks() {
         assert_eq!(left.len(), 11_520, "{path}");
         let (one, other) = (level(&left[4800..9600], 400.0), level(&left[4800..9600], 600.0));
         assert!(is_there(one) && is_there(other), "{path}: {one} {other}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_is_one_sound_in_every_layout_and_so_it_is_after_a_seek() {
+    let hub = Hub::start();
+    let mut ann = Speaker::join(&hub, 400.0).await;
+    let mut ben = Speaker::join(&hub, 600.0).await;
+    let mut time = tokio::time::interval(MESSAGE);
+    for message in 0..MESSAGES {
+        time.tick().await;
+        ann.say().await;
+        if OTHERS.contains(&message) {
+            ben.say().await;
+        }
+        if message == OTHERS.end {
+            ben.client.vanish();
+            ben = Speaker::join(&hub, 600.0).await;
+        }
+    }
+    ann.client.close().await;
+    ben.client.close().await;
+    let recording = hub.ended("talk").await;
+    let address = format!("/recordings/{}/ws?", recording["id"].as_str().unwrap());
+    let mut listeners = Vec::new();
+    for path in LAYOUTS {
+        let client = Client::plain(&hub, &format!("{address}{path}")).await;
+        listeners.push((path, tokio::spawn(to_the_end(client))));
+    }
+    for (path, listener) in listeners {
+        is_of_two(path, &listener.await.unwrap());
+    }
+    // From within the second's part on, both are heard from the first message on.
+    let mut client = Client::plain(&hub, &format!("{address}as=wav&from=1.9")).await;
+    assert_eq!(replay_says(&client.text().await), "playing");
+    let first = client.binary().await;
+    let left = Ear::new(true).hear_left(&first);
+    assert!([400.0, 600.0].iter().all(|tone| is_there(level(&left[4800..9600], *tone))));
+    client.say(r#"{"type":"seek","at":3.5}"#).await;
+    while !matches!(client.next().await.unwrap(), Message::Text(text) if replay_says(&text) == "playing") {}
+    let heard = to_the_end(client).await;
+    let sound: Vec<f32> = heard.iter().flat_map(|message| Ear::new(true).hear_left(message)).collect();
+    assert!((sound.len() as f64 / 48_000.0 - 1.0).abs() < 0.1, "{}", sound.len());
+    let parts = levels(&sound, &[400.0, 600.0]);
+    assert!(parts[1..parts.len() - 1].iter().all(|part| is_there(part[0]) && part[1] < 0.01), "{parts:?}");
+}
+
+/// What a replay says of itself.
+fn replay_says(text: &str) -> String {
+    let said: Value = serde_json::from_str(text).unwrap();
+    said["state"].as_str().unwrap_or_default().to_owned()
+}
+
+/// All sound of a replay, to its end.
+async fn to_the_end(mut client: Client) -> Vec<Bytes> {
+    let mut messages = Vec::new();
+    loop {
+        match client.next().await.unwrap() {
+            Message::Binary(bytes) => messages.push(bytes),
+            Message::Text(text) if replay_says(&text) == "ended" => return messages,
+            _ => {}
+        }
     }
 }
 

@@ -181,7 +181,13 @@ impl Ear {
 
     /// A session begins, and its clock with it: the times of messages run on for those who were here before.
     pub fn session_begins(&mut self) {
-        self.base = self.latest.signed_since(Ticks::ZERO);
+        self.go_on_at(Ticks::ZERO);
+    }
+
+    /// What comes next lies at `at` on the session's clock, wherever it was before: what was gathered is forgotten, and the
+    /// times of messages run on.
+    pub fn go_on_at(&mut self, at: Ticks) {
+        self.base = self.latest.signed_since(at);
         self.way = Way::Idle;
         self.samples = None;
         self.gathered.clear();

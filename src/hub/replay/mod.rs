@@ -1,13 +1,15 @@
 //! A replay: a room with one listener, whose publisher is the archive. The same renditions, frames and outboxes carry it.
 //!
-//! What belongs here: the shell that reads pieces, waits for its turn, and says to the listener what happens. What does
-//! not: when what is sent (`pacing.rs`), what is read next of a track (`track.rs`), the words (`telling.rs`), files (the archive), sockets and the
-//! words of a protocol (the edge).
+//! What belongs here: the shell that reads pieces, and waits for its turn. What does not: when what is sent (`pacing.rs`), what is
+//! read next of a track (`track.rs`), in what it is sent (`sending.rs`, `one_sound.rs`), the words (`telling.rs`), files (the archive),
+//! sockets and the words of a protocol (the edge).
 //!
 //! A replay runs in the task of its listener's socket, and needs no mailbox: nothing of it crosses threads but the pieces
 //! that the archive reads for it.
 
+mod one_sound;
 mod pacing;
+mod sending;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -19,19 +21,20 @@ use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
 
+use self::one_sound::{Mixed, OneSound};
 pub use self::pacing::{Command, MOST_WAITING};
 use self::pacing::{Extent, Next, Pacing};
-use self::telling::told;
+use self::sending::{Hears, sounding};
 use self::track::TrackReader;
 use super::fanout::Reads;
-use super::outbox::{Cargo, Frame, Outbox};
-use super::rendition::{self, PRE_ROLL, Placed, Rendition};
+use super::outbox::Outbox;
+use super::rendition::{PRE_ROLL, Plain, Rendition};
 use super::time::Clock;
 use crate::archive::timeline::Happening;
 use crate::archive::{self, Archive, OpenRecording, Piece, Wanted};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::Format;
-use crate::wire::v1::{Notice, Participant};
+use crate::wire::v1::Participant;
 
 /// How long before a place a decoder begins, so that it has converged when it comes there.
 const CONVERGENCE: Ticks = Ticks::from_millis(100);
@@ -72,10 +75,7 @@ pub struct Replay {
     clock: Clock,
     recording: Arc<OpenRecording>,
     outbox: Rc<dyn Outbox>,
-    /// What a plain listener reads; none where `roomtone.v1` is read.
-    rendition: Option<Rendition>,
-    /// Whether they get tracks of PCM as PCM.
-    pcm: bool,
+    hears: Hears,
     pacing: Pacing,
     readers: Vec<TrackReader>,
     /// What happens before this was told.
@@ -98,6 +98,7 @@ pub struct Replay {
 enum Done {
     Read(Vec<usize>, Vec<io::Result<Piece>>),
     Looked(Result<Arc<OpenRecording>, archive::Error>),
+    Mixed(Mixed),
 }
 
 impl Replay {
@@ -113,10 +114,11 @@ impl Replay {
             From::Start(at) => at.min(length),
             From::End(before) => length.saturating_sub(before),
         };
-        let rendition = match reads {
-            Reads::V1 | Reads::V1Pcm => None,
-            // A replay gives each speaker's own messages: what is mixed of a recording is in its files.
-            Reads::Plain(plain) => Some(Rendition::new(plain.layout)),
+        let hears = match reads {
+            Reads::V1 => Hears::V1 { pcm: false },
+            Reads::V1Pcm => Hears::V1 { pcm: true },
+            Reads::Plain(Plain { layout, mixed: false }) => Hears::Each(Rendition::new(layout)),
+            Reads::Plain(Plain { layout, mixed: true }) => Hears::One(Box::new(OneSound::new(layout))),
         };
         let now = clock.now();
         let (pacing, due) = (Pacing::new(from), Some(now));
@@ -126,8 +128,7 @@ impl Replay {
             clock,
             recording,
             outbox,
-            rendition,
-            pcm: reads == Reads::V1Pcm,
+            hears,
             pacing,
             readers,
             told,
@@ -208,10 +209,20 @@ impl Replay {
                     }
                     self.send(until, now);
                     self.pacing.sent(until);
+                    if self.mix(until) {
+                        break;
+                    }
                     // What the socket does not take is waited for before more is sent.
                     self.outbox.flush(now);
                 }
-                Next::End => self.end(now),
+                Next::End => {
+                    self.send_last(now);
+                    // What the mix still holds comes before it is said that all of it was heard.
+                    if self.mix(self.pacing.has_sent()) {
+                        break;
+                    }
+                    self.tell_place(now);
+                }
             }
         }
         self.outbox.flush(now);
@@ -265,6 +276,7 @@ impl Replay {
             Done::Read(whose, pieces) => {
                 whose.into_iter().zip(pieces).for_each(|(index, piece)| self.take_piece(index, piece));
             }
+            Done::Mixed(mixed) => self.take_mixed(mixed),
             Done::Looked(Ok(recording)) => {
                 let news = recording.timeline.news(&self.recording.timeline, self.told);
                 let late = news.filter(|happening| is_told(self.restated, *happening));
@@ -286,12 +298,38 @@ impl Replay {
         }
     }
 
+    /// Has mixed what there is to mix up to this place; says whether there is.
+    fn mix(&mut self, until: Ticks) -> bool {
+        let Hears::One(one) = &mut self.hears else { return false };
+        let Some(work) = one.work(until) else { return false };
+        self.busy = Some(Box::pin(async move { Done::Mixed(work.await) }));
+        true
+    }
+
+    fn take_mixed(&mut self, mixed: Mixed) {
+        let (now, at) = (self.clock.now(), self.pacing.has_sent());
+        let Hears::One(one) = &mut self.hears else { return };
+        let all = sounding(&self.recording, &self.readers);
+        for frame in one.take(mixed, &all, now, at) {
+            sending::push(&*self.outbox, frame, now);
+        }
+        self.outbox.flush(now);
+        if self.told == Ticks::MAX {
+            // That was the end of it.
+            self.tell_place(now);
+        }
+    }
+
     /// Forgets what was read, and goes on from there.
     fn move_to(&mut self, at: Ticks) {
-        let lead = match &mut self.rendition {
-            None => CONVERGENCE,
-            Some(rendition) => {
+        let lead = match &mut self.hears {
+            Hears::V1 { .. } => CONVERGENCE,
+            Hears::Each(rendition) => {
                 rendition.move_to(at);
+                PRE_ROLL
+            }
+            Hears::One(one) => {
+                one.move_to(at);
                 PRE_ROLL
             }
         };
@@ -328,96 +366,13 @@ impl Replay {
             };
             parts.map(|part| of(&part.format)).max().unwrap_or_default()
         };
-        let all: u64 = if self.pcm { self.readers.iter().map(bytes_a_second).sum() } else { 0 };
+        let all: u64 = if matches!(self.hears, Hears::V1 { pcm: true }) {
+            self.readers.iter().map(bytes_a_second).sum()
+        } else {
+            0
+        };
         let ticks = (MOST_AT_ONCE * Ticks::PER_SECOND).checked_div(all);
         ticks.map_or(Ticks::MAX, |ticks| Ticks::new(ticks.max(1)))
-    }
-
-    /// Sends what comes before `until`, happenings in time with the sound.
-    fn send(&mut self, until: Ticks, now: Moment) {
-        let recording = Arc::clone(&self.recording);
-        let is_end = |happening: &Happening| matches!(happening, Happening::TrackEnded(_) | Happening::Left(_));
-        let (ends, begins): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late).into_iter().partition(is_end);
-        begins.into_iter().for_each(|happening| self.send_happening(happening, now));
-        for (at, happening) in recording.timeline.between(self.told, until) {
-            self.send_sound(*at, now);
-            if is_told(self.restated, (*at, *happening)) {
-                self.send_happening(*happening, now);
-            }
-        }
-        self.send_sound(until, now);
-        ends.into_iter().for_each(|happening| self.send_happening(happening, now));
-        self.told = until;
-    }
-
-    fn send_sound(&mut self, until: Ticks, now: Moment) {
-        for reader in &mut self.readers {
-            while let Some((part, placed)) = reader.next(until) {
-                let track = &self.recording.recording.tracks[reader.track];
-                let Some(rendition) = &mut self.rendition else {
-                    if self.pcm && matches!(track.parts[part].format, Format::Pcm(_)) {
-                        rendition::v1_pcm(track.number, &placed).for_each(|frame| push(&*self.outbox, frame, now));
-                    } else if let Some(frame) = rendition::v1(track.number, &placed) {
-                        push(&*self.outbox, frame, now);
-                    }
-                    continue;
-                };
-                // What comes before the place is heard by nobody: it is the first message's pre-roll.
-                let Placed { mut packets, discontinuity } = placed;
-                let heard = packets.iter().position(|packet| packet.end() > self.restated).unwrap_or(packets.len());
-                if discontinuity {
-                    reader.recent.clear();
-                }
-                packets.drain(..heard).for_each(|packet| reader.recent.push(packet));
-                if packets.is_empty() {
-                    continue;
-                }
-                let placed = Placed { packets, discontinuity };
-                let format = &track.parts[part].format;
-                for frame in rendition.push(track.number, format, &reader.recent, &placed, now) {
-                    push(&*self.outbox, frame, now);
-                }
-                placed.packets.into_iter().for_each(|packet| reader.recent.push(packet));
-            }
-        }
-    }
-
-    fn send_happening(&mut self, happening: Happening, now: Moment) {
-        let recording = Arc::clone(&self.recording);
-        let (tracks, chat) = (&recording.recording.tracks, &recording.recording.chat);
-        let person = |index: usize| {
-            let stay = &recording.timeline.people[index];
-            Participant { id: stay.participant, name: stay.name.clone() }
-        };
-        match happening {
-            Happening::Joined(index) => self.tell_v1(|| Notice::Joined { participant: person(index) }),
-            Happening::Left(index) => self.tell_v1(|| Notice::Left { participant: person(index).id }),
-            Happening::Track(track, part) => self.tell_v1(|| Notice::Track { track: told(&tracks[track], part) }),
-            Happening::Chat(line) => self.say(&chat[line], now),
-            Happening::TrackEnded(track) => {
-                let number = tracks[track].number;
-                self.readers.retain(|reader| reader.track != track);
-                if let Some(frame) = self.rendition.as_mut().and_then(|rendition| rendition.end(number)) {
-                    push(&*self.outbox, frame, now);
-                }
-                self.tell_v1(|| Notice::TrackEnded { track: number });
-            }
-        }
-    }
-
-    /// What was said after the last sound, and the last messages of the tracks; then that it is over.
-    fn end(&mut self, now: Moment) {
-        let recording = Arc::clone(&self.recording);
-        let late = std::mem::take(&mut self.late);
-        late.into_iter().for_each(|happening| self.send_happening(happening, now));
-        for (_, happening) in recording.timeline.between(self.told, Ticks::MAX) {
-            if matches!(happening, Happening::Chat(_) | Happening::TrackEnded(_)) {
-                self.send_happening(*happening, now);
-            }
-        }
-        self.readers.clear();
-        self.told = Ticks::MAX;
-        self.tell_place(now);
     }
 }
 
@@ -425,9 +380,4 @@ impl Replay {
 /// said was not.
 fn is_told(restated: Ticks, (at, happening): (Ticks, Happening)) -> bool {
     at > restated || (at == restated && matches!(happening, Happening::Chat(_)))
-}
-
-/// A replay's sound is never skipped: a listener who is behind is sent no more, which bounds what waits.
-fn push(outbox: &dyn Outbox, frame: Frame, now: Moment) {
-    outbox.push(&Frame { cargo: Cargo::Kept, ..frame }, now);
 }

@@ -13,7 +13,7 @@ use crate::wire::v1::{self, Notice, Participant, Present};
 impl Replay {
     /// Tells the listener something, where they speak `roomtone.v1`.
     pub fn tell(&self, notice: &Notice) {
-        if self.rendition.is_none() {
+        if self.hears.is_v1() {
             self.push_notice(notice);
             self.outbox.flush(self.clock.now());
         }
@@ -47,7 +47,7 @@ impl Replay {
             at: at.as_secs_f64(),
             duration: self.recording.recording.summary.length.as_secs_f64(),
             // As far as it was told: those who come within the lead have been announced.
-            present: self.rendition.is_none().then(|| self.present(self.restatable())),
+            present: self.hears.is_v1().then(|| self.present(self.restatable())),
             seek: self.pacing.seeks(),
         });
     }
@@ -72,7 +72,7 @@ impl Replay {
     }
 
     pub(super) fn tell_v1(&self, notice: impl FnOnce() -> Notice) {
-        if self.rendition.is_none() {
+        if self.hears.is_v1() {
             self.push_notice(&notice());
         }
     }
@@ -83,12 +83,11 @@ impl Replay {
     }
 
     pub(super) fn say(&self, chat: &model::Chat, now: Moment) {
-        let text = match self.rendition {
-            Some(_) => frame::text(&chat.text),
-            None => {
-                let participant = Participant { id: chat.participant, name: chat.name.clone() };
-                frame::text(&Notice::Chat { participant, text: chat.text.clone() }.to_json())
-            }
+        let text = if self.hears.is_v1() {
+            let participant = Participant { id: chat.participant, name: chat.name.clone() };
+            frame::text(&Notice::Chat { participant, text: chat.text.clone() }.to_json())
+        } else {
+            frame::text(&chat.text)
         };
         self.outbox.push(&Frame { bytes: text, cargo: Cargo::Text }, now);
     }

@@ -47,6 +47,8 @@ pub struct TrackReader {
     state: State,
     /// What was read and not sent.
     packets: VecDeque<Read>,
+    /// The part that it sounds from.
+    pub sounding: usize,
     /// What a plain listener's first message begins with, unheard.
     pub recent: Recent,
 }
@@ -113,7 +115,7 @@ impl TrackReader {
 
     fn find(track: usize, part: usize, at: Ticks, discontinuity: bool) -> Self {
         let state = State::Find { at, discontinuity };
-        Self { track, part, state, packets: VecDeque::new(), recent: Recent::default() }
+        Self { track, part, state, packets: VecDeque::new(), sounding: part, recent: Recent::default() }
     }
 
     /// What is to be read so that everything before `until`, on the session's clock, is there.

@@ -236,8 +236,8 @@ async fn plain_messages_are_what_was_recorded() {
             }
         }
     }
-    // Joined they are to ffmpeg what the recording is.
-    let mut listener = Client::plain(&hub, &address(&recording, "preroll=0")).await;
+    // Joined they are to ffmpeg what the recording is, and not told to be stereo, as a sound is that may become a mix.
+    let mut listener = Client::plain(&hub, &address(&recording, "preroll=0&mix=no")).await;
     let (messages, _) = until_ended(&mut listener).await;
     let recorded = decode_bytes(&hub.bytes(recording["tracks"][0]["files"]["ogg"].as_str().unwrap()).await);
     let played: Vec<i16> = decode_joined(&messages.concat());

@@ -13,12 +13,14 @@ use super::track::{TrackReader, Unreadable};
 use super::*;
 use crate::archive::model::{Anchor, Attendance, EndReason, RecordingId};
 use crate::archive::{Content, Event, NewPart, NewRecording, Options};
+use crate::hub::outbox::{Cargo, Frame};
+use crate::hub::rendition::Placed;
 use crate::media::opus::Head;
 use crate::media::packet::{Packet, Sequence};
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 use crate::wire::packets::{self, Message};
-use crate::wire::v1;
+use crate::wire::v1::{self, Notice};
 
 const STARTED: UnixMillis = UnixMillis::new(1_795_339_680_000);
 const TRACK: TrackNumber = TrackNumber::new(1);
