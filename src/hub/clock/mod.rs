@@ -11,7 +11,8 @@
 //!   before the session's start.
 //! - A jump in source time is a gap at once.
 //! - A track that says nothing for more than 1 s and then goes on is a stall (a burst makes it up: no gap) or a pause
-//!   (none comes: a gap). Which of them is told at most 1 s after it went on; what comes meanwhile is held.
+//!   (none comes: a gap). Which of them is told at most 1 s after it went on; what comes meanwhile is held. It is late by as
+//!   much as it is behind both its own usual delay and real time.
 //! - A gap is never longer than the wall time since the last packet plus 2 s, whatever a timestamp says, and never
 //!   leads further than 2 s ahead of real time. Past 60 s it is not filled: the part ends, the next begins.
 //! - Otherwise the place moves only by drift, at most 500 ppm, estimated over minutes from the least delayed arrivals.
@@ -247,7 +248,8 @@ impl TrackClock {
 
     /// After a message without a jump: did it come late, and by how much?
     fn judge(&mut self, at: Ticks, silence: Ticks, steps: &mut Vec<Step>, placed: &mut Vec<Step>) {
-        let late = self.drift.late(at, self.track);
+        // Who was ahead of real time, with a burst at its beginning, is not late before that is used up.
+        let late = self.drift.late(at, self.track).min(at.saturating_sub(self.session()));
         match &mut self.life {
             Life::Held { deficit, .. } => *deficit = late.min(*deficit),
             Life::Steady if silence > SILENCE && late > MADE_UP => {

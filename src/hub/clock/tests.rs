@@ -126,6 +126,22 @@ fn a_jump_in_source_time_is_a_gap_at_once() {
 }
 
 #[test]
+fn who_begins_with_a_burst_and_then_speaks_in_long_pages_has_not_paused() {
+    let mut clock = TrackClock::begin(millis(1000), millis(1000));
+    let (mut source, mut steps) = (0, Vec::new());
+    // Two seconds more than real time at once. Then what is said until 2.5 s, at 2.5 s, and so on.
+    for (at, length) in
+        [(1000, 1000), (1020, 1000), (1040, 1000), (4500, 1500), (6000, 1500), (8500, 2500), (11_000, 2500)]
+    {
+        steps.extend(clock.place(millis(at), &message(source, length / 20)));
+        source += length;
+        steps.extend(clock.tick(millis(at + 900)));
+    }
+    assert!(!steps.iter().any(|step| matches!(step, Step::Gap(_) | Step::Settled(Some(_)))), "{steps:?}");
+    assert_eq!(clock.session(), millis(11_000));
+}
+
+#[test]
 fn a_stall_that_a_burst_makes_up_is_no_gap() {
     let mut publisher = Publisher::begin(100);
     for sent in 1..=10 {
