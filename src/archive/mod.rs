@@ -39,6 +39,8 @@ pub mod session_file;
 mod sound;
 mod store;
 pub mod timeline;
+#[cfg_attr(not(test), expect(dead_code, reason = "`roomtone check` is what looks through files"))]
+mod verify;
 mod writer;
 
 #[cfg(test)]
