@@ -3,14 +3,18 @@
 mod crash;
 mod derived;
 mod derived_pcm;
+mod disks;
+mod flipped;
 mod handle;
 mod list;
 mod migration;
 mod order;
 mod pcm;
+mod power;
 mod recovery;
 mod search;
 mod stand_in;
+mod torn;
 mod writer;
 
 use std::future::Future;
