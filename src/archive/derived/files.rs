@@ -41,9 +41,11 @@ impl NewFile<'_> {
     ) -> Result<u64, Stopped> {
         let derived = folder.join(names::DERIVED);
         match store.create_folder(&derived) {
-            Ok(()) => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(Stopped::file(&derived, source)),
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Stopped::file(&derived, source));
+            }
+            // Also where it is there: who made it may have been killed before it was durable.
+            _ => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
         }
         let name = names::derived(what);
         let (path, next) = (derived.join(&name), derived.join(name + names::NEXT));

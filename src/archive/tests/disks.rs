@@ -62,6 +62,36 @@ struct Inner {
     seen: Vec<u8>,
     /// How many more things the disk does before the process is killed; it lives on where there is no such number.
     left: Option<usize>,
+    /// What the disk says it has done, and has not.
+    lies: Option<Lie>,
+}
+
+/// What a disk may say it has made durable, and has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Parts of this kind: the end of their names.
+    Part(&'static str),
+    Spools,
+    SessionFiles,
+    Derived,
+    Folders,
+}
+
+impl Lie {
+    pub const ALL: [Self; 6] =
+        [Self::Part(".ogg"), Self::Part(".wav"), Self::Spools, Self::SessionFiles, Self::Derived, Self::Folders];
+
+    fn is(self, op: &Op) -> bool {
+        let (Op::Sync(path) | Op::SyncFolder(path)) = op else { return false };
+        let name = path.to_string_lossy();
+        match self {
+            Self::Folders => matches!(op, Op::SyncFolder(_)),
+            Self::Part(end) => name.ends_with(end),
+            Self::Spools => name.contains(".late"),
+            Self::SessionFiles => name.ends_with("session.json.next"),
+            Self::Derived => matches!(op, Op::Sync(_)) && name.contains("/derived/"),
+        }
+    }
 }
 
 /// What a process that is killed panics with.
@@ -75,6 +105,11 @@ impl Ledger {
     /// The process is to be killed when the disk has done so many things more.
     pub fn kill_after(&self, left: Option<usize>) {
         self.inner.lock().unwrap().left = left;
+    }
+
+    /// The disk does not do what it says.
+    pub fn lie(&self, lies: Option<Lie>) {
+        self.inner.lock().unwrap().lies = lies;
     }
 
     pub fn entries(&self) -> Vec<Entry> {
@@ -133,7 +168,10 @@ impl Recorder {
             resume_unwind(Box::new(Killed));
         }
         let done = act(&mut self.disk)?;
-        self.ledger.inner.lock().unwrap().entries.push(Entry::Asked(op));
+        let mut inner = self.ledger.inner.lock().unwrap();
+        if !inner.lies.is_some_and(|lie| lie.is(&op)) {
+            inner.entries.push(Entry::Asked(op));
+        }
         Ok(done)
     }
 }
