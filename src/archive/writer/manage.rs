@@ -13,10 +13,7 @@ use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::session_file::SessionFile;
-use crate::archive::store::Store;
-
-/// The file that [`Writer::probe`] creates and removes.
-const PROBE: &str = ".probe";
+use crate::archive::store::{Phase, Store};
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -65,8 +62,10 @@ impl Writer {
         write::deleting(&mut self.connection, place.row).await?;
         self.store.committed();
         self.tell(Changed::Deleted(id));
-        unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
-        Ok(())
+        self.store.phase(Phase::Delete);
+        let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+        self.store.phase(Phase::Write);
+        Ok(unlinked?)
     }
 
     /// Says in the index what the maker has made.
@@ -96,7 +95,7 @@ impl Writer {
 
     /// Creates a file and removes it again.
     pub(super) fn probe(&mut self) -> Result<(), Error> {
-        let path = self.root.join(PROBE);
+        let path = self.root.join(names::PROBE);
         remove_if_there(&mut *self.store, &path)?;
         let wrong = |source| Error::File { path: path.clone(), source };
         let mut handle = self.store.create(&path).map_err(wrong)?;
