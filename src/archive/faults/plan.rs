@@ -127,7 +127,7 @@ impl Plan {
     }
 
     /// Counts an operation; says what happens to it, if anything does.
-    pub fn ask(&self, operation: Operation, phase: Phase, path: &Path) -> io::Result<Option<Action>> {
+    pub(super) fn ask(&self, operation: Operation, phase: Phase, path: &Path) -> io::Result<Option<Action>> {
         let kind = Kind::of(operation, path);
         let mut state = self.now()?;
         let mut action = None;
