@@ -26,6 +26,7 @@
 mod blocks;
 mod derived;
 mod extents;
+mod faults;
 mod handle;
 mod index;
 mod list;

@@ -7,13 +7,11 @@ use std::time::Duration;
 use crate::archive::handle::Error;
 use crate::archive::index::write;
 use crate::archive::model::EndReason;
+use crate::archive::names;
 
 use super::manage;
 use super::round::Writer;
 use super::space::{RESERVE, ROOM};
-
-/// The file that a probe creates and removes.
-const PROBE: &str = ".probe";
 
 /// How often a disk that was not well is looked at, whether it is again.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -70,7 +68,7 @@ impl Writer {
     }
 
     async fn works(&mut self, room: u64) -> Result<(), Error> {
-        let path = self.root.join(PROBE);
+        let path = self.root.join(names::PROBE);
         let wrong = |source| Error::File { path: path.clone(), source };
         let free = self.store.free(&self.root).map_err(wrong)?;
         if free < room {
