@@ -16,6 +16,8 @@ pub(super) const SESSION_NEXT: &str = "session.json.next";
 /// The folder for what is derived, in a recording's folder.
 pub(super) const DERIVED: &str = "derived";
 
+/// The file that is created and removed to see whether the disk takes it, in the folder of all recordings.
+pub(super) const PROBE: &str = ".probe";
 /// What the name of a derived file ends with until it takes the place of the one before.
 pub(super) const NEXT: &str = ".next";
 

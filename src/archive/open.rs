@@ -8,15 +8,15 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::derived::Orders;
 use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
-use super::store::Store;
-use super::writer::{Writer, shell};
+use super::store::{Phase, Store};
+use super::writer::{Health, Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
 
@@ -27,13 +27,15 @@ pub struct Options {
     pub folder: PathBuf,
     /// How long a packet waits at most until a round makes it durable.
     pub sync_period: Duration,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 impl Options {
     /// The folder with a round every 500 ms.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, sync_period: Duration::from_millis(500) }
+        Self { folder, sync_period: Duration::from_millis(500), faults: None }
     }
 }
 
@@ -100,14 +102,16 @@ impl Archive {
         let (opened, opening) = oneshot::channel();
         let orders = Arc::new(Orders::default());
         let changed = broadcast::Sender::new(CHANGES);
-        let (channel, making, told) = ((commands.downgrade(), inbox), Arc::clone(&orders), changed.clone());
+        let health = watch::Sender::new(Health::Well);
+        let (channel, making) = ((commands.downgrade(), inbox), Arc::clone(&orders));
+        let told = (changed.clone(), health.clone());
         let thread = std::thread::Builder::new().name("archive".to_owned());
         let spawned = thread.spawn(move || shell(options, now, channel, making, told, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands, orders, changed), recovered))
+        Ok((Self::new(folder, readers, commands, orders, (changed, health)), recovered))
     }
 }
 
@@ -117,7 +121,7 @@ pub(super) async fn open(
     now: UnixMillis,
     mut store: Box<dyn Store>,
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let pid = std::process::id();
@@ -136,7 +140,8 @@ pub(super) async fn open(
     index::search::fill(&mut connection).await.map_err(unusable)?;
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
+    store.phase(Phase::Write);
+    Ok((Writer::new(folder.clone(), run, store, connection, orders, told), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.
