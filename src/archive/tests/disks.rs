@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,8 @@ pub enum Op {
     Append(PathBuf, Arc<[u8]>),
     Overwrite(PathBuf, u64, Arc<[u8]>),
     Sync(PathBuf),
+    /// The disk could not: what was written since the last sync it may never write, whatever it says of later ones.
+    SyncFailed(PathBuf),
     SyncFolder(PathBuf),
     Truncate(PathBuf, u64),
     Rename(PathBuf, PathBuf),
@@ -64,6 +67,8 @@ struct Inner {
     left: Option<usize>,
     /// What the disk says it has done, and has not.
     lies: Option<Lie>,
+    /// How many more things it does before it fails at one, and with which error.
+    fails: Vec<(usize, i32)>,
 }
 
 /// What a disk may say it has made durable, and has not.
@@ -105,6 +110,11 @@ impl Ledger {
     /// The process is to be killed when the disk has done so many things more.
     pub fn kill_after(&self, left: Option<usize>) {
         self.inner.lock().unwrap().left = left;
+    }
+
+    /// The disk fails after so many things more, each time with this error.
+    pub fn fail_after(&self, fails: Vec<(usize, i32)>) {
+        self.inner.lock().unwrap().fails = fails;
     }
 
     /// The disk does not do what it says.
@@ -155,24 +165,36 @@ impl Recorder {
 
     /// Does something, and writes it down where it was done.
     fn done<T>(&mut self, op: Op, act: impl FnOnce(&mut Disk) -> io::Result<T>) -> io::Result<T> {
-        self.ledger.look(&self.root);
-        let killed = match &mut self.ledger.inner.lock().unwrap().left {
-            Some(0) => true,
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
-        };
-        if killed {
-            resume_unwind(Box::new(Killed));
-        }
+        self.next(&op)?;
         let done = act(&mut self.disk)?;
         let mut inner = self.ledger.inner.lock().unwrap();
         if !inner.lies.is_some_and(|lie| lie.is(&op)) {
             inner.entries.push(Entry::Asked(op));
         }
         Ok(done)
+    }
+
+    /// Whether the disk does what is next, and whether anyone is left to ask for it.
+    fn next(&mut self, op: &Op) -> io::Result<()> {
+        self.ledger.look(&self.root);
+        let mut inner = self.ledger.inner.lock().unwrap();
+        let killed = inner.left == Some(0);
+        inner.left = inner.left.map(|left| left.saturating_sub(1));
+        let failed = inner.fails.iter().find(|(left, _)| *left == 0).map(|(_, error)| *error);
+        inner.fails.retain_mut(|(left, _)| {
+            let waits = *left > 0;
+            *left = left.saturating_sub(1);
+            waits
+        });
+        if killed {
+            drop(inner);
+            resume_unwind(Box::new(Killed));
+        }
+        let Some(error) = failed else { return Ok(()) };
+        if let Op::Sync(path) = op {
+            inner.entries.push(Entry::Asked(Op::SyncFailed(path.clone())));
+        }
+        Err(io::Error::from_raw_os_error(error))
     }
 }
 
@@ -190,7 +212,15 @@ impl Store for Recorder {
     }
 
     fn append(&mut self, handle: &mut Handle, bytes: &[u8]) -> io::Result<()> {
-        self.done(Op::Append(self.below(&handle.path), bytes.into()), |disk| disk.append(handle, bytes))
+        let op = |bytes: &[u8]| Op::Append(self.below(&handle.path), bytes.into());
+        let (all, half) = (op(bytes), op(&bytes[..bytes.len() / 2]));
+        let appended = self.done(all, |disk| disk.append(handle, bytes));
+        if appended.is_err() && handle.path.exists() {
+            // It had begun.
+            self.disk.append(handle, &bytes[..bytes.len() / 2])?;
+            self.ledger.inner.lock().unwrap().entries.push(Entry::Asked(half));
+        }
+        appended
     }
 
     fn overwrite(&mut self, handle: &mut Handle, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -259,6 +289,10 @@ struct File {
     synced: Vec<u8>,
     /// What it was after each change since.
     since: Vec<Vec<u8>>,
+    /// What was written since the last sync, also one that failed.
+    dirty: Vec<Range<usize>>,
+    /// What was written before a sync that failed, and not again since: no sync makes it durable.
+    stuck: Vec<Range<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -283,11 +317,47 @@ impl File {
         self.since.last().unwrap_or(&self.synced)
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+    /// Writes something; what lies in between is zeros.
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
         let mut now = self.now().clone();
-        change(&mut now);
+        now.resize(now.len().max(end), 0);
+        now[at..end].copy_from_slice(bytes);
         self.since.push(now);
+        self.stuck = without(&self.stuck, &(at..end));
+        self.dirty.push(at..end);
     }
+
+    fn cut(&mut self, bytes: usize) {
+        let mut now = self.now().clone();
+        now.resize(bytes, 0);
+        self.since.push(now);
+        self.stuck = without(&self.stuck, &(bytes..usize::MAX));
+        self.dirty = without(&self.dirty, &(bytes..usize::MAX));
+    }
+
+    fn sync(&mut self) {
+        self.dirty.clear();
+        if let Some(now) = self.since.pop() {
+            self.synced = now;
+            self.since.clear();
+        }
+        for lost in self.stuck.drain(..) {
+            self.synced[lost].fill(0xEE);
+        }
+    }
+
+    fn fail_to_sync(&mut self) {
+        let dirty = std::mem::take(&mut self.dirty);
+        self.stuck.extend(dirty);
+    }
+}
+
+/// What of these ranges is not in that one.
+fn without(ranges: &[Range<usize>], gone: &Range<usize>) -> Vec<Range<usize>> {
+    let parts =
+        ranges.iter().flat_map(|range| [range.start..range.end.min(gone.start), range.start.max(gone.end)..range.end]);
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 /// What is on a disk: its folders, and what is in its files, below the folder of all recordings.
@@ -393,23 +463,14 @@ impl Model {
                 self.files.push(File::default());
                 self.name(path, Some(Node::File(self.files.len() - 1)));
             }
-            Op::Append(path, bytes) => self.file(path).change(|file| file.extend_from_slice(bytes)),
-            Op::Overwrite(path, at, bytes) => self.file(path).change(|file| {
-                let begin = usize::try_from(*at).unwrap();
-                let end = begin + bytes.len();
-                file.resize(file.len().max(end), 0);
-                file[begin..end].copy_from_slice(bytes);
-            }),
-            Op::Truncate(path, bytes) => {
-                self.file(path).change(|file| file.resize(usize::try_from(*bytes).unwrap(), 0))
-            }
-            Op::Sync(path) => {
+            Op::Append(path, bytes) => {
                 let file = self.file(path);
-                if let Some(now) = file.since.pop() {
-                    file.synced = now;
-                    file.since.clear();
-                }
+                file.write(file.now().len(), bytes);
             }
+            Op::Overwrite(path, at, bytes) => self.file(path).write(usize::try_from(*at).unwrap(), bytes),
+            Op::Truncate(path, bytes) => self.file(path).cut(usize::try_from(*bytes).unwrap()),
+            Op::Sync(path) => self.file(path).sync(),
+            Op::SyncFailed(path) => self.file(path).fail_to_sync(),
             Op::SyncFolder(path) => {
                 let folder = self.folder(path);
                 folder.synced = folder.now.clone();
