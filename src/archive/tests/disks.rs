@@ -67,8 +67,19 @@ struct Inner {
     left: Option<usize>,
     /// What the disk says it has done, and has not.
     lies: Option<Lie>,
-    /// How many more things it does before it fails at one, and with which error.
-    fails: Vec<(usize, i32)>,
+    /// When it fails.
+    fails: Vec<Failure>,
+}
+
+/// A disk that fails once.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// How many things more it does before.
+    pub left: usize,
+    /// Whether only syncs are counted, and fail.
+    pub of_syncs: bool,
+    /// The system's error.
+    pub error: i32,
 }
 
 /// What a disk may say it has made durable, and has not.
@@ -112,8 +123,8 @@ impl Ledger {
         self.inner.lock().unwrap().left = left;
     }
 
-    /// The disk fails after so many things more, each time with this error.
-    pub fn fail_after(&self, fails: Vec<(usize, i32)>) {
+    /// When the disk fails.
+    pub fn fail(&self, fails: Vec<Failure>) {
         self.inner.lock().unwrap().fails = fails;
     }
 
@@ -180,12 +191,18 @@ impl Recorder {
         let mut inner = self.ledger.inner.lock().unwrap();
         let killed = inner.left == Some(0);
         inner.left = inner.left.map(|left| left.saturating_sub(1));
-        let failed = inner.fails.iter().find(|(left, _)| *left == 0).map(|(_, error)| *error);
-        inner.fails.retain_mut(|(left, _)| {
-            let waits = *left > 0;
-            *left = left.saturating_sub(1);
-            waits
-        });
+        let is_sync = matches!(op, Op::Sync(_) | Op::SyncFolder(_));
+        let (mut failed, mut fails) = (None, std::mem::take(&mut inner.fails));
+        for failure in fails.iter_mut().filter(|failure| is_sync || !failure.of_syncs) {
+            match failure.left.checked_sub(1) {
+                Some(left) => failure.left = left,
+                None => failed = Some(failure.error),
+            }
+        }
+        if failed.is_some() {
+            fails.retain(|failure| failure.left > 0 || (failure.of_syncs && !is_sync));
+        }
+        inner.fails = fails;
         if killed {
             drop(inner);
             resume_unwind(Box::new(Killed));

@@ -15,14 +15,14 @@ use crate::archive::Change;
 use crate::archive::model::{EndReason, State};
 
 use super::crash::{assert_whole, everything};
-use super::disks::{Entry, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
+use super::disks::{Entry, Failure, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
 use super::pcm::{blocks, pcm_part};
 use super::*;
 
 /// How many disks are looked at, where nobody says.
 const DISKS: usize = 500;
 /// How many of them are of one session.
-const OF_A_SESSION: usize = 50;
+const OF_A_SESSION: usize = 25;
 
 /// What someone who is not the archive was told, or asked for.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.lie(lies);
     // About as many things as the disk does in each; some live to the end, and some disks do not fail.
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(450)));
-    ledger.fail_after(failures(random, 450));
+    ledger.fail(failures(random, 450));
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &Kept::default()).await {
             stage.play().await;
@@ -183,7 +183,7 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.entries().iter().for_each(|entry| model.enter(entry));
     let left = model.kept(Mood::Most, random);
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(150)));
-    ledger.fail_after(failures(random, 150));
+    ledger.fail(failures(random, 150));
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &left).await {
             stage.go_on().await;
@@ -193,10 +193,15 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.entries()
 }
 
-/// After how many things that the disk does it fails, and how (EIO, ENOSPC).
-fn failures(random: &mut Random, most: usize) -> Vec<(usize, i32)> {
+/// When a disk fails that does about so many things, and how (EIO, ENOSPC).
+fn failures(random: &mut Random, most: usize) -> Vec<Failure> {
     let count = random.one_of(6).saturating_sub(2);
-    (0..count).map(|_| (random.one_of(most), [5, 5, 28][random.one_of(3)])).collect()
+    let one = |_| {
+        let of_syncs = random.one_of(2) == 0;
+        let left = random.one_of(if of_syncs { most / 4 } else { most });
+        Failure { left, of_syncs, error: [5, 5, 28][random.one_of(3)] }
+    };
+    (0..count).map(one).collect()
 }
 
 /// What was promised by some moment.
@@ -372,4 +377,42 @@ async fn a_disk_that_says_it_has_synced_what_it_has_not_is_found_out() {
         }
         assert!(found_out, "{lie:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_derived_is_there_though_who_made_its_folder_was_killed_before_that_was_durable() {
+    async fn record(ledger: &Ledger) {
+        let mut stage = Stage::open(ledger, &Kept::default()).await.unwrap();
+        let writer = stage.begin(id(1));
+        writer.begin_part(part(ONE, 1));
+        writer.append(ONE, packets(0..10));
+        writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 200));
+        stage.round().await;
+        stage.derive(id(1)).await;
+    }
+    // Killed later and later, until the folder is the last thing that there is.
+    let mut ledger = Ledger::default();
+    for left in 0.. {
+        ledger = Ledger::default();
+        ledger.kill_after(Some(left));
+        survives(record(&ledger)).await;
+        let made = |entry: &Entry| matches!(entry, Entry::Asked(Op::CreateFolder(path)) if path.ends_with("derived"));
+        if ledger.entries().last().is_some_and(made) {
+            break;
+        }
+    }
+    let mut random = Random(0);
+    let mut model = Model::new(&Kept::default());
+    ledger.entries().iter().for_each(|entry| model.enter(entry));
+    ledger.kill_after(None);
+    Stage::open(&ledger, &model.kept(Mood::Most, &mut random)).await.unwrap().derive(id(1)).await;
+    let (mut model, mut promised) = (Model::new(&Kept::default()), Promised::default());
+    for entry in &ledger.entries() {
+        model.enter(entry);
+        if let Entry::Told(said) = entry {
+            promised.hear(said);
+        }
+    }
+    assert!(promised.derived.contains(&id(1)));
+    holds(&model.kept(Mood::Least, &mut random), &promised, "").await;
 }
