@@ -3,6 +3,8 @@
 mod crash;
 mod derived;
 mod derived_pcm;
+mod failing;
+mod full;
 mod handle;
 mod list;
 mod migration;
