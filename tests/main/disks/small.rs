@@ -56,7 +56,8 @@ impl Small {
         match &self.kind {
             Kind::Tmpfs { recordings } => {
                 let ballast = fs::File::create(recordings.join("ballast")).unwrap();
-                rustix::fs::fallocate(&ballast, rustix::fs::FallocateFlags::empty(), 0, free(recordings) - but_for).unwrap();
+                rustix::fs::fallocate(&ballast, rustix::fs::FallocateFlags::empty(), 0, free(recordings) - but_for)
+                    .unwrap();
             }
             Kind::Quota { faults } => fs::write(faults, format!("quota {but_for}")).unwrap(),
         }

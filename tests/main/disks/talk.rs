@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::join;
 use roomtone::media::packet::Sequence;
 use roomtone::media::time::Ticks;
 use roomtone::wire::packets::{self, Flags, Message};
@@ -100,13 +99,12 @@ impl Talk {
         self.enough.cancel();
         let Self { seen, talking, listening, .. } = self;
         talking.await.unwrap();
+        let is_heard = || {
+            let seen = seen.lock().unwrap();
+            seen.heard.len() == seen.sent.len()
+        };
         let all = async {
-            loop {
-                let seen = seen.lock().unwrap();
-                if seen.heard.len() == seen.sent.len() {
-                    return;
-                }
-                drop(seen);
+            while !is_heard() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -157,7 +155,7 @@ async fn talk(mut speaker: Client, seen: &Mutex<Seen>, enough: &CancellationToke
     };
     let _ = tokio::time::timeout(Duration::from_secs(10), told).await;
     speaker.say(json!({ "type": "unpublish", "track": 0 })).await;
-    join(speaker.close(), async {}).await;
+    speaker.close().await;
 }
 
 fn acknowledged(message: &tungstenite::Message, seen: &Mutex<Seen>) {
