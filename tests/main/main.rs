@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_streams;
 mod codec;
 mod derived;
+mod disks;
 mod docs;
 mod events;
 mod floods;

@@ -109,9 +109,14 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     let (copies, told) = (Arc::default(), Told::default());
     let mut rig = Rig::open_on(root, copying(root, to, (turn, TURNS), &copies, &told)).await.unwrap();
     rig.told = told;
-    let writer = rig.begin(id(1));
-    everything(&mut rig, writer).await;
+    play(&mut rig).await;
     std::mem::take(&mut copies.lock().unwrap())
+}
+
+/// Such a session: packets 0..45, 0..12 and blocks 0..19, with an end.
+pub(super) async fn play(rig: &mut Rig) {
+    let writer = rig.begin(id(1));
+    everything(rig, writer).await;
 }
 
 /// Makes a recording with two tracks of Opus and one of PCM, gaps, stalls, pauses and second parts.
