@@ -1,5 +1,5 @@
-//! Power loss: a session of everything, killed here and there, on disks that fail here and there, and what the power going at any moment of it could have
-//! left. On each of them every promise holds.
+//! Power loss: a session of everything, killed here and there, on disks that fail here and there, and the disks that the power
+//! going at any moment of it could have left. On each of them every promise holds.
 //!
 //! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test says
 //! which seed brings it again.
@@ -10,6 +10,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt as _;
+use sqlx::ConnectOptions as _;
 
 use crate::archive::Change;
 use crate::archive::model::{EndReason, State};
@@ -69,7 +70,7 @@ impl Stage {
     }
 
     async fn fold(&self) {
-        let mut connection = open::connect(&self.folder.path().join(names::INDEX)).await.unwrap();
+        let mut connection = index::writing(&self.folder.path().join(names::INDEX)).connect().await.unwrap();
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
     }
 
