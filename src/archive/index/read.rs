@@ -287,6 +287,35 @@ pub(in crate::archive) async fn extents(
     rows.iter().map(read).collect()
 }
 
+/// What the writer knows of a recording's Ogg parts.
+pub(in crate::archive) async fn pages(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<((TrackNumber, u32), Pages)>, sqlx::Error> {
+    let query = "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let pages = Pages { serial: row.int("serial")?, count: row.int("pages")? };
+        Ok(((number(row)?, row.int("part")?), pages))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Whether the index names no recording.
+pub(in crate::archive) async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query("SELECT 1 FROM recordings LIMIT 1").fetch_optional(connection).await?;
+    Ok(found.is_none())
+}
+
+/// Whether a recording's session file may say less than the index.
+pub(in crate::archive) async fn session_file_is_stale(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT session_file_stale FROM recordings WHERE recording = ?");
+    query.bind(recording).fetch_one(connection).await.map(|stale: i64| stale != 0)
+}
+
 /// The spools of a recording, with their tracks.
 pub(in crate::archive) async fn spools(
     connection: &mut SqliteConnection,
