@@ -78,9 +78,9 @@ impl App {
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
-        let sync_period = options.sync_period;
+        let (sync_period, faults) = (options.sync_period, options.faults);
         let (archive, recovered) =
-            Archive::open(archive::Options { folder: options.recordings, sync_period }, clock.wall()).await?;
+            Archive::open(archive::Options { folder: options.recordings, sync_period, faults }, clock.wall()).await?;
         tell(&recovered, archive.folder());
 
         let patience = Patience { grace: options.grace, ..Patience::default() };

@@ -56,6 +56,9 @@ struct Given {
     /// Threads that serve connections [default: one a core]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
     workers: Option<usize>,
+    /// Where the disk is to fail; for tests alone, see `archive::faults`
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
+    faults: Option<PathBuf>,
 }
 
 /// What the hub is run with.
@@ -73,6 +76,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Threads that serve connections.
     pub workers: usize,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 /// Why the options cannot be used.
@@ -131,6 +136,7 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
+        faults: given.faults.or(file.faults),
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
         return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));

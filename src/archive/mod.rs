@@ -29,6 +29,7 @@ mod blocks;
 pub mod check;
 mod derived;
 mod extents;
+mod faults;
 pub mod foreign;
 mod handle;
 mod imprint;

@@ -17,7 +17,7 @@ use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
-use super::store::Store;
+use super::store::{Phase, Store};
 use super::writer::{Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
@@ -29,13 +29,15 @@ pub struct Options {
     pub folder: PathBuf,
     /// How long a packet waits at most until a round makes it durable.
     pub sync_period: Duration,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 impl Options {
     /// The folder with a round every 500 ms.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, sync_period: Duration::from_millis(500) }
+        Self { folder, sync_period: Duration::from_millis(500), faults: None }
     }
 }
 
@@ -158,6 +160,7 @@ pub(super) async fn open(
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
     let recovered = Recovered { unindexed, ..recovered };
+    store.phase(Phase::Write);
     Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
 }
 

@@ -18,6 +18,19 @@ pub(super) struct Handle {
     file: File,
 }
 
+/// What the archive is at, for a store that tells one from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Recordings are written.
+    Write,
+    /// Start-up puts in order what the last run left.
+    Recover,
+    /// A recording goes.
+    Delete,
+    /// Something is derived from a recording.
+    Make,
+}
+
 /// What the writer does to the disk. Nothing here is durable before a sync says so.
 pub(super) trait Store: Send {
     /// Creates a folder in one that exists; [`io::ErrorKind::AlreadyExists`] where it is there.
@@ -50,6 +63,8 @@ pub(super) trait Store: Send {
     fn free(&mut self, path: &Path) -> io::Result<u64>;
     /// Told after each transaction of the index. The disk has nothing to do for it.
     fn committed(&mut self) {}
+    /// Told what the archive is at from now on. It is all the same to the disk.
+    fn phase(&mut self, _phase: Phase) {}
 }
 
 /// The disk itself.

@@ -14,7 +14,7 @@ use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::session_file::SessionFile;
-use crate::archive::store::Store;
+use crate::archive::store::{Phase, Store};
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -63,8 +63,10 @@ impl Writer {
         write::deleting(&mut self.connection, place.row).await?;
         self.store.committed();
         self.tell(Changed::Deleted(id));
-        unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
-        Ok(())
+        self.store.phase(Phase::Delete);
+        let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+        self.store.phase(Phase::Write);
+        Ok(unlinked?)
     }
 
     /// Says in the index what the maker has made.
