@@ -45,7 +45,8 @@ impl FromStr for Imprint {
 
     fn from_str(text: &str) -> Result<Self, NoImprint> {
         let words: Vec<_> = text.split(' ').collect();
-        let ["participant", participant, "source", source, "track", track, "session", session, "sequence", first] = words[..]
+        let ["participant", participant, "source", source, "track", track, "session", session, "sequence", first] =
+            words[..]
         else {
             return Err(NoImprint);
         };
@@ -78,7 +79,9 @@ mod tests {
         };
         let text = imprint.to_string();
         assert_eq!(text.parse(), Ok(imprint));
-        for none in ["", "participant", &text[1..], &text[..text.len() - 1], &format!("{text} "), &text.replace('7', "x")] {
+        for none in
+            ["", "participant", &text[1..], &text[..text.len() - 1], &format!("{text} "), &text.replace('7', "x")]
+        {
             assert_eq!(none.parse::<Imprint>(), Err(NoImprint), "{none}");
         }
     }

@@ -38,6 +38,7 @@ mod list;
 mod lock;
 pub mod model;
 mod names;
+pub mod offline;
 mod open;
 mod reading;
 mod recovery;

@@ -60,7 +60,9 @@ pub(super) fn derived(what: Derived) -> String {
 pub(super) fn is_derived(name: &str) -> bool {
     let name = name.strip_suffix(NEXT).unwrap_or(name);
     let numbered = |before: &str, after: &str| {
-        name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|number| count(number).is_some())
+        name.strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after))
+            .is_some_and(|number| count(number).is_some())
     };
     name == derived(Derived::Session) || numbered("track-", ".webm") || numbered("waveform-", ".json")
 }
@@ -128,9 +130,7 @@ pub(super) fn recording(name: &str) -> Option<RecordingId> {
 fn is_compact(start: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     match start.as_bytes() {
-        [date @ .., b'T', _, _, _, _, _, _, b'Z'] if date.len() == 8 => {
-            digits(&start[..8]) && digits(&start[9..15])
-        }
+        [date @ .., b'T', _, _, _, _, _, _, b'Z'] if date.len() == 8 => digits(&start[..8]) && digits(&start[9..15]),
         _ => false,
     }
 }
@@ -218,15 +218,31 @@ mod tests {
         let id = RecordingId::new(UnixMillis::new(1_795_339_680_123), [7; 10]);
         let folder = folder(&RoomName::lobby(), UnixMillis::new(1_795_339_680_123), id);
         assert_eq!(recording(folder.strip_prefix("lobby/").unwrap()), Some(id));
+        for none in [
+            "1-ann.ogg",
+            "001-ann.ogg",
+            "00-ann.ogg",
+            "01-Ann.ogg",
+            "01-.ogg",
+            "01-ann.1.ogg",
+            "01-ann.mp3",
+            "01-ann.02.ogg",
+        ] {
+            assert_eq!(track_file(none), None, "{none}");
+        }
         for none in
-            ["1-ann.ogg", "001-ann.ogg", "00-ann.ogg", "01-Ann.ogg", "01-.ogg", "01-ann.1.ogg", "01-ann.mp3", "01-ann.02.ogg"]
+            ["01-ann.ogg.next", "01-ann.late.1", "01-a/b.ogg", "../01-ann.ogg", "70000-ann.ogg", "session.json", ""]
         {
             assert_eq!(track_file(none), None, "{none}");
         }
-        for none in ["01-ann.ogg.next", "01-ann.late.1", "01-a/b.ogg", "../01-ann.ogg", "70000-ann.ogg", "session.json", ""] {
-            assert_eq!(track_file(none), None, "{none}");
-        }
-        for none in ["track-0.webm", "track-01.webm", "track-.webm", "session.json", "waveform-1.webm", "session.webm.next.next"] {
+        for none in [
+            "track-0.webm",
+            "track-01.webm",
+            "track-.webm",
+            "session.json",
+            "waveform-1.webm",
+            "session.webm.next.next",
+        ] {
             assert!(!is_derived(none), "{none}");
         }
         for none in ["notes", "20261122T092800Z", "20261122T092800Z-", "2026-11-22", "20261122T092800Z-../x"] {

@@ -106,5 +106,7 @@ impl fmt::Display for Difference {
 /// A text without what would do something to a terminal.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }).collect()
+    text.chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
+        .collect()
 }

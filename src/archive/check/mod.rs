@@ -195,7 +195,8 @@ impl Check<'_> {
         }
         if self.running {
             let query = "SELECT max(started_unix_millis) AS since FROM runs";
-            self.since = sqlx::query(query).fetch_optional(&mut connection).await?.and_then(|row| row.millis("since").ok());
+            self.since =
+                sqlx::query(query).fetch_optional(&mut connection).await?.and_then(|row| row.millis("since").ok());
         }
         self.recordings(&mut connection).await?;
         self.walk(Some(&mut connection)).await?;
@@ -238,7 +239,8 @@ impl Check<'_> {
             let Some(known) = Known::read(connection, id).await? else { return Ok(Vec::new()) };
             let now = compare(self.root, &known, self.running, &mut |bytes| (self.tell)(Told::Read(bytes)));
             // What is not there any more was only in the making.
-            found = if look == 0 { now } else { now.into_iter().filter(|difference| found.contains(difference)).collect() };
+            found =
+                if look == 0 { now } else { now.into_iter().filter(|difference| found.contains(difference)).collect() };
             if found.is_empty() || !self.running {
                 break;
             }
@@ -326,7 +328,9 @@ pub(super) async fn page(
 pub(super) async fn integrity(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
     let mut wrong = Vec::new();
     match sqlx::query_scalar::<_, String>("PRAGMA quick_check").fetch_all(&mut *connection).await {
-        Ok(said) => wrong.extend(said.into_iter().filter(|said| said != "ok").map(|said| format!("is damaged: {said}"))),
+        Ok(said) => {
+            wrong.extend(said.into_iter().filter(|said| said != "ok").map(|said| format!("is damaged: {said}")))
+        }
         Err(error) if index::is_damaged(&error) => wrong.push(format!("is damaged: {error}")),
         Err(error) => return Err(error),
     }

@@ -45,7 +45,8 @@ impl Known {
         let mut extents = BTreeMap::new();
         for (track, part) in recording.parts() {
             if matches!(part.format, Format::Pcm(_)) {
-                let of_part = read::extents(&mut transaction, place.row, track.number, part.number, 0..u64::MAX).await?;
+                let of_part =
+                    read::extents(&mut transaction, place.row, track.number, part.number, 0..u64::MAX).await?;
                 extents.insert((track.number, part.number), of_part);
             }
         }
@@ -76,7 +77,9 @@ struct Compare<'a> {
 
 impl Compare<'_> {
     fn tell(&mut self, below: impl AsRef<Path>, what: What) {
-        let path = Path::new(&self.known.place.folder).join(below);
+        let folder = Path::new(&self.known.place.folder);
+        let below = below.as_ref();
+        let path = if below.as_os_str().is_empty() { folder.to_owned() } else { folder.join(below) };
         self.found.push(Difference::new(path, Some(self.known.recording.summary.id), what));
     }
 
@@ -96,7 +99,9 @@ impl Compare<'_> {
             Err(error) => return self.tell("", wrong(&error)),
         };
         for (track, part) in known.recording.parts() {
-            if let Some(file) = self.take(&mut entries, &folder, &part.file, Holds::Part(part.number, part.format.codec())) {
+            if let Some(file) =
+                self.take(&mut entries, &folder, &part.file, Holds::Part(part.number, part.format.codec()))
+            {
                 self.part(file, track, part);
             }
         }
@@ -125,13 +130,7 @@ impl Compare<'_> {
     }
 
     /// Opens a file that the index names.
-    fn take(
-        &mut self,
-        entries: &mut BTreeMap<String, Kind>,
-        folder: &Path,
-        name: &str,
-        holds: Holds,
-    ) -> Option<File> {
+    fn take(&mut self, entries: &mut BTreeMap<String, Kind>, folder: &Path, name: &str, holds: Holds) -> Option<File> {
         let there = entries.remove(name);
         if names::track_file(name).is_none_or(|file| file.holds != holds) {
             self.tell(name, What::NoNameOfOurs);

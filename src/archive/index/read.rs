@@ -292,7 +292,8 @@ pub(in crate::archive) async fn pages(
     connection: &mut SqliteConnection,
     recording: i64,
 ) -> Result<Vec<((TrackNumber, u32), Pages)>, sqlx::Error> {
-    let query = "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part";
+    let query =
+        "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part";
     let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
         let pages = Pages { serial: row.int("serial")?, count: row.int("pages")? };

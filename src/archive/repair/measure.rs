@@ -65,8 +65,10 @@ pub(super) fn ogg(mut file: impl Read, serial: u32) -> io::Result<Measured> {
                 continue;
             }
             reached.bytes = page.end();
-            reached.stream =
-                Stream { pages: Some(Pages { serial: page.serial, count: page.sequence.saturating_add(1) }), open: !page.last };
+            reached.stream = Stream {
+                pages: Some(Pages { serial: page.serial, count: page.sequence.saturating_add(1) }),
+                open: !page.last,
+            };
             reached.length = page.granule.map_or(reached.length, Ticks::new);
             // The first two pages are the head and the tags (RFC 7845 §3).
             if page.sequence >= 2 {

@@ -95,8 +95,12 @@ async fn index_of(
     let there = foreign::look(&path).map_err(|error| unwritable(root, error))?;
     let why = match check::open(root).await {
         // Of another file than an index, too, nothing is lost.
-        Err(CheckError::NoIndex { .. }) if there.is_some_and(|(_, bytes)| bytes > 0) => Some("it is no index of ours".to_owned()),
-        Err(CheckError::Open(OpenError::Index { source, .. })) if index::is_damaged(&source) => Some(source.to_string()),
+        Err(CheckError::NoIndex { .. }) if there.is_some_and(|(_, bytes)| bytes > 0) => {
+            Some("it is no index of ours".to_owned())
+        }
+        Err(CheckError::Open(OpenError::Index { source, .. })) if index::is_damaged(&source) => {
+            Some(source.to_string())
+        }
         // An index that is older, or lacks what only a writer may put in order, is opened as such.
         Ok(_) | Err(CheckError::NoIndex { .. } | CheckError::Older { .. } | CheckError::Open(_)) => None,
         Err(error) => return Err(error),
@@ -142,7 +146,10 @@ fn set_aside(
         }
     }
     store.sync_folder(root).map_err(|error| unwritable(root, error))?;
-    tell.mended(Path::new(names::INDEX), &format!("could not be used ({why}) and is now called {aside}; a new one was begun"));
+    tell.mended(
+        Path::new(names::INDEX),
+        &format!("could not be used ({why}) and is now called {aside}; a new one was begun"),
+    );
     Ok(())
 }
 
@@ -234,8 +241,7 @@ impl Repair<'_> {
     /// Ends what a crash left open, and finishes what was begun.
     async fn recover(&mut self) -> Result<(), CheckError> {
         let recovered = recovery::recover(&mut *self.store, &mut self.connection, self.root).await;
-        let recovered =
-            recovered.map_err(|source| OpenError::Recovery { folder: self.root.to_owned(), source })?;
+        let recovered = recovered.map_err(|source| OpenError::Recovery { folder: self.root.to_owned(), source })?;
         for recording in &recovered.recordings {
             let path = names::folder(&recording.room, recording.id.started(), recording.id);
             let what = format!("had been left open, and was brought to an end at {}", recording.length);

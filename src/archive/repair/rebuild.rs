@@ -169,4 +169,3 @@ impl From<file::Anchor> for Anchor {
         Self { track: track_ticks, session: session_ticks }
     }
 }
-

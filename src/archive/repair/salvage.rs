@@ -62,12 +62,23 @@ pub(super) fn session_file(folder: &Path, id: RecordingId, room: &RoomName) -> i
             (None, Some(before)) => {
                 let length = length(folder, before)?;
                 let Anchor { track_ticks, session_ticks } = before.start;
-                Anchor { track_ticks: track_ticks.saturating_add(length), session_ticks: session_ticks.saturating_add(length) }
+                Anchor {
+                    track_ticks: track_ticks.saturating_add(length),
+                    session_ticks: session_ticks.saturating_add(length),
+                }
             }
         };
         let first_sequence = said.imprint.map_or(Sequence::ZERO, |imprint| imprint.first);
         let source = said.imprint.map_or(codec, |imprint| imprint.source);
-        track.parts.push(Part { number: part, file, format: said.format, source, start, first_sequence, next_sequence: None });
+        track.parts.push(Part {
+            number: part,
+            file,
+            format: said.format,
+            source,
+            start,
+            first_sequence,
+            next_sequence: None,
+        });
     }
     let file = SessionFile {
         version: VERSION,
