@@ -27,6 +27,13 @@ pub(super) struct Imprint {
     pub first: Sequence,
 }
 
+impl Imprint {
+    /// The tag that says it.
+    pub fn tag(&self) -> (String, String) {
+        (TAG.to_owned(), self.to_string())
+    }
+}
+
 impl fmt::Display for Imprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { participant, source, start: Anchor { track, session }, first } = self;

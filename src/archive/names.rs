@@ -9,6 +9,8 @@ use super::model::{Derived, RecordingId};
 
 /// The index, in the folder of all recordings.
 pub(super) const INDEX: &str = "index.sqlite3";
+/// What of the index is not in its file yet.
+pub(super) const INDEX_LOG: &str = "index.sqlite3-wal";
 /// What a recording says of itself, in its folder.
 pub(super) const SESSION: &str = "session.json";
 /// The next session file, until it takes the place of the one before.

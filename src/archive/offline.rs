@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::SqliteConnection;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Error;
 use super::check::{self, CheckError};
@@ -15,7 +15,7 @@ use super::model::RecordingId;
 use super::names;
 use super::open::{self, OpenError, Options};
 use super::store::Disk;
-use super::writer::Command;
+use super::writer::{Command, Health};
 use crate::media::time::UnixMillis;
 
 /// The index of a folder of recordings, to be looked at.
@@ -53,8 +53,9 @@ pub async fn delete(folder: &Path, id: RecordingId, now: UnixMillis) -> Result<(
     if index.map_err(|source| OpenError::Folder { folder: root.clone(), source })?.is_none() {
         return Err(CheckError::NoIndex { folder: root });
     }
-    let (orders, changed) = (Arc::new(Orders::default()), broadcast::Sender::new(1));
-    let (mut writer, _lock, _) = open::open(&Options::new(root), now, Box::new(Disk), orders, changed).await?;
+    // Nobody makes anything, and nobody watches.
+    let (orders, told) = (Arc::new(Orders::default()), (broadcast::Sender::new(1), watch::Sender::new(Health::Well)));
+    let (mut writer, _lock, _) = open::open(&Options::new(root), now, Box::new(Disk), orders, told).await?;
     let (reply, answer) = oneshot::channel();
     writer.handle(Command::Delete { id, reply }).await;
     let deleted = answer.await.map_err(|_| Error::Closed)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::check::walk;
 use super::derived::Orders;
@@ -17,8 +17,9 @@ use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
+use super::repair::strays;
 use super::store::{Phase, Store};
-use super::writer::{Writer, shell};
+use super::writer::{Health, Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
 
@@ -110,14 +111,16 @@ impl Archive {
         let (opened, opening) = oneshot::channel();
         let orders = Arc::new(Orders::default());
         let changed = broadcast::Sender::new(CHANGES);
-        let (channel, making, told) = ((commands.downgrade(), inbox), Arc::clone(&orders), changed.clone());
+        let health = watch::Sender::new(Health::Well);
+        let (channel, making) = ((commands.downgrade(), inbox), Arc::clone(&orders));
+        let told = (changed.clone(), health.clone());
         let thread = std::thread::Builder::new().name("archive".to_owned());
         let spawned = thread.spawn(move || shell(options, now, channel, making, told, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands, orders, changed), recovered))
+        Ok((Self::new(folder, readers, commands, orders, (changed, health)), recovered))
     }
 }
 
@@ -142,13 +145,15 @@ pub(super) async fn open(
     now: UnixMillis,
     mut store: Box<dyn Store>,
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let unwritable = |source| OpenError::Folder { folder: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(unwritable)?;
     let lock = lock(folder, now)?;
     let index = folder.join(names::INDEX);
+    // Whoever closes the index as it should be leaves nothing beside it.
+    let fell = foreign::look(&folder.join(names::INDEX_LOG)).map_err(unwritable)?.is_some();
     let mut connection = connect(&index).await?;
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
@@ -157,11 +162,18 @@ pub(super) async fn open(
     index::search::fill(&mut connection).await.map_err(&unusable)?;
     let empty = index::read::is_empty(&mut connection).await.map_err(&unusable)?;
     let unindexed = empty && walk::any_recording(folder);
+    let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
+    if fell {
+        let taken = strays::take_in(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
+        for (path, what) in taken {
+            tracing::warn!("{} {what}", path.display());
+        }
+    }
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
-    let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
+    let recovered = recovered.map_err(unordered)?;
     let recovered = Recovered { unindexed, ..recovered };
     store.phase(Phase::Write);
-    Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, store, connection, orders, told), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

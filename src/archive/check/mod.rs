@@ -141,7 +141,7 @@ pub(super) async fn open(root: &Path) -> Result<SqliteConnection, CheckError> {
         Ok(None) => return Err(CheckError::NoIndex { folder: root.to_owned() }),
         Err(error) => return Err(unusable(sqlx::Error::Io(error))),
     }
-    let waits = foreign::look(&root.join(format!("{}-wal", names::INDEX)));
+    let waits = foreign::look(&root.join(names::INDEX_LOG));
     let waits = waits.map_err(|error| unusable(sqlx::Error::Io(error)))?.is_some_and(|(_, bytes)| bytes > 0);
     let alone = !waits && !running(root)?;
     let mut connection = index::reading(&index, alone).connect().await.map_err(unusable)?;

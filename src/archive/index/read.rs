@@ -13,6 +13,7 @@ use crate::media::opus;
 use crate::media::pcm;
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
+use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
 use super::derived;
@@ -300,6 +301,16 @@ pub(in crate::archive) async fn pages(
         Ok(((number(row)?, row.int("part")?), pages))
     };
     rows.iter().map(read).collect()
+}
+
+/// When the run before this one was started; `None` for the first.
+pub(in crate::archive) async fn started_before(
+    connection: &mut SqliteConnection,
+    run: i64,
+) -> Result<Option<UnixMillis>, sqlx::Error> {
+    let query = "SELECT started_unix_millis FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1";
+    let row = sqlx::query(query).bind(run).fetch_optional(connection).await?;
+    row.map(|row| row.millis("started_unix_millis")).transpose()
 }
 
 /// Whether the index names no recording.

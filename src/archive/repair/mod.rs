@@ -15,6 +15,7 @@
 mod measure;
 mod rebuild;
 mod salvage;
+pub(super) mod strays;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,7 @@ pub async fn repair(folder: &Path, now: UnixMillis, tell: Tell<'_>) -> Result<Ou
     index::search::fill(&mut connection).await?;
     let mut repair = Repair { root: &root, now, store, connection, run, tell };
     let unmended = repair.insert_all().await?;
+    repair.take_in().await?;
     repair.recover().await?;
     repair.recordings().await?;
     for difference in &unmended {
@@ -238,6 +240,14 @@ impl Repair<'_> {
         }
     }
 
+    /// Takes in what a crash left before the index named it.
+    async fn take_in(&mut self) -> Result<(), CheckError> {
+        for (path, what) in strays::take_in(&mut *self.store, &mut self.connection, self.root, self.run).await? {
+            self.tell.mended(&path, what);
+        }
+        Ok(())
+    }
+
     /// Ends what a crash left open, and finishes what was begun.
     async fn recover(&mut self) -> Result<(), CheckError> {
         let recovered = recovery::recover(&mut *self.store, &mut self.connection, self.root).await;
@@ -285,6 +295,14 @@ impl Repair<'_> {
         let path = self.root.join(&difference.path);
         let (row, id) = (known.place.row, known.recording.summary.id);
         Ok(match &difference.what {
+            What::NotIndexed => {
+                let taken = strays::of_recording(&mut *self.store, &mut self.connection, self.root, id).await?;
+                if taken.is_empty() {
+                    return Ok(None);
+                }
+                recovery::recover(&mut *self.store, &mut self.connection, self.root).await?;
+                Some("was put into the index, as a part of its recording")
+            }
             What::Leftover => {
                 self.store.remove(&path).map_err(|error| unwritable(self.root, error))?;
                 Some("was begun and never finished, and was removed")

@@ -28,10 +28,10 @@ use crate::media::track::{Format, TrackNumber};
 const HEADS: u64 = 512 * 1024;
 
 /// What a part says of itself.
-struct Said {
-    format: Format,
-    name: Option<ParticipantName>,
-    imprint: Option<Imprint>,
+pub(super) struct Said {
+    pub format: Format,
+    pub name: Option<ParticipantName>,
+    pub imprint: Option<Imprint>,
 }
 
 /// Makes a session file for a recording out of its folder; `None` where there is no part that says what it is.
@@ -97,7 +97,7 @@ pub(super) fn session_file(folder: &Path, id: RecordingId, room: &RoomName) -> i
 }
 
 /// Reads what a part says of itself; `None` where its head cannot be read.
-fn said(file: File, codec: Codec) -> io::Result<Option<Said>> {
+pub(super) fn said(file: File, codec: Codec) -> io::Result<Option<Said>> {
     let mut bytes = Vec::new();
     file.take(HEADS).read_to_end(&mut bytes)?;
     Ok(if codec == Codec::Pcm { said_by_wav(&bytes) } else { said_by_ogg(&bytes) })
@@ -136,7 +136,7 @@ fn length(folder: &Path, part: &Part) -> io::Result<Ticks> {
 }
 
 /// An ID for someone of whom none is known: the same whenever it is asked for.
-fn nobody(id: RecordingId, track: TrackNumber) -> Uuid {
+pub(super) fn nobody(id: RecordingId, track: TrackNumber) -> Uuid {
     let mut bytes = *id.uuid().as_bytes();
     let [a, b] = track.get().to_be_bytes();
     bytes[14] ^= a;

@@ -6,8 +6,9 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::DerivedNews;
-use super::recording::Trouble;
 use super::round::Writer;
+use super::space::RESERVE;
+use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{derived, read, search, write};
@@ -27,6 +28,12 @@ impl From<Trouble> for Error {
 
 impl Writer {
     pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        // A title can wait; what is held for ending recordings is not for it.
+        if let Ok(free) = self.store.free(&self.root)
+            && free < RESERVE
+        {
+            return Err(Error::Full { free });
+        }
         let (place, before) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
         let mut outdated = false;
@@ -93,16 +100,6 @@ impl Writer {
         self.store.committed();
         Ok(())
     }
-
-    /// Creates a file and removes it again.
-    pub(super) fn probe(&mut self) -> Result<(), Error> {
-        let path = self.root.join(names::PROBE);
-        remove_if_there(&mut *self.store, &path)?;
-        let wrong = |source| Error::File { path: path.clone(), source };
-        let mut handle = self.store.create(&path).map_err(wrong)?;
-        self.store.append(&mut handle, b"?").map_err(wrong)?;
-        self.store.remove(&path).map_err(wrong)
-    }
 }
 
 /// Writes what the index says of a recording into its folder, at once in the place of what was there. Whoever changed the
@@ -148,6 +145,10 @@ pub(in crate::archive) async fn unlink(
     ours(&derived, store.remove_folder(&derived))?;
     remove_ours(store, &folder.join(names::SESSION))?;
     remove_ours(store, &folder.join(names::SESSION_NEXT))?;
+    let left = ours(&folder, store.list(&folder))?.unwrap_or_default();
+    for file in left.iter().filter(|name| name.starts_with(names::SESSION_ASIDE)) {
+        remove_ours(store, &folder.join(file))?;
+    }
     match store.remove_folder(&folder) {
         Err(error) if stays(&error) => {
             tracing::warn!(folder = %folder.display(), "stays: {error}");
