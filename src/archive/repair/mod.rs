@@ -57,7 +57,6 @@ pub async fn repair(folder: &Path, now: UnixMillis, tell: Tell<'_>) -> Result<Ou
     index::search::fill(&mut connection).await?;
     let mut repair = Repair { root: &root, now, store, connection, run, tell };
     let unmended = repair.insert_all().await?;
-    repair.take_in().await?;
     repair.recover().await?;
     repair.recordings().await?;
     for difference in &unmended {
@@ -238,14 +237,6 @@ impl Repair<'_> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Takes in what a crash left before the index named it.
-    async fn take_in(&mut self) -> Result<(), CheckError> {
-        for (path, what) in strays::take_in(&mut *self.store, &mut self.connection, self.root, self.run).await? {
-            self.tell.mended(&path, what);
-        }
-        Ok(())
     }
 
     /// Ends what a crash left open, and finishes what was begun.
