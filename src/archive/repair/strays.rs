@@ -117,12 +117,13 @@ pub(in crate::archive) async fn of_recording(
         let below = Path::new(&place.folder).join(&name);
         let of_track = recording.tracks.iter().find(|track| track.number == file.track);
         match look(&folder, name, file, of_track) {
-            Ok(Some(stray)) if stray.said.imprint.is_none() => {}
-            Ok(Some(stray)) => {
-                let path = adopt(store, connection, &folder, place.row, &recording, stray).await?;
+            Ok(Look::Sound(stray)) if stray.said.imprint.is_none() => {}
+            Ok(Look::Unknown) => {}
+            Ok(Look::Sound(stray)) => {
+                let path = adopt(store, connection, &folder, place.row, &recording, *stray).await?;
                 taken.push((Path::new(&place.folder).join(path), PART));
             }
-            Ok(None) => {
+            Ok(Look::Nothing) => {
                 store.remove(&root.join(&below)).map_err(|source| trouble(&root.join(&below), source))?;
                 taken.push((below, NOTHING));
             }
@@ -132,8 +133,18 @@ pub(in crate::archive) async fn of_recording(
     Ok(taken)
 }
 
-/// Looks at what a file holds; `None` where that is no sound.
-fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> io::Result<Option<Stray>> {
+/// What a file holds.
+enum Look {
+    /// A part, or a spool.
+    Sound(Box<Stray>),
+    /// Nothing, or nothing but what a part begins with.
+    Nothing,
+    /// It has the name of ours, and does not say what it is.
+    Unknown,
+}
+
+/// Looks at what a file holds.
+fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> io::Result<Look> {
     let path = folder.join(&name);
     // A spool holds what its part does.
     let of_track = track.and_then(|track| track.parts.last()).map(|part| part.format.codec());
@@ -142,12 +153,18 @@ fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> 
         Holds::Spool => of_track,
     };
     let said = codec.map(|codec| salvage::said(foreign::open(&path)?, codec)).transpose()?.flatten();
-    let Some(said) = said else { return Ok(None) };
+    let Some(said) = said else {
+        let empty = foreign::look(&path)?.is_none_or(|(_, bytes)| bytes == 0);
+        return Ok(if empty { Look::Nothing } else { Look::Unknown });
+    };
     let measured = match said.format {
         Format::Opus(_) => measure::ogg(foreign::open(&path)?, 0)?,
         Format::Pcm(head) => measure::wav(foreign::open(&path)?, head, false)?,
     };
-    Ok((measured.length > Ticks::ZERO).then_some(Stray { name, file, said, measured }))
+    if measured.length == Ticks::ZERO {
+        return Ok(Look::Nothing);
+    }
+    Ok(Look::Sound(Box::new(Stray { name, file, said, measured })))
 }
 
 /// Makes a file a part of its recording; gives what it is called then.
@@ -274,7 +291,7 @@ async fn of_folder(
     for name in entries.into_keys() {
         let Some(file) = names::track_file(&name) else { continue };
         let vouched = matches!(file.holds, Holds::Part(_, Codec::Opus));
-        if !vouched || look(&folder, name.clone(), file, None).map_err(wrong)?.is_none() {
+        if !vouched || !matches!(look(&folder, name.clone(), file, None).map_err(wrong)?, Look::Sound(_)) {
             store.remove(&folder.join(&name)).map_err(wrong)?;
             taken.push((path.join(name), NOTHING));
         }
