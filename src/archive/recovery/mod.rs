@@ -30,6 +30,8 @@ pub struct Recovered {
     pub recordings: Vec<RecoveredRecording>,
     /// How many deletions it finished.
     pub deletions: u32,
+    /// The index names no recording, as one does that was lost and begun anew, and there are some.
+    pub unindexed: bool,
 }
 
 /// A recording that had been left open.
