@@ -88,6 +88,10 @@ async fn sweep_recording(
             taken.push((Path::new(&place.folder).join(name), BEGUN));
         }
     }
+    if !taken.is_empty() {
+        // Before the recording has ended by the index: nobody would look for them again.
+        store.sync_folder(&folder).map_err(|source| trouble(&folder, source))?;
+    }
     Ok(taken)
 }
 
@@ -198,6 +202,7 @@ async fn adopt(
             name = part;
         }
     }
+    make_durable(store, folder, &name)?;
     let end = before.map_or(Ticks::ZERO, |part| part.start.track.saturating_add(length(folder, part)));
     let at = said.imprint.map_or(end, |imprint| imprint.start.track);
     let on_session = track.map_or(at, |track| Pins::of(track).session(at));
@@ -239,6 +244,13 @@ async fn adopt(
     c.commit().await?;
     store.committed();
     Ok(name)
+}
+
+/// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
+fn make_durable(store: &mut dyn Store, folder: &Path, name: &str) -> Result<(), Error> {
+    let path = folder.join(name);
+    let synced = store.open(&path).and_then(|handle| store.sync(&handle));
+    synced.and_then(|()| store.sync_folder(folder)).map_err(|source| trouble(&path, source))
 }
 
 /// How long a part is: of one that had not ended, by its file.
@@ -299,6 +311,11 @@ async fn of_folder(
     match salvage::session_file(&folder, id, room).map_err(wrong)? {
         Some(mut file) => {
             file.keep = false;
+            for part in file.tracks.iter().flat_map(|track| &track.parts) {
+                make_durable(store, &folder, &part.file)?;
+            }
+            let mut rooms = folder.parent().into_iter().chain([root]);
+            rooms.try_for_each(|folder| store.sync_folder(folder)).map_err(wrong)?;
             rebuild::insert(connection, run, root, path, &file).await?;
             store.committed();
             taken.push((path.to_owned(), RECORDING));

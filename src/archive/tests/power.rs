@@ -171,13 +171,16 @@ async fn survives(run: impl Future<Output = ()>) {
     }
 }
 
-/// What happened in a session, which may have been killed, and in the one after it.
-async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
+/// What happened in a session, which may have been killed, and in the one after it; and whether the disk failed.
+async fn session(random: &mut Random, lies: Option<Lie>) -> (Vec<Entry>, bool) {
     let ledger = Ledger::default();
     ledger.lie(lies);
     // About as many things as the disk does in each; some live to the end, and some disks do not fail.
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(450)));
-    ledger.fail(failures(random, 450));
+    let failures = [failures(random, 450), failures(random, 150)];
+    let failing = failures.iter().any(|some| !some.is_empty());
+    let [before, after] = failures;
+    ledger.fail(before);
     let derives = random.one_of(4).saturating_sub(1);
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &Kept::default()).await {
@@ -190,14 +193,14 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.entries().iter().for_each(|entry| model.enter(entry));
     let left = model.kept(Mood::Most, random);
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(150)));
-    ledger.fail(failures(random, 150));
+    ledger.fail(after);
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &left).await {
             stage.go_on().await;
         }
     })
     .await;
-    ledger.entries()
+    (ledger.entries(), failing)
 }
 
 /// When a disk fails that does about so many things, and how (EIO, ENOSPC).
@@ -222,6 +225,8 @@ struct Promised {
     /// The last title, and that which the recording may have by now.
     titles: HashMap<RecordingId, &'static str>,
     derived: HashSet<RecordingId>,
+    /// Whether the disk failed: what it did not remove then stays where it is, until a check.
+    failing: bool,
 }
 
 impl Promised {
@@ -287,7 +292,8 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
     disk.write(folder.path());
     let rig = Rig::open_on(folder.path(), ledger.disk(folder.path())).await;
     let rig = rig.unwrap_or_else(|error| panic!("{at}: {error}"));
-    assert!(rig.recovered.recordings.iter().all(|one| one.trouble.is_none() && one.damaged == 0), "{at}");
+    let well = rig.recovered.recordings.iter().all(|one| one.trouble.is_none() && one.damaged == 0);
+    assert!(well, "{at}: {:?}", rig.recovered);
     let mut found = Vec::new();
     for id in (1..=4).map(id) {
         let folder = folder.path().join(names::folder(&"studio".parse().unwrap(), NOW, id));
@@ -295,6 +301,7 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
         let Some(recording) = rig.archive.recording(id).await.unwrap() else {
             let told = promised.durable.keys().any(|(other, _)| *other == id);
             assert!(promised.deleting.contains(&id) || !told, "{at}: {id} is lost");
+            assert!(promised.failing || !folder.exists(), "{at}: {id} is gone, and {:?} is there", listing(&folder));
             continue;
         };
         assert!(!promised.deleted.contains(&id), "{at}: {id} is back");
@@ -307,6 +314,11 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
             assert_eq!(recording.summary.title.as_deref(), Some(*title), "{at}: {id}");
         }
         assert_whole(&rig, &recording, &folder, durable, &format!("{at}: {id}")).await;
+        let files = recording.tracks.iter().flat_map(|track| track.parts.iter().map(|part| part.file.as_str()));
+        let named: Vec<_> = files.chain(["derived", "session.json"]).collect();
+        let stray = |name: &String| !named.contains(&name.as_str());
+        let strays: Vec<_> = listing(&folder).into_iter().filter(stray).collect();
+        assert!(promised.failing || strays.is_empty(), "{at}: {id} has {strays:?}");
         // What is derived is there as the index says.
         for file in &recording.derived {
             let bytes =
@@ -334,20 +346,24 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
 /// Looks at some disks of one session; gives how many.
 async fn look(seed: u64, disks: usize, lies: Option<Lie>) -> usize {
     let mut random = Random(seed);
-    let entries = session(&mut random, lies).await;
+    let (session, failing) = session(&mut random, lies).await;
     let mut looked = 0;
     while looked < disks {
-        let mut promised = Promised::default();
+        let mut promised = Promised { failing, ..Promised::default() };
+        let mut entries = session.clone();
         let (mut disk, at, mood) = lost(&Kept::default(), &entries, &mut promised, &mut random);
         let mut moment = Moment { seed, entries: entries.len(), at, mood, starts: 0 };
         loop {
             looked += 1;
             let said = moment.to_string();
             let held = AssertUnwindSafe(holds(&disk, &promised, &said)).catch_unwind().await;
-            let entries = held.unwrap_or_else(|panic| {
+            let done = held.unwrap_or_else(|panic| {
+                let before = entries[..moment.at].iter().skip(moment.at.saturating_sub(20));
+                before.for_each(|entry| eprintln!("{entry}"));
                 eprintln!("a disk is not as it should be: {said}");
                 resume_unwind(panic)
             });
+            entries = done;
             // Now and then the power goes again while the hub starts.
             if random.one_of(3) > 0 || entries.is_empty() {
                 break;

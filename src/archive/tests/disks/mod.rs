@@ -3,6 +3,7 @@
 
 mod model;
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
@@ -40,6 +41,20 @@ pub enum Op {
     Truncate(PathBuf, u64),
     Rename(PathBuf, PathBuf),
     Remove(PathBuf),
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked(Op::Append(path, bytes)) => write!(f, "append {} to {}", bytes.len(), path.display()),
+            Self::Asked(Op::Overwrite(path, at, bytes)) => {
+                write!(f, "overwrite {} at {at} of {}", bytes.len(), path.display())
+            }
+            Self::Asked(op) => write!(f, "{op:?}"),
+            Self::Index(_) => f.write_str("a transaction"),
+            Self::Told(said) => write!(f, "{said:?}"),
+        }
+    }
 }
 
 /// SQLite's files: the index, and its log of transactions.
