@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod bad_streams;
+mod check;
 mod codec;
 mod derived;
+mod disks;
 mod docs;
 mod events;
 mod floods;
