@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_streams;
 mod codec;
+mod crashes;
 mod derived;
 mod docs;
 mod events;
