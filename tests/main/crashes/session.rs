@@ -228,11 +228,17 @@ impl Ann {
     }
 }
 
+/// Joins by the plain protocol, if the hub is still there.
+async fn join(hub: &Hub, path: &str) -> Option<Client> {
+    match Client::open(hub, path, None).await {
+        Err(tungstenite::Error::Http(refused)) => panic!("{path} is refused: {refused:?}"),
+        joined => joined.ok(),
+    }
+}
+
 /// Sends what Firefox sent, when it did.
 async fn ben(hub: &Hub, room: &str) {
-    let Ok(mut ben) = Client::open(hub, &format!("/rooms/{room}/ws?name=Ben&as=wav&mix=no"), None).await else {
-        return;
-    };
+    let Some(mut ben) = join(hub, &format!("/rooms/{room}/ws?name=Ben&preroll=0&mix=no")).await else { return };
     let start = tokio::time::Instant::now();
     for (at, message) in material().messages.iter().take_while(|(at, _)| *at <= LENGTH) {
         tokio::time::sleep_until(start + *at).await;
@@ -245,8 +251,8 @@ async fn ben(hub: &Hub, room: &str) {
 
 /// Sends samples as any program would; what was held back during the silence comes in two bursts.
 async fn cem(hub: &Hub, room: &str) {
-    let path = format!("/rooms/{room}/ws?name=Cem&format=s24le&rate=48000&channels=2&as=wav&mix=no");
-    let Ok(mut cem) = Client::open(hub, &path, None).await else { return };
+    let path = format!("/rooms/{room}/ws?name=Cem&format=s24le&rate=48000&channels=2&preroll=0&mix=no");
+    let Some(mut cem) = join(hub, &path).await else { return };
     let mut clock = tokio::time::interval(TURN);
     let mut sent = 0;
     for turn in 0..TURNS {

@@ -1,5 +1,6 @@
 //! SIGKILL at each step of what the hub does to the disk, before and after it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -114,25 +115,28 @@ fn kills(rules: &[&str]) -> Vec<String> {
     rules.iter().flat_map(|rule| ["kill", "kill-after"].map(|kill| format!("{rule} {kill}"))).collect()
 }
 
-/// Does all of these, some beside each other.
+/// Does all of these, some beside each other, and fails with all that went wrong.
 fn each(rules: Vec<String>, fall: impl AsyncFn(String) + Sync) {
-    let left = Mutex::new(rules);
+    let (left, wrong) = (Mutex::new(rules), Mutex::new(Vec::new()));
+    let next = || left.lock().unwrap().pop();
     std::thread::scope(|threads| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|_| {
-                threads.spawn(|| {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                    loop {
-                        let next = left.lock().unwrap().pop();
-                        let Some(rule) = next else { return };
-                        println!("{rule}");
-                        runtime.block_on(fall(rule));
+        for _ in 0..LANES {
+            threads.spawn(|| {
+                while let Some(rule) = next() {
+                    let fallen = catch_unwind(AssertUnwindSafe(|| block_on(fall(rule.clone()))));
+                    if let Err(panic) = fallen {
+                        let said = panic.downcast_ref::<String>().cloned();
+                        let said = said
+                            .or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()))
+                            .unwrap_or_default();
+                        wrong.lock().unwrap().push(format!("{rule}: {said}"));
                     }
-                })
-            })
-            .collect();
-        lanes.into_iter().for_each(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                }
+            });
+        }
     });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Starts again without faults, and looks.
@@ -200,8 +204,9 @@ fn a_hub_that_is_killed_at_any_step_of_a_deletion_finishes_it_and_leaves_nothing
     let sent = block_on(async {
         let hub = before.start();
         let sent = session(&hub, "talk", || {}).await;
-        let mut known = Known::default();
-        known.look(&hub, "talk", &sent, Instant::now()).await;
+        assert!(sent.tracks.iter().all(|track| track.durable > 0), "whoever is not heard proves nothing");
+        hub.ended("talk").await;
+        Known::default().look(&hub, "talk", &sent, Instant::now()).await;
         hub.signal("TERM");
         hub.stop_is_awaited();
         sent
