@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::derived::{self, Found, Orders};
 use super::index::read;
@@ -13,7 +13,7 @@ use super::list::{self, ListQuery, Page};
 use super::model::{Derived, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::sound::{self, TrackSound};
-use super::writer::{Command, Events, NewRecording, RecordingWriter};
+use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
 use crate::media::track::TrackNumber;
 
 /// The archive, open. Clones are the same archive.
@@ -30,6 +30,7 @@ struct Shared {
     opened: Opened,
     orders: Arc<Orders>,
     changed: broadcast::Sender<Changed>,
+    health: watch::Sender<Health>,
 }
 
 impl Drop for Shared {
@@ -81,6 +82,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// There is no space but what is held in reserve for ending recordings.
+    #[error("the disk is full: {free} bytes are free, and the last {RESERVE} are for ending recordings")]
+    Full {
+        /// Bytes that are free.
+        free: u64,
+    },
     /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
     #[error("it could not be made: {0}")]
     NotMade(String),
@@ -95,10 +102,10 @@ impl Archive {
         readers: SqlitePool,
         commands: mpsc::UnboundedSender<Command>,
         orders: Arc<Orders>,
-        changed: broadcast::Sender<Changed>,
+        (changed, health): (broadcast::Sender<Changed>, watch::Sender<Health>),
     ) -> Self {
         let opened = Opened::default();
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, changed }) }
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, changed, health }) }
     }
 
     /// The folder of all recordings.
@@ -197,11 +204,17 @@ impl Archive {
         RecordingWriter::new(new, events, self.shared.commands.clone())
     }
 
+    /// How the disk is, as far as is known without asking it.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        *self.shared.health.borrow()
+    }
+
     /// Whether the index answers and the disk takes what is written, asked of the writer: a thread that hangs in a
     /// dying disk does not answer, so put a deadline on it.
     ///
     /// # Errors
-    /// What is wrong.
+    /// What is wrong. A disk that was full is well again when there is more than the reserve free.
     pub async fn healthy(&self) -> Result<(), Error> {
         sqlx::query("SELECT 1 FROM recordings LIMIT 1").fetch_optional(&self.shared.readers).await?;
         self.ask(|reply| Command::Probe { reply }).await

@@ -15,7 +15,8 @@
 //! 4. A part is append-only, but for the header of a WAV file, which is made right again in every round. What the index says
 //!    of it is never cut; what lies beyond is cut only where it is not a whole page with a right CRC, or samples, for which
 //!    only the index vouches (`extents`), or a copy of a spool that is still there.
-//! 5. A sync that failed is not tried again: the recording ends.
+//! 5. A sync that failed is not tried again: the file ends where it was durable before, and what came since goes into another
+//!    (`writer`). A full disk ends the recording there; what that takes is held in reserve.
 //! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.
 //! 7. What is derived from a recording (`derived`) is written under another name and renamed when it is whole and durable;
@@ -54,4 +55,4 @@ pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
 pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};
-pub use writer::{Event, Events, NewPart, NewRecording, RecordingWriter};
+pub use writer::{Event, Events, Health, NewPart, NewRecording, RecordingWriter};

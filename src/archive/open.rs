@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::derived::Orders;
 use super::handle::{Archive, CHANGES, Changed};
@@ -16,7 +16,7 @@ use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
 use super::store::{Phase, Store};
-use super::writer::{Writer, shell};
+use super::writer::{Health, Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
 
@@ -102,14 +102,16 @@ impl Archive {
         let (opened, opening) = oneshot::channel();
         let orders = Arc::new(Orders::default());
         let changed = broadcast::Sender::new(CHANGES);
-        let (channel, making, told) = ((commands.downgrade(), inbox), Arc::clone(&orders), changed.clone());
+        let health = watch::Sender::new(Health::Well);
+        let (channel, making) = ((commands.downgrade(), inbox), Arc::clone(&orders));
+        let told = (changed.clone(), health.clone());
         let thread = std::thread::Builder::new().name("archive".to_owned());
         let spawned = thread.spawn(move || shell(options, now, channel, making, told, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands, orders, changed), recovered))
+        Ok((Self::new(folder, readers, commands, orders, (changed, health)), recovered))
     }
 }
 
@@ -119,7 +121,7 @@ pub(super) async fn open(
     now: UnixMillis,
     mut store: Box<dyn Store>,
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
     let pid = std::process::id();
@@ -139,7 +141,7 @@ pub(super) async fn open(
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
     store.phase(Phase::Write);
-    Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
+    Ok((Writer::new(folder.clone(), run, store, connection, orders, told), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.

@@ -277,7 +277,7 @@ async fn record(archive: &Archive, length: Duration) -> RecordingId {
                 Effect::Begin(session) => {
                     let new = NewRecording { id: session.id, room: room.name().clone(), started: session.started };
                     recording = Some(session.id);
-                    hand = Some(Hand::new(archive.begin(new, Box::new(|_| {}))));
+                    hand = Some(Hand::new(archive.begin(new, Box::new(|_| {})), session.zero));
                 }
                 Effect::Record(entry) => hand.as_mut().expect("a session").take(entry),
                 _ => {}

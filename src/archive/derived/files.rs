@@ -92,9 +92,13 @@ impl NewFile<'_> {
         self.store
     }
 
+    /// Syncs, and asks what is free by now: others write meanwhile, and what is held for ending recordings is not for this.
     fn sync(&mut self) -> Result<(), Stopped> {
-        self.unsynced = 0;
-        self.store.sync(&self.handle).map_err(|source| Stopped::file(&self.handle.path, source))
+        let bytes = std::mem::take(&mut self.unsynced) as u64;
+        let path = &self.handle.path;
+        self.store.sync(&self.handle).map_err(|source| Stopped::file(path, source))?;
+        let free = self.store.free(path.parent().unwrap_or(path)).map_err(|source| Stopped::file(path, source))?;
+        if free < SPARED { Err(Stopped::Full { bytes }) } else { Ok(()) }
     }
 }
 

@@ -64,6 +64,11 @@ pub(in crate::archive) async fn run(
         .try_get(0)
 }
 
+/// Writes what is there already: shows whether the index can be written.
+pub(in crate::archive) async fn touch(c: &mut SqliteConnection, run: i64) -> Done {
+    sqlx::query("UPDATE runs SET pid = pid WHERE id = ?").bind(run).execute(c).await.map(drop)
+}
+
 /// A new recording; gives its row.
 pub(in crate::archive) async fn recording(
     c: &mut SqliteConnection,

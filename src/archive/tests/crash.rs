@@ -109,6 +109,12 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     let (copies, told) = (Arc::default(), Told::default());
     let mut rig = Rig::open_on(root, copying(root, to, (turn, TURNS), &copies, &told)).await.unwrap();
     rig.told = told;
+    play(&mut rig).await;
+    std::mem::take(&mut copies.lock().unwrap())
+}
+
+/// Such a session: packets 0..45, 0..12 and blocks 0..19, with an end.
+pub(super) async fn play(rig: &mut Rig) {
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
 
@@ -167,7 +173,6 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     rig.round().await;
     writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 91_000));
     rig.round().await;
-    std::mem::take(&mut copies.lock().unwrap())
 }
 
 /// How far a track is durable by what was told.

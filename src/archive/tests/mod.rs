@@ -3,6 +3,8 @@
 mod crash;
 mod derived;
 mod derived_pcm;
+mod failing;
+mod full;
 mod handle;
 mod list;
 mod migration;
@@ -20,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use super::derived::Orders;
@@ -69,10 +71,11 @@ impl Rig {
     async fn open_on(folder: &Path, store: Box<dyn Store>) -> Result<Self, OpenError> {
         let options = Options { sync_period: Duration::ZERO, ..Options::new(folder.to_owned()) };
         let (orders, changed) = (Arc::new(Orders::default()), broadcast::Sender::new(CHANGES));
-        let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone(), changed.clone()).await?;
+        let told = (changed, watch::Sender::default());
+        let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone(), told.clone()).await?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let readers = index::readers(&folder.join(names::INDEX));
-        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone(), changed);
+        let archive = Archive::new(folder.to_owned(), readers, commands.clone(), orders.clone(), told);
         Ok(Self { archive, recovered, told: Told::default(), writer, inbox, orders, commands, _lock: lock })
     }
 

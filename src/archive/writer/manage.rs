@@ -6,8 +6,9 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::DerivedNews;
-use super::recording::Trouble;
 use super::round::Writer;
+use super::space::RESERVE;
+use super::trouble::Trouble;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
@@ -26,6 +27,12 @@ impl From<Trouble> for Error {
 
 impl Writer {
     pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        // A title can wait; what is held for ending recordings is not for it.
+        if let Ok(free) = self.store.free(&self.root)
+            && free < RESERVE
+        {
+            return Err(Error::Full { free });
+        }
         let (place, before) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
         let mut outdated = false;
@@ -91,16 +98,6 @@ impl Writer {
         transaction.commit().await?;
         self.store.committed();
         Ok(())
-    }
-
-    /// Creates a file and removes it again.
-    pub(super) fn probe(&mut self) -> Result<(), Error> {
-        let path = self.root.join(names::PROBE);
-        remove_if_there(&mut *self.store, &path)?;
-        let wrong = |source| Error::File { path: path.clone(), source };
-        let mut handle = self.store.create(&path).map_err(wrong)?;
-        self.store.append(&mut handle, b"?").map_err(wrong)?;
-        self.store.remove(&path).map_err(wrong)
     }
 }
 

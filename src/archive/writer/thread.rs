@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::health::{Health, LOOK};
 use super::{Command, Reply, Writer};
 use crate::archive::derived::{Orders, maker};
 use crate::archive::faults::{self, Plan};
@@ -22,7 +23,7 @@ pub(in crate::archive) fn shell(
     now: UnixMillis,
     (commands, inbox): (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
     opened: oneshot::Sender<Result<Recovered, OpenError>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -36,7 +37,7 @@ pub(in crate::archive) fn shell(
     runtime.block_on(async {
         let plan = options.faults.clone().map(|file| Arc::new(Plan::new(file)));
         let store = faults::store(plan.as_ref(), Phase::Write);
-        let opening = open::open(&options, now, store, Arc::clone(&orders), changed);
+        let opening = open::open(&options, now, store, Arc::clone(&orders), told);
         let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
             Err(error) => {
@@ -64,16 +65,22 @@ pub(in crate::archive) fn shell(
 
 /// Writes; gives who waits for the end.
 async fn write(mut writer: Writer, mut inbox: mpsc::UnboundedReceiver<Command>, period: Duration) -> Option<Reply<()>> {
-    let mut due = None;
+    let (mut due, mut look) = (None, None);
+    let passed = |time: Option<Instant>| time.is_some_and(|time| Instant::now() >= time);
     let closing = loop {
         // Asked before the inbox, which may never be empty.
-        if due.is_some_and(|due| Instant::now() >= due) {
+        if passed(due) {
             writer.round().await;
             due = writer.dirty().then(|| Instant::now() + period);
         }
-        let command = match due {
+        if passed(look) {
+            writer.look_again().await;
+            look = None;
+        }
+        look = if writer.is_well() { None } else { look.or_else(|| Some(Instant::now() + LOOK)) };
+        let command = match due.into_iter().chain(look).min() {
             None => inbox.recv().await,
-            Some(due) => match timeout_at(due, inbox.recv()).await {
+            Some(wake) => match timeout_at(wake, inbox.recv()).await {
                 Ok(command) => command,
                 Err(_) => continue,
             },

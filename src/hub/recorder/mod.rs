@@ -2,9 +2,10 @@
 //! without recording a gap.
 //!
 //! What belongs here: the bounded queue between room and archive, and the hand-over. What does not: what becomes of an
-//! entry (`ledger.rs`), files (the archive).
+//! entry (`ledger.rs`), whose clock it is told by (`origin.rs`), files (the archive).
 
 mod ledger;
+mod origin;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,7 @@ use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use uuid::Uuid;
 
 use self::ledger::{Ledger, Write};
+use self::origin::Origin;
 use super::clock::Step;
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
@@ -40,13 +42,15 @@ pub struct Owner {
     pub local: u16,
 }
 
-/// A session that begins.
+/// A recording of a session that begins: its first, or another after one that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewSession {
-    /// Its recording.
+    /// The recording.
     pub id: RecordingId,
-    /// When its clock is at zero.
+    /// When it begins.
     pub started: UnixMillis,
+    /// Where the session's clock is then.
+    pub zero: Ticks,
 }
 
 /// What the archive says of the session's recording.
@@ -153,7 +157,7 @@ impl Link {
             room.do_send(Archived { recording, event });
         });
         let new = NewRecording { id: session.id, room: room_name, started: session.started };
-        let recorder = Recorder { hand: Hand::new(archive.begin(new, events)) }.start();
+        let recorder = Recorder { hand: Hand::new(archive.begin(new, events), session.zero) }.start();
         Self { recorder, waiting, tracks: Vec::new() }
     }
 
@@ -189,6 +193,13 @@ impl Link {
         Ok(())
     }
 
+    /// Whether far less waits than may: where sound was lost, it is not any more, of no track.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        let few = self.waiting.bytes.load(Ordering::Acquire) <= MOST_BYTES / 2;
+        few && self.tracks.iter().all(|track| track.sound.get() <= LONGEST_WAIT.get() / 2)
+    }
+
     /// What waits for the recorder, also after the link is gone.
     #[must_use]
     pub fn waiter(&self) -> Waiter {
@@ -215,20 +226,22 @@ pub struct Recorder {
 /// What writes a session's entries down: the recorder without its mailbox.
 #[derive(Debug)]
 pub(super) struct Hand {
+    origin: Origin,
     ledger: Ledger,
     /// None once the recording has ended.
     writer: Option<RecordingWriter>,
 }
 
 impl Hand {
-    pub(super) fn new(writer: RecordingWriter) -> Self {
-        Self { ledger: Ledger::default(), writer: Some(writer) }
+    /// One for a recording that begins here on the session's clock.
+    pub(super) fn new(writer: RecordingWriter, zero: Ticks) -> Self {
+        Self { origin: Origin::new(zero), ledger: Ledger::default(), writer: Some(writer) }
     }
 
     /// Hands an entry on to the archive.
     pub(super) fn take(&mut self, entry: Entry) {
         let Some(writer) = &self.writer else { return };
-        match entry {
+        match self.origin.tell(entry) {
             Entry::Chat(chat) => writer.chat(chat),
             Entry::Joined(stay) => writer.joined(stay),
             Entry::Left(participant, at) => writer.left(participant, at),

@@ -295,7 +295,7 @@ fn who_comes_later_is_told_too_that_nothing_is_recorded() {
     room.recording_lags();
     room.recording_goes_on();
     assert_eq!(healths(&mut room), [(everyone, false), (everyone, true)]);
-    room.recording_failed(crate::archive::model::EndReason::DiskFull);
+    room.recording_failed(at(0), crate::archive::model::EndReason::DiskFull);
     room.recording_lags();
     room.recording_goes_on();
     assert_eq!(healths(&mut room), [(everyone, false)], "what failed does not go on");

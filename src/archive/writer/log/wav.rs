@@ -5,13 +5,15 @@
 use std::collections::VecDeque;
 use std::io;
 
+use bytes::{Buf as _, Bytes};
+
 use crate::archive::extents::Extents;
 use crate::archive::store::{Handle, Store};
 use crate::container::wav;
 use crate::media::pcm;
 use crate::media::time::Ticks;
 
-use super::Unfit;
+use super::{Piece, Unfit};
 
 /// How many bytes of silence are written at a time; whole frames of every kind.
 const SILENCE: usize = 48 * 1024;
@@ -37,6 +39,16 @@ pub(in crate::archive) struct Wav {
     /// Whether there is a header in the file.
     headed: bool,
     extents: Extents,
+    durable: Durable,
+}
+
+/// How far the index knows a file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Durable {
+    /// Bytes of samples.
+    written: u64,
+    count: Ticks,
+    headed: bool,
 }
 
 /// Whole frames.
@@ -65,6 +77,7 @@ impl Wav {
             written: data_bytes,
             headed: true,
             extents: Extents::begin(wav::data_offset(head) + data_bytes, head.frame_bytes() as u64),
+            durable: Durable::default(),
         }
     }
 
@@ -102,18 +115,50 @@ impl Wav {
         Ok(())
     }
 
-    /// Appends what a spool holds: what is in its file, and what is not written yet.
-    pub fn unspool(&mut self, written: &[u8], spool: Self) -> Option<()> {
-        let sound = if spool.headed { written.get(offset(self.head)..)? } else { written };
-        if sound.len() as u64 != spool.written {
+    /// The samples of this file, as far as they are durable.
+    pub(super) fn read(&self, file: Vec<u8>) -> Option<Vec<Piece>> {
+        if file.is_empty() {
+            return Some(Vec::new());
+        }
+        let mut data = Bytes::from(file);
+        if data.len() as u64 != self.durable_bytes() {
             return None;
         }
-        let count = self.count.saturating_add(spool.count);
-        self.push(sound, Ticks::ZERO).ok()?;
-        self.add(spool.frames - spool.written / self.head.frame_bytes() as u64).ok()?;
-        self.waiting.extend(spool.waiting);
-        self.count = count;
-        Some(())
+        data.advance(offset(self.head).min(data.len()));
+        Some(vec![Piece::Sound { data, duration: self.durable.count }])
+    }
+
+    /// The index says all of it.
+    pub fn indexed(&mut self) {
+        self.durable = Durable { written: self.written, count: self.count, headed: self.headed };
+        self.extents.indexed();
+    }
+
+    /// Forgets what the index does not say.
+    pub fn rewind(&mut self) {
+        let durable = self.durable;
+        let Durable { written, count, headed } = durable;
+        *self = Self { count, headed, durable, ..Self::resume(self.head, written) };
+    }
+
+    /// Cuts the file where it ends by now, and makes its header right.
+    pub fn cut(&self, store: &mut dyn Store, handle: &mut Handle) -> io::Result<()> {
+        store.truncate(handle, self.bytes())?;
+        if self.headed { store.overwrite(handle, 0, &wav::header_for(self.head, self.written)) } else { Ok(()) }
+    }
+
+    pub const fn durable_bytes(&self) -> u64 {
+        if self.durable.headed { wav::data_offset(self.head) + self.durable.written } else { 0 }
+    }
+
+    /// Bytes that are to be written.
+    pub fn waiting(&self) -> u64 {
+        let header = if self.headed { 0 } else { wav::data_offset(self.head) };
+        let bytes = |waiting: &Waiting| match waiting {
+            Waiting::Sound(bytes) => bytes.len() as u64,
+            Waiting::Silence(bytes) => *bytes,
+        };
+        header + self.waiting.iter().map(bytes).sum::<u64>()
     }
 
     pub fn end(&mut self) {
@@ -136,10 +181,6 @@ impl Wav {
 
     pub const fn extents(&self) -> &Extents {
         &self.extents
-    }
-
-    pub const fn extents_mut(&mut self) -> &mut Extents {
-        &mut self.extents
     }
 
     /// Appends what waits, then makes the header right; says whether there was anything to do. Between the two the header says
