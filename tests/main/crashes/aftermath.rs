@@ -103,7 +103,9 @@ impl Known {
 
     /// Takes up the title that a recording has, where that was not answered.
     pub async fn take_up(&mut self, hub: &Hub, (id, title): (String, String)) {
-        if hub.json(&address(&id)).await["title"] == title.as_str() {
+        let response = hub.get(&address(&id)).await;
+        // Its deletion may have been begun, too.
+        if response.status().is_success() && response.json::<Value>().await.unwrap()["title"] == title.as_str() {
             self.recordings.get_mut(&id).unwrap().title = Some(title);
         }
     }

@@ -5,15 +5,30 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use roomtone::archive::session_file::SessionFile;
 use serde_json::Value;
 
 use super::Hub;
+use super::hub::PATIENCE;
 
 /// What differs between a hub's folder and what it tells, one line for each thing, once all that is derived is made. Its
 /// recordings must have ended.
 pub async fn differences(hub: &Hub) -> Vec<String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = differences_now(hub).await;
+        // What is made again has its old file beside it meanwhile.
+        let in_the_making = !found.is_empty() && found.iter().all(|line| line.contains("/derived/"));
+        if !in_the_making || Instant::now() > deadline {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn differences_now(hub: &Hub) -> Vec<String> {
     let mut told = BTreeMap::new();
     let mut path = "/api/v1/recordings".to_owned();
     loop {
