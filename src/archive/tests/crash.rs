@@ -192,8 +192,6 @@ async fn recovers(left: &Left) {
     let durable = left.told.iter().any(|event| matches!(event, Event::Durable { .. }));
     let Some(summary) = page.recordings.first() else {
         assert!(!durable, "{at}: a recording is lost");
-        let room = left.folder.join("studio");
-        assert!(!room.exists() || listing(&room).is_empty(), "{at}: something is left of what never was");
         return;
     };
     let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
@@ -227,10 +225,6 @@ async fn recovers(left: &Left) {
         let gaps: u64 = track.gaps.iter().filter(|gap| gap.filled).map(|gap| gap.length.get()).sum();
         assert!(silence + 119 >= gaps, "{at}: {silence} of {gaps}");
     }
-    let parts = recording.tracks.iter().flat_map(|track| &track.parts).map(|part| part.file.clone());
-    let mut named: Vec<_> = parts.chain(["session.json".to_owned()]).collect();
-    named.sort();
-    assert_eq!(listing(&folder), named, "{at}: there are files that the index does not name");
     let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
     assert_eq!(session, SessionFile::of(&recording), "{at}");
 

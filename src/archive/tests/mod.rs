@@ -1,6 +1,5 @@
 //! Tests of the archive as a whole: the writer driven step by step, without its thread, and the disk under a stand-in.
 
-mod begun;
 mod crash;
 mod derived;
 mod derived_pcm;

@@ -59,8 +59,6 @@ async fn files_are_synced_before_the_index_names_them_and_both_before_anyone_is_
     };
     let asked = |asked: Vec<Asked>| asked.into_iter().map(Seen::Asked);
     let first = [
-        // It is written down that the part begins.
-        Asked::Committed,
         Asked::CreateFolder("studio".to_owned()),
         Asked::SyncFolder(String::new()),
         Asked::CreateFolder(folder.clone()),
@@ -112,7 +110,6 @@ async fn a_spool_goes_only_after_the_index_says_that_its_part_holds_it() {
     let (part, spool) = (|| format!("{folder}/01-ann.ogg"), || format!("{folder}/01-ann.late"));
     let asked = |asked: Vec<Asked>| asked.into_iter().map(Seen::Asked);
     let created = vec![
-        Asked::Committed,
         Asked::Create(spool()),
         Asked::Append(spool()),
         Asked::Sync(spool()),
