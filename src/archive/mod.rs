@@ -10,7 +10,6 @@
 //!    and syncs the files, then commits one transaction about them, then tells.
 //! 2. The index never names a file that may not be there. A file is created exclusively, synced, and its folder synced,
 //!    before the transaction that names it.
-//!    Before it is created, a transaction has written down that it will be: what a fall leaves of it unnamed goes at start-up.
 //! 3. A file that goes is marked in the index first, then unlinked, then its folder synced, then its row dropped. Start-up
 //!    finishes what was begun (`recovery`).
 //! 4. A part is append-only, but for the header of a WAV file, which is made right again in every round. What the index says

@@ -1,6 +1,5 @@
 //! The index: SQL, and rows to values and back. It knows no file and no promise about one.
 
-pub(super) mod begun;
 pub(super) mod derived;
 pub(super) mod read;
 pub(super) mod row;

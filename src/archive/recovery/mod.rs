@@ -1,10 +1,9 @@
-//! Start-up: ends what a crash left open, finishes what was begun: deletions, settled spools, session files; and takes back the
-//! files of a round that was not finished. It never deletes sound that anyone was told of.
+//! Start-up: ends what a crash left open, finishes what was begun: deletions, settled spools, session files. It never
+//! deletes sound.
 //!
 //! Everything here may itself be cut off at any place and is done again at the next start: files first, then one
 //! transaction, then what follows from it.
 
-mod begun;
 mod ogg;
 mod wav;
 
@@ -66,7 +65,6 @@ pub(super) async fn recover(
         }
     }
     store.phase(Phase::Recover);
-    begun::undo(store, connection, root).await?;
     for id in read::unfinished(connection).await? {
         recovered.recordings.extend(recording(store, connection, root, id).await?);
     }

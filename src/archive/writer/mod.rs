@@ -6,7 +6,6 @@
 //!
 //! A round, for everything that is waiting, in this order:
 //!
-//! 0. where files are to be created, a transaction writes down which (`begun`), so that start-up knows what a fall leaves of them;
 //! 1. new folders and files are created, the bytes written, every file synced, every folder with a new name in it synced;
 //! 2. one transaction of the index says so;
 //! 3. spools that their part now holds are unlinked; the session file is replaced where something but sound changed;
@@ -26,7 +25,6 @@
 //! From then on the writer looks every second whether the disk is well again (`health`); the hub begins another recording
 //! then. A disk that hangs holds up this thread and nothing else: what is told meanwhile waits in the channel, which the hub bounds.
 
-mod begun;
 mod health;
 mod log;
 mod manage;
@@ -53,9 +51,9 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub use health::Health;
 pub(super) use log::{Unfit, Wav, pause_gap};
 pub(super) use manage::{remove_if_there, replace_session_file, unlink};
+pub use health::Health;
 pub(super) use recording::ended;
 pub(super) use round::Writer;
 pub(super) use space::RESERVE;

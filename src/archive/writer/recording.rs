@@ -7,7 +7,7 @@ use std::path::Path;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::archive::index::{begun, search, write};
+use crate::archive::index::{search, write};
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::names;
 use crate::archive::store::Store;
@@ -53,8 +53,6 @@ pub(super) struct Recording {
     untold: u32,
     /// How often the disk refused a file of it.
     refused: usize,
-    /// Whether files were begun that the index did not name.
-    begun: bool,
     /// What is left to do with the disk when its sound is durable.
     pub chores: Chores,
 }
@@ -103,7 +101,6 @@ impl Recording {
             over: false,
             untold: 0,
             refused: 0,
-            begun: false,
             chores: Chores::default(),
         }
     }
@@ -246,16 +243,6 @@ impl Recording {
         self.tracks.values().map(Track::to_write).sum::<u64>().saturating_add(chat).saturating_add(BESIDE)
     }
 
-    /// The files that a round is to create, which are begun from now on.
-    pub fn begins(&mut self) -> Vec<String> {
-        if self.failed {
-            return Vec::new();
-        }
-        let files: Vec<_> = self.tracks.values().flat_map(Track::begins).map(str::to_owned).collect();
-        self.begun |= !files.is_empty();
-        files
-    }
-
     /// Creates, writes and syncs files and folders. A file that the disk refuses ends where it is durable, and what came since goes
     /// into another one; says whether there was such a file.
     pub fn write(&mut self, store: &mut dyn Store, root: &Path) -> Result<bool, Fault> {
@@ -332,16 +319,12 @@ impl Recording {
         if news {
             write::session_file_stale(c, row, true).await?;
         }
-        if self.begun {
-            begun::named(c, row, &self.folder).await?;
-        }
         Ok(Some(row))
     }
 
     /// The index says it all now, and with it that its session file does not, where there is `news`. Gives what to tell.
     pub fn indexed(&mut self, row: Option<i64>, news: bool) -> Vec<Event> {
         self.row = row;
-        self.begun = false;
         self.length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
         self.chat.clear();
         self.attendance.clear();

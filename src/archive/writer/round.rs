@@ -7,12 +7,12 @@ use std::sync::Arc;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{broadcast, watch};
 
+use super::{Command, Event};
 use super::health::Health;
 use super::manage;
 use super::recording::{Chores, Recording};
 use super::space::Budget;
 use super::trouble::{Fault, Trouble};
-use super::{Command, Event};
 use crate::archive::derived::Orders;
 use crate::archive::handle::Changed;
 use crate::archive::index::{read, write};
@@ -108,15 +108,12 @@ impl Writer {
         let mut to_index: Vec<_> = round.extract_if(.., |(_, recording)| recording.has_news()).collect();
         let mut told = Vec::new();
         if !to_index.is_empty() {
-            self.begin(&mut to_index).await;
             let news = self.write(&mut to_index);
             told = self.say(&mut to_index, &news).await;
         }
         let untold = std::iter::repeat_with(Told::default);
         let told = to_index.into_iter().zip(told.into_iter().chain(untold));
-        for ((id, mut recording), Told { events, news }) in
-            round.into_iter().map(|one| (one, Told::default())).chain(told)
-        {
+        for ((id, mut recording), Told { events, news }) in round.into_iter().map(|one| (one, Told::default())).chain(told) {
             self.chores(&mut recording).await;
             events.into_iter().for_each(|event| recording.tell(event));
             if news && recording.row.is_some() {

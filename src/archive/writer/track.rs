@@ -204,11 +204,6 @@ impl Track {
         self.parts.iter_mut().map(|part| &mut part.log).chain(self.spool.as_mut().map(|spool| &mut spool.log))
     }
 
-    /// The files that a round is to create.
-    pub fn begins(&self) -> impl Iterator<Item = &str> {
-        self.logs().filter(|log| log.dirty && !log.created()).map(|log| log.file.as_str())
-    }
-
     /// Bytes that a round is to write.
     pub fn to_write(&self) -> u64 {
         self.logs().filter(|log| log.dirty).map(Log::waiting).sum()
