@@ -15,11 +15,12 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::blocks::{Blocks, BlocksRead};
 use super::extents::Extent;
+use super::foreign;
 use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
 use super::timeline::Timeline;
-use crate::container::ogg::{Place, Search, place_after};
+use crate::container::ogg::{LONGEST_PAGE, Place, Search, place_after};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::{Format, TrackNumber};
 
@@ -34,8 +35,8 @@ const PIECE: Ticks = Ticks::from_millis(500);
 /// And at least and at most so many bytes.
 const SHORTEST_PIECE: u64 = 2 * 1024;
 const LONGEST_PIECE: u64 = 16 * 1024;
-/// How many bytes behind damage are searched for a good page: the longest page is a quarter of it.
-const LONGEST_DAMAGE: u64 = 256 * 1024;
+/// How many bytes behind damage are searched for a good page at a time: the longest page is a quarter of it.
+const WINDOW: u64 = 256 * 1024;
 
 /// A recording, opened: all who play it share it.
 #[derive(Debug)]
@@ -300,7 +301,7 @@ impl OpenRecording {
 
 impl PartFile {
     fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)? })
+        Ok(Self { file: foreign::open(path)? })
     }
 
     /// The place from which a demuxer comes upon so many ticks, in a file of so many durable bytes.
@@ -313,12 +314,21 @@ impl PartFile {
         Ok(search.place())
     }
 
-    /// The place behind what is damaged at a byte, in a file of so many durable bytes.
+    /// The place behind what is damaged at a byte, in a file of so many durable bytes; their end where nothing good follows.
     fn behind(&self, bytes: u64, offset: u64) -> io::Result<Place> {
-        let begin = offset.saturating_add(1);
-        let read = self.read(begin, LONGEST_DAMAGE.min(bytes.saturating_sub(begin)))?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no good page behind the damage");
-        place_after(&read, begin).ok_or_else(damaged)
+        let mut begin = offset.saturating_add(1);
+        while begin < bytes {
+            let read = self.read(begin, WINDOW.min(bytes - begin))?;
+            if let Some(place) = place_after(&read, begin) {
+                return Ok(place);
+            }
+            if (read.len() as u64) < WINDOW {
+                break;
+            }
+            // A page may lie across the edge.
+            begin += WINDOW - LONGEST_PAGE as u64;
+        }
+        Ok(Place { offset: bytes, granule: 0 })
     }
 
     /// So many bytes, fewer where the file ends.
@@ -372,4 +382,27 @@ fn piece(part: &Part) -> u64 {
 /// What a thread that panicked left is whole: every change under these locks is one call.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::ogg::PartMuxer;
+
+    #[test]
+    fn a_good_page_is_found_however_long_the_damage_before_it_is() {
+        let mut muxer = PartMuxer::resume(7, 9, 96_000);
+        muxer.push(&[&[0xF8][..], &[0x55; 80]].concat(), Ticks::from_millis(20));
+        let page = muxer.take();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part");
+        for before in [1, WINDOW - 5, WINDOW, 3 * WINDOW, 1_000_000] {
+            let damage = vec![b'O'; usize::try_from(before).unwrap()];
+            std::fs::write(&path, [&damage[..], &page, &damage].concat()).unwrap();
+            let bytes = std::fs::metadata(&path).unwrap().len();
+            let file = PartFile::open(&path).unwrap();
+            assert_eq!(file.behind(bytes, 0).unwrap(), Place { offset: before, granule: 96_000 });
+            assert_eq!(file.behind(bytes, before).unwrap(), Place { offset: bytes, granule: 0 }, "nothing follows");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::recipe::{SPARED, Stopped};
+use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
@@ -41,9 +42,11 @@ impl NewFile<'_> {
     ) -> Result<u64, Stopped> {
         let derived = folder.join(names::DERIVED);
         match store.create_folder(&derived) {
-            Ok(()) => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(Stopped::file(&derived, source)),
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Stopped::file(&derived, source));
+            }
+            // Also where it is there: who made it may have been killed before it was durable.
+            _ => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
         }
         let name = names::derived(what);
         let (path, next) = (derived.join(&name), derived.join(name + names::NEXT));
@@ -205,7 +208,7 @@ impl Indexed {
     pub fn open(self) -> Result<Option<Download>, Error> {
         let Some(path) = self.path else { return Ok(None) };
         let wrong = |source| Error::File { path: path.clone(), source };
-        let file = match File::open(&path) {
+        let file = match foreign::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),

@@ -13,6 +13,7 @@ use crate::media::opus;
 use crate::media::pcm;
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
+use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
 use super::derived;
@@ -285,6 +286,46 @@ pub(in crate::archive) async fn extents(
     let read =
         |row: &SqliteRow| Ok(Extent { begin: row.int("begin_byte")?, bytes: row.int("bytes")?, crc: row.int("crc")? });
     rows.iter().map(read).collect()
+}
+
+/// What the writer knows of a recording's Ogg parts.
+pub(in crate::archive) async fn pages(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<((TrackNumber, u32), Pages)>, sqlx::Error> {
+    let query =
+        "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part";
+    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let pages = Pages { serial: row.int("serial")?, count: row.int("pages")? };
+        Ok(((number(row)?, row.int("part")?), pages))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// When the run before this one was started; `None` for the first.
+pub(in crate::archive) async fn started_before(
+    connection: &mut SqliteConnection,
+    run: i64,
+) -> Result<Option<UnixMillis>, sqlx::Error> {
+    let query = "SELECT started_unix_millis FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1";
+    let row = sqlx::query(query).bind(run).fetch_optional(connection).await?;
+    row.map(|row| row.millis("started_unix_millis")).transpose()
+}
+
+/// Whether the index names no recording.
+pub(in crate::archive) async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query("SELECT 1 FROM recordings LIMIT 1").fetch_optional(connection).await?;
+    Ok(found.is_none())
+}
+
+/// Whether a recording's session file may say less than the index.
+pub(in crate::archive) async fn session_file_is_stale(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT session_file_stale FROM recordings WHERE recording = ?");
+    query.bind(recording).fetch_one(connection).await.map(|stale: i64| stale != 0)
 }
 
 /// The spools of a recording, with their tracks.

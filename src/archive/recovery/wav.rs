@@ -32,7 +32,7 @@ pub(super) fn finish(
     }
     let data = samples(head, there.min(open.part.bytes));
     let end = data_offset(head) + data;
-    let mut resumed = check(store, &path, end, extents).map_err(wrong)?;
+    let (mut resumed, damaged) = check(store, &path, end, extents).map_err(wrong)?;
     if there > end {
         store.truncate(&mut handle, end).map_err(wrong)?;
     }
@@ -53,7 +53,7 @@ pub(super) fn finish(
     open.part.length = wav.length();
     open.part.bytes = wav.bytes();
     open.stream = Stream { pages: None, open: false };
-    Ok(Finished { open, cut: there.saturating_sub(end), gap, spool: spool.cloned(), extents: Some(resumed) })
+    Ok(Finished { open, cut: there.saturating_sub(end), gap, spool: spool.cloned(), extents: Some(resumed), damaged })
 }
 
 /// How many bytes of samples a file of so many bytes has, in whole frames.
@@ -63,8 +63,8 @@ fn samples(head: pcm::Head, bytes: u64) -> u64 {
 }
 
 /// Looks whether the last extent of a part that ends at this byte is what was written. Where the file ends within one, there is
-/// no telling: it gets the sum of what is there.
-fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io::Result<Resumed> {
+/// no telling: it gets the sum of what is there, and counts as damaged.
+fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io::Result<(Resumed, bool)> {
     let mut read = |begin: u64, end: u64| -> io::Result<Vec<u8>> {
         let (file, _) = store.read(path, begin)?;
         let mut bytes = Vec::new();
@@ -84,7 +84,7 @@ fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io
     if damaged {
         tracing::error!(file = %path.display(), "does not end as it was written");
     }
-    Ok(Resumed { keep: end, new, damaged: damaged || !cut.is_empty() })
+    Ok((Resumed { keep: end, new }, damaged || !cut.is_empty()))
 }
 
 /// The samples of a spool, as far as the index says, and in whole frames.

@@ -22,7 +22,7 @@ const ALL: [Derived; 5] =
     [Derived::Waveform(ONE), Derived::Waveform(TWO), Derived::Session, Derived::Track(ONE), Derived::Track(TWO)];
 
 impl Rig {
-    fn maker(&self, root: &Path, store: Box<dyn Store>) -> Maker {
+    pub(super) fn maker(&self, root: &Path, store: Box<dyn Store>) -> Maker {
         let readers = index::readers(&root.join(names::INDEX));
         let (orders, commands) = (self.orders.clone(), self.commands.downgrade());
         Maker { orders, root: root.to_owned(), readers, commands, store }

@@ -129,7 +129,8 @@ async fn whatever_the_disk_refuses_once_costs_no_packet() {
             });
             assert_eq!(last, Some(next), "{at}");
         }
-        let bytes: usize = told.iter().map(|event| if let Event::Durable { bytes, .. } = event { *bytes } else { 0 }).sum();
+        let bytes: usize =
+            told.iter().map(|event| if let Event::Durable { bytes, .. } = event { *bytes } else { 0 }).sum();
         let sent = |packets: Vec<Packet>| packets.iter().map(|packet| packet.data.len()).sum::<usize>();
         assert_eq!(bytes, sent(packets(0..45)) + sent(packets(0..12)) + sent(blocks(0..19)), "{at}: told once");
     }

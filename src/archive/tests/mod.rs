@@ -3,16 +3,20 @@
 mod crash;
 mod derived;
 mod derived_pcm;
+mod disks;
 mod failing;
+mod flipped;
 mod full;
 mod handle;
 mod list;
 mod migration;
 mod order;
 mod pcm;
+mod power;
 mod recovery;
 mod search;
 mod stand_in;
+mod torn;
 mod writer;
 
 use std::future::Future;

@@ -9,6 +9,7 @@ use super::DerivedNews;
 use super::round::Writer;
 use super::space::RESERVE;
 use super::trouble::Trouble;
+use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{derived, read, search, write};
 use crate::archive::model::{RecordingId, Summary};
@@ -134,19 +135,24 @@ pub(in crate::archive) async fn unlink(
 ) -> Result<(), Trouble> {
     let folder = root.join(&place.folder);
     for file in read::files(connection, place.row).await? {
-        remove_if_there(store, &folder.join(file))?;
+        remove_ours(store, &folder.join(file))?;
     }
     let derived = folder.join(names::DERIVED);
-    for file in there(&derived, store.list(&derived))?.unwrap_or_default() {
-        remove_if_there(store, &derived.join(file))?;
+    let made = ours(&derived, store.list(&derived))?.unwrap_or_default();
+    for file in made.iter().filter(|name| names::is_derived(name)) {
+        remove_ours(store, &derived.join(file))?;
     }
-    there(&derived, store.remove_folder(&derived))?;
-    remove_if_there(store, &folder.join(names::SESSION))?;
-    remove_if_there(store, &folder.join(names::SESSION_NEXT))?;
+    ours(&derived, store.remove_folder(&derived))?;
+    remove_ours(store, &folder.join(names::SESSION))?;
+    remove_ours(store, &folder.join(names::SESSION_NEXT))?;
+    let left = ours(&folder, store.list(&folder))?.unwrap_or_default();
+    for file in left.iter().filter(|name| name.starts_with(names::SESSION_ASIDE)) {
+        remove_ours(store, &folder.join(file))?;
+    }
     match store.remove_folder(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            tracing::warn!(folder = %folder.display(), "stays: there is something in it that is not ours");
-            there(&folder, store.sync_folder(&folder))?;
+        Err(error) if stays(&error) => {
+            tracing::warn!(folder = %folder.display(), "stays: {error}");
+            ours(&folder, store.sync_folder(&folder))?;
         }
         removed => {
             there(&folder, removed)?;
@@ -158,6 +164,27 @@ pub(in crate::archive) async fn unlink(
     write::forget(connection, place.row).await?;
     store.committed();
     Ok(())
+}
+
+/// Unlinks a file that may be gone already, unless what stands in its place is not ours.
+fn remove_ours(store: &mut dyn Store, path: &Path) -> Result<(), Trouble> {
+    ours(path, store.remove(path)).map(drop)
+}
+
+/// What came of something that is no error where something that is not ours stands in the place, or is in the folder.
+fn ours<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>, Trouble> {
+    match result {
+        Err(error) if stays(&error) => {
+            tracing::warn!("{}: stays: {error}", path.display());
+            Ok(None)
+        }
+        result => there(path, result),
+    }
+}
+
+/// Whether something was not removed since it is not ours, or since something in it is not.
+fn stays(error: &io::Error) -> bool {
+    Foreign::is(error) || error.kind() == io::ErrorKind::DirectoryNotEmpty
 }
 
 /// Unlinks a file that may be gone already.

@@ -51,9 +51,9 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub(super) use log::{Unfit, Wav, pause_gap};
-pub(super) use manage::{remove_if_there, replace_session_file, unlink};
 pub use health::Health;
+pub(super) use log::{Unfit, Wav, pause_gap, serial};
+pub(super) use manage::{remove_if_there, replace_session_file, unlink};
 pub(super) use recording::ended;
 pub(super) use round::Writer;
 pub(super) use space::RESERVE;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{broadcast, watch};
 
-use super::{Command, Event};
 use super::health::Health;
 use super::manage;
 use super::recording::{Chores, Recording};
 use super::space::Budget;
 use super::trouble::{Fault, Trouble};
+use super::{Command, Event};
 use crate::archive::derived::Orders;
 use crate::archive::handle::Changed;
 use crate::archive::index::{read, write};
@@ -113,7 +113,9 @@ impl Writer {
         }
         let untold = std::iter::repeat_with(Told::default);
         let told = to_index.into_iter().zip(told.into_iter().chain(untold));
-        for ((id, mut recording), Told { events, news }) in round.into_iter().map(|one| (one, Told::default())).chain(told) {
+        for ((id, mut recording), Told { events, news }) in
+            round.into_iter().map(|one| (one, Told::default())).chain(told)
+        {
             self.chores(&mut recording).await;
             events.into_iter().for_each(|event| recording.tell(event));
             if news && recording.row.is_some() {

@@ -8,6 +8,7 @@ use std::path::Path;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use crate::archive::imprint::Imprint;
 use crate::archive::index::write;
 use crate::archive::model::{Anchor, Gap, RecordingId, Restart};
 use crate::archive::names;
@@ -100,7 +101,9 @@ impl Track {
         let number = self.last_part;
         let serial = log::serial(self.recording, self.number, number);
         let file = names::part(self.number, &self.name, number, format.codec());
-        let log = Log::begin(file, &format, serial, &self.tags);
+        let imprint = Imprint { participant: self.participant, source, start, first };
+        let tags = [&self.tags[..], &[imprint.tag()]].concat();
+        let log = Log::begin(file, &format, serial, &tags);
         Part::begin(number, (format, source), start, serial, first, log)
     }
 
@@ -148,7 +151,10 @@ impl Track {
         let part = open_part(&mut self.parts, self.number)?;
         self.spools += 1;
         let file = names::spool(self.number, &self.name, self.spools);
-        Ok(Spool::begin(part.number, pause, first, Log::begin(file, &part.format, part.serial, &[])))
+        // Where it begins if the silence was a pause.
+        let start = Anchor { track: part.end().saturating_add(part.carry).saturating_add(pause), session: Ticks::ZERO };
+        let imprint = Imprint { participant: self.participant, source: part.source, start, first };
+        Ok(Spool::begin(part.number, pause, first, Log::begin(file, &part.format, part.serial, &[imprint.tag()])))
     }
 
     /// Puts the gap, if any, and what the spool holds at the end of the part.

@@ -319,12 +319,12 @@ impl Log {
 
 /// The serial number of a part's stream: no two parts of a recording have the same, so that they can be chained
 /// (RFC 3533 §4), and two recordings seldom do.
-pub(super) fn serial(id: RecordingId, track: TrackNumber, part: u32) -> u32 {
+pub(in crate::archive) fn serial(id: RecordingId, track: TrackNumber, part: u32) -> u32 {
     let [.., a, b, c, d] = *id.uuid().as_bytes();
     u32::from_be_bytes([a, b, c, d]) ^ (u32::from(track.get()) << 16) ^ part
 }
 
-/// What a part says of itself to players (RFC 7845 §5.2).
+/// What the parts of a track say of themselves to players (RFC 7845 §5.2).
 pub(super) fn tags(
     room: &RoomName,
     started: UnixMillis,

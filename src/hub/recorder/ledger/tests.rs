@@ -18,13 +18,7 @@ fn secs(secs: u64) -> Ticks {
 }
 
 fn packet(number: u64) -> Packet {
-    Packet {
-        sequence: Sequence::new(number),
-        time: Ticks::ZERO,
-        duration: secs(1),
-        data: Bytes::new(),
-        heard: None,
-    }
+    Packet { sequence: Sequence::new(number), time: Ticks::ZERO, duration: secs(1), data: Bytes::new(), heard: None }
 }
 
 /// A packet of a second, `number`, whose place on the track's count is `at` seconds.
@@ -113,11 +107,8 @@ fn what_is_held_goes_to_the_spool_until_it_is_told() {
 
 #[test]
 fn a_track_that_ends_while_it_is_held_has_paused() {
-    let all = writes([
-        sound(&MONO, &[], 0, 0),
-        sound(&MONO, &[Step::Held(secs(5))], 1, 1),
-        Entry::EndTrack { track: TRACK },
-    ]);
+    let all =
+        writes([sound(&MONO, &[], 0, 0), sound(&MONO, &[Step::Held(secs(5))], 1, 1), Entry::EndTrack { track: TRACK }]);
     assert_eq!(all[3..], [Write::Settle(Some(gap(1, 5, GapCause::Pause))), Write::EndPart]);
 }
 

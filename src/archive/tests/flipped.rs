@@ -1,0 +1,148 @@
+//! Flipped bits: found wherever they are, and what is not damaged is kept.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+
+use proptest::prelude::*;
+
+use crate::archive::index::read;
+use crate::archive::model::Recording;
+use crate::archive::verify::{self, Damage};
+use crate::container::ogg::Salvager;
+
+use super::pcm::{blocks, pcm_part};
+use super::recovery::copy_all;
+use super::*;
+
+/// What is damaged in the parts of a recording, by the name of the file.
+pub(super) async fn damage(rig: &Rig, recording: &Recording, folder: &Path) -> Vec<(String, Damage)> {
+    let mut connection = rig.archive.readers().acquire().await.unwrap();
+    let id = recording.summary.id;
+    let (place, _) = read::summary(&mut connection, id).await.unwrap().unwrap();
+    let mut all = Vec::new();
+    for (track, part) in recording.tracks.iter().flat_map(|track| track.parts.iter().map(move |part| (track, part))) {
+        let file = std::fs::File::open(folder.join(&part.file)).unwrap();
+        let tell = |damage| all.push((part.file.clone(), damage));
+        match &part.format {
+            Format::Opus(_) => {
+                let query = "SELECT serial, pages FROM parts WHERE recording = ? AND track = ? AND part = ?";
+                let query = sqlx::query_as(query).bind(place.row).bind(track.number.get()).bind(part.number);
+                let (serial, pages): (u32, u32) = query.fetch_one(&mut *connection).await.unwrap();
+                let written = verify::Ogg {
+                    bytes: part.bytes,
+                    serial,
+                    pages: Some(pages),
+                    length: Some(part.length),
+                    ended: !part.open,
+                };
+                verify::ogg(file, &written, tell).unwrap();
+            }
+            Format::Pcm(head) => {
+                let extents = read::extents(&mut connection, place.row, track.number, part.number, 0..u64::MAX).await;
+                let (head, extents) = (*head, &extents.unwrap());
+                let written = verify::Wav { bytes: part.bytes, head, extents, ended: !part.open };
+                verify::wav(file, &written, tell).unwrap();
+            }
+        }
+    }
+    all
+}
+
+/// What a crash left of a recording that has two parts of Opus, one of them with a spool beside it, and one of PCM.
+async fn crashed(folder: &Path) {
+    let mut rig = Rig::open(folder).await;
+    let writer = rig.begin(id(1));
+    for (track, begin) in [(ONE, part(ONE, 1)), (TWO, part(TWO, 1)), (THREE, pcm_part(THREE, 1))] {
+        writer.begin_part(begin);
+        for round in 0..6 {
+            match track {
+                THREE => writer.append(track, blocks(round * 10..(round + 1) * 10)),
+                _ => writer.append(track, packets(round * 10..(round + 1) * 10)),
+            }
+            rig.round().await;
+        }
+    }
+    for round in 6..10 {
+        writer.spool(ONE, Ticks::from_millis(1500), packets(round * 10..(round + 1) * 10));
+        rig.round().await;
+    }
+    rig.close().await;
+    drop(writer);
+}
+
+/// The packets of a part that can be heard, whatever has become of the rest, and whether there is a rest.
+fn salvaged(bytes: &[u8]) -> (Vec<u64>, bool) {
+    let mut salvager = Salvager::new();
+    salvager.push(bytes);
+    salvager.finish();
+    let mut numbers = Vec::new();
+    while let Some(packet) = salvager.pull() {
+        numbers.extend(packet.data.get(1..9).map(|number| u64::from_be_bytes(number.try_into().unwrap())));
+    }
+    (numbers, salvager.damaged())
+}
+
+/// Flips bits of files that a crash left, starts, and looks whether each is found, and nothing else is lost.
+async fn flipped(folder: &Path, flips: &[(usize, prop::sample::Index, u8)]) {
+    const FILES: [&str; 4] = ["01-ann.ogg", "01-ann.late", "02-ben.ogg", "03-ben.wav"];
+    let here = only_folder(folder);
+    let mut changed = HashMap::new();
+    for (file, at, bit) in flips {
+        let path = here.join(FILES[*file]);
+        let (whole, bytes) = changed.entry(*file).or_insert_with(|| {
+            let bytes = fs::read(&path).unwrap();
+            (bytes.clone(), bytes)
+        });
+        let at = at.index(whole.len());
+        bytes[at] ^= 1 << bit;
+        fs::write(&path, &*bytes).unwrap();
+    }
+    changed.retain(|_, (whole, bytes)| whole != bytes);
+    let rig = Rig::open(folder).await;
+    let [started] = &rig.recovered.recordings[..] else { panic!("{:?}", rig.recovered) };
+    assert_eq!(started.trouble, None);
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    let found = damage(&rig, &recording, &here).await;
+    // What is wrong with the spool is known before it is silence in its part, as is what is wrong with the end of samples.
+    assert!(started.damaged > 0 || !changed.contains_key(&1), "{started:?}");
+    for (file, name) in [(0, FILES[0]), (2, FILES[2]), (3, FILES[3])] {
+        let told: Vec<_> = found.iter().filter(|(other, _)| other == name).map(|(_, damage)| damage).collect();
+        let bytes = fs::read(here.join(name)).unwrap();
+        let different = changed.get(&file).map(|(whole, flipped)| {
+            // The header of a WAV file is made right by start-up.
+            let from = if file == 3 { 44 } else { 0 };
+            (from..whole.len()).filter(|&at| whole[at] != flipped[at]).collect::<Vec<_>>()
+        });
+        let different = different.unwrap_or_default();
+        assert_eq!(told.is_empty(), different.is_empty(), "{name}: {told:?}, {different:?}");
+        assert!(
+            different.iter().all(|at| told.iter().any(|one| one.bytes.contains(&(*at as u64)))),
+            "{name}: {told:?}"
+        );
+        if file != 3 {
+            let (numbers, lost) = salvaged(&bytes);
+            let pages = different.iter().map(|at| at / 900).collect::<HashSet<_>>().len();
+            let spooled = changed.get(&1).filter(|_| file == 0).map_or(0, |(whole, flipped)| {
+                (0..whole.len()).filter(|&at| whole[at] != flipped[at]).map(|at| at / 900).collect::<HashSet<_>>().len()
+            });
+            let all = if file == 0 { 100 } else { 60 };
+            // A page has ten packets; where 900 bytes end is not where a page does.
+            assert!(numbers.len() + 20 * (pages + spooled) >= all, "{name}: {numbers:?}");
+            assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]) && lost != different.is_empty());
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_of_parts_and_spools_are_found_and_the_rest_is_kept() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = scratch();
+    runtime.block_on(crashed(dir.path()));
+    let flip = (0..4_usize, any::<prop::sample::Index>(), 0..8_u8);
+    let cases = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(cases, |(flips in prop::collection::vec(flip, 1..5))| {
+        let copy = scratch();
+        copy_all(dir.path(), copy.path());
+        runtime.block_on(flipped(copy.path(), &flips));
+    });
+}
