@@ -166,14 +166,14 @@ async fn look_at(hub: &Hub, room: &str, sent: &Sent, fell: Instant) -> Option<Fo
 /// How many of a track's packets are kept. They are those that were sent, in order, with nothing but silence between them.
 async fn kept(hub: &Hub, told: &Value, track: &Track, playable: &mut Vec<Vec<u8>>) -> usize {
     let mut sent = track.packets.iter().peekable();
-    let mut kept = 0;
+    let (mut kept, mut frames) = (0, 0);
     for part in told["parts"].as_array().unwrap() {
         let file = hub.bytes(part["href"].as_str().unwrap()).await;
         assert_eq!(part["bytes"], file.len());
         let ticks = if track.codec == "pcm" {
-            // The first and only part of samples: blocks and frames are counted from there.
-            let (blocks, ticks) = samples(&file, told, track);
-            kept += blocks;
+            let (all, ticks) = samples(&file, told, track, frames);
+            frames = all;
+            kept = all / track.packets[0].len();
             ticks
         } else {
             let (packets, ticks) = opus(&file);
@@ -220,8 +220,9 @@ fn opus(file: &[u8]) -> (Vec<Vec<u8>>, u64) {
     (packets, ticks)
 }
 
-/// How many whole blocks of samples a part holds, and how long it is. Between the frames that were sent there is only silence.
-fn samples(file: &[u8], told: &Value, track: &Track) -> (usize, u64) {
+/// How many bytes of what was sent there are at the end of a part, where there were `next` before it, and how long the part is. Between
+/// the frames that were sent there is only silence.
+fn samples(file: &[u8], told: &Value, track: &Track, mut next: usize) -> (usize, u64) {
     let number = |key: &str| u32::try_from(told[key].as_u64().unwrap()).unwrap();
     let sample: Sample = told["sample"].as_str().unwrap().parse().unwrap();
     let head = Head::new(sample, number("rate"), number("channels")).unwrap();
@@ -230,7 +231,6 @@ fn samples(file: &[u8], told: &Value, track: &Track) -> (usize, u64) {
     assert!(file[..begin] == header_for(head, data.len() as u64), "the header says how long the part is");
     let frame = head.frame_bytes();
     let sent = track.packets.concat();
-    let mut next = 0;
     for (at, kept) in data.chunks(frame).enumerate() {
         if sent[next..].starts_with(kept) {
             next += frame;
@@ -238,7 +238,7 @@ fn samples(file: &[u8], told: &Value, track: &Track) -> (usize, u64) {
             assert!(kept.iter().all(|byte| *byte == 0), "frame {at} of {} is another", track.name);
         }
     }
-    (next / track.packets[0].len(), head.ticks((data.len() / frame) as u64).get())
+    (next, head.ticks((data.len() / frame) as u64).get())
 }
 
 /// ffmpeg plays all of these, without a remark.
