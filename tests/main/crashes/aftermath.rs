@@ -33,6 +33,8 @@ pub struct Kept {
 /// What was found of a session.
 pub struct Found {
     pub id: String,
+    /// The addresses of what is made out of it and sounds.
+    derived: Vec<String>,
     /// How long before the fall the first block of Ann's samples was sent that is not there, if one is not.
     pub lost: Option<Duration>,
 }
@@ -47,6 +49,14 @@ impl Known {
             self.recordings.insert(found.id.clone(), Kept { title: None, deleting: false, parts });
         }
         self.look_again(hub, room).await;
+        if let Some(found) = &found {
+            // All of them are made by now.
+            let mut files = Vec::new();
+            for address in &found.derived {
+                files.push(hub.bytes(address).await);
+            }
+            plays(&files);
+        }
         found
     }
 
@@ -141,14 +151,19 @@ async fn look_at(hub: &Hub, room: &str, sent: &Sent, fell: Instant) -> Option<Fo
     assert_eq!(recording["state"], "ended", "{room}");
     let reason = recording["end_reason"].as_str().unwrap();
     assert!(reason == "crashed" || (reason == "finished" && sent.ended), "{room} ended as {reason}");
-    let (mut lost, mut playable) = (None, Vec::new());
+    let (mut lost, mut playable, mut derived) = (None, Vec::new(), Vec::new());
     let told = recording["tracks"].as_array().unwrap();
     for track in &sent.tracks {
         let is_it = |told: &&Value| told["name"] == track.name && told["codec"] == track.codec;
-        let kept = match told.iter().find(is_it) {
+        let before = playable.len();
+        let told = told.iter().find(is_it);
+        let kept = match told {
             Some(told) => kept(hub, told, track, &mut playable).await,
             None => 0,
         };
+        if let Some(told) = told.filter(|_| playable.len() > before) {
+            derived.push(told["files"]["webm"].as_str().unwrap().to_owned());
+        }
         let (name, codec) = (track.name, track.codec);
         assert!(
             kept >= track.durable,
@@ -159,8 +174,11 @@ async fn look_at(hub: &Hub, room: &str, sent: &Sent, fell: Instant) -> Option<Fo
             lost = sent.at.get(kept).map(|at| fell.saturating_duration_since(*at));
         }
     }
+    if !playable.is_empty() {
+        derived.push(recording["files"]["session"]["href"].as_str().unwrap().to_owned());
+    }
     plays(&playable);
-    Some(Found { id: id.to_owned(), lost })
+    Some(Found { id: id.to_owned(), derived, lost })
 }
 
 /// How many of a track's packets are kept. They are those that were sent, in order, with nothing but silence between them.
