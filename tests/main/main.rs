@@ -6,6 +6,7 @@ mod check;
 mod codec;
 mod crashes;
 mod derived;
+mod disks;
 mod docs;
 mod events;
 mod floods;

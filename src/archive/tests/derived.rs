@@ -273,7 +273,21 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
     let there: Vec<_> = files(dir.path()).into_keys().collect();
     assert_eq!(there, ["track-2.webm", "waveform-1.json", "waveform-2.json"]);
+    // It fills up while a file is made: that is given up halfway.
+    let free = Arc::new(std::sync::OnceLock::<Arc<std::sync::atomic::AtomicU64>>::new());
+    let fills = free.clone();
+    let store = StandIn::new(dir.path(), move |asked, _| {
+        if matches!(asked, Asked::Append(path) if path.contains("session.webm")) {
+            fills.get().expect("a disk").store(SPARED - 1, Ordering::Relaxed);
+        }
+        Ok(())
+    });
+    let free = free.get_or_init(|| store.free.clone()).clone();
+    maker.store = store;
+    assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
+    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), there);
     free.store(u64::MAX, Ordering::Relaxed);
+    maker.store = Box::new(Disk);
     rig.ask(maker.visit(id(1))).await.unwrap();
     assert_eq!(files(dir.path()).len(), ALL.len());
 }

@@ -335,3 +335,57 @@ async fn a_spool_that_the_disk_refuses_goes_on_with_all_that_it_held() {
         assert!(recording.tracks.iter().all(|track| track.gaps.len() == 1));
     }
 }
+
+#[tokio::test]
+async fn an_index_that_takes_nothing_ends_the_recording_and_acknowledges_nothing() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..3));
+    rig.round().await;
+    rig.told();
+    // No index may grow any more; the transaction needs another page for so much chat.
+    sqlx::query("PRAGMA max_page_count = 1").execute(&mut rig.writer.connection).await.unwrap();
+    writer.append(ONE, packets(3..5));
+    let name = "Ann".parse().unwrap();
+    let text = "x".repeat(100_000);
+    writer.chat(crate::archive::model::Chat { at: Ticks::ZERO, participant: Uuid::nil(), name, text });
+    rig.round().await;
+    let told = rig.told();
+    assert!(matches!(&told[..], [Event::Failed { reason: EndReason::DiskFull, .. }]), "{told:?}");
+    assert_eq!(rig.archive.health(), Health::Full);
+    // The end needs no page, and is said in the next round.
+    rig.round().await;
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    assert_eq!(recording.summary.state, State::Ended(EndReason::DiskFull));
+    assert_eq!(recording.tracks[0].parts[0].next, Sequence::new(3));
+    assert!(!rig.writer.dirty() && rig.told().is_empty());
+    // A transaction that is rolled back now is one of its own, and leaves nothing open in which the next would be lost.
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&mut rig.writer.connection).await.unwrap();
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON tracks WHEN NEW.name = 'Ben' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(refuse).execute(&mut rig.writer.connection).await.unwrap();
+    let refused = rig.begin(id(3));
+    refused.begin_part(part(TWO, 1));
+    refused.append(TWO, packets(0..2));
+    rig.round().await;
+    assert!(matches!(&rig.told()[..], [Event::Failed { reason: EndReason::IoError, .. }]));
+    // What is said to be durable from now on is: for another connection, too.
+    let again = rig.begin(id(2));
+    again.begin_part(part(ONE, 1));
+    again.append(ONE, packets(0..2));
+    rig.round().await;
+    assert_eq!(rig.told(), [Event::Durable { track: ONE, next: Sequence::new(2), bytes: 2 * 89 }]);
+    assert!(rig.archive.recording(id(2)).await.unwrap().is_some());
+    again.end(EndReason::Finished, NOW);
+    rig.round().await;
+    rig.close().await;
+    // The commit might have been there after a crash: its sound is left where it is, and the next start finds it.
+    let rig = Rig::open(dir.path()).await;
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    assert_eq!(recording.summary.state, State::Ended(EndReason::DiskFull));
+    let folder = dir.path().join(format!("studio/{}-{}", NOW.to_compact(), id(1)));
+    assert_eq!(hear(&fs::read(folder.join("01-ann.ogg")).unwrap()).numbers, [0, 1, 2, 3, 4]);
+    drop(writer);
+}

@@ -79,6 +79,7 @@ impl Writer {
         let written = self.store.append(&mut handle, b"?").and_then(|()| self.store.sync(&handle));
         let removed = self.store.remove(&path);
         written.and(removed).map_err(wrong)?;
+        self.trust_index().await?;
         write::touch(&mut self.connection, self.run).await?;
         self.store.committed();
         Ok(())

@@ -28,6 +28,7 @@ impl From<Trouble> for Error {
 
 impl Writer {
     pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        self.trust_index().await?;
         // A title can wait; what is held for ending recordings is not for it.
         if let Ok(free) = self.store.free(&self.root)
             && free < RESERVE
@@ -63,6 +64,7 @@ impl Writer {
     }
 
     pub(super) async fn delete(&mut self, id: RecordingId) -> Result<(), Error> {
+        self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         if summary.state.end_reason().is_none() || self.recordings.contains_key(&id) {
             return Err(Error::Live);
@@ -78,6 +80,7 @@ impl Writer {
 
     /// Says in the index what the maker has made.
     pub(super) async fn derived(&mut self, id: RecordingId, news: DerivedNews) -> Result<(), Error> {
+        self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
         match news {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{broadcast, watch};
 
 use super::health::Health;
 use super::manage;
 use super::recording::{Chores, Recording};
 use super::space::Budget;
-use super::trouble::{Fault, Trouble};
+use super::trouble::{Fault, Trouble, is_full};
 use super::{Command, Event};
 use crate::archive::derived::Orders;
 use crate::archive::handle::Changed;
-use crate::archive::index::{read, write};
+use crate::archive::index::{self, read, write};
 use crate::archive::model::{EndReason, RecordingId};
+use crate::archive::names;
 use crate::archive::store::Store;
 
 /// How often what follows from a recording's end is tried, before it is left for the next start.
@@ -38,7 +39,7 @@ pub(in crate::archive) struct Writer {
     /// The number of this run.
     pub(super) run: i64,
     pub(super) store: Box<dyn Store>,
-    pub(super) connection: SqliteConnection,
+    pub(in crate::archive) connection: SqliteConnection,
     /// What the maker is to make.
     pub(super) orders: Arc<Orders>,
     /// Those who watch the list of recordings.
@@ -187,6 +188,7 @@ impl Writer {
         round: &[(RecordingId, Recording)],
         news: &[bool],
     ) -> Result<Vec<Result<Option<i64>, sqlx::Error>>, sqlx::Error> {
+        self.trust_index().await?;
         let mut transaction = self.connection.begin().await?;
         if let ([(_, recording)], [news]) = (round, news) {
             // Alone it takes nobody with it, and mostly one is: two statements less.
@@ -196,7 +198,8 @@ impl Writer {
                     transaction.commit().await?;
                     self.store.committed();
                 }
-                Err(_) => transaction.rollback().await?,
+                // What was wrong counts, not that SQLite may have rolled back by itself.
+                Err(_) => drop(transaction.rollback().await),
             }
             return Ok(vec![row]);
         }
@@ -206,6 +209,8 @@ impl Writer {
             let row = recording.index(&mut savepoint, self.run, news).await;
             match row {
                 Ok(_) => savepoint.commit().await?,
+                // SQLite has given up the whole transaction then.
+                Err(error) if is_full(&error) => return Err(error),
                 Err(_) => savepoint.rollback().await?,
             }
             rows.push(row);
@@ -213,6 +218,21 @@ impl Writer {
         transaction.commit().await?;
         self.store.committed();
         Ok(rows)
+    }
+
+    /// Sees to it that the connection to the index is not within a transaction. SQLite rolls back by itself where it has no space or
+    /// cannot write; what rolls back then fails, and counts the transaction for open for ever: the next one would be a savepoint,
+    /// whose release is no commit. Such a connection is opened anew.
+    pub(super) async fn trust_index(&mut self) -> Result<(), sqlx::Error> {
+        if !self.connection.is_in_transaction() {
+            return Ok(());
+        }
+        // What was dropped before it was committed is rolled back before this, where it can be.
+        let _ = sqlx::query("SELECT 1").execute(&mut self.connection).await;
+        if self.connection.is_in_transaction() {
+            self.connection = index::writing(&self.root.join(names::INDEX)).connect().await?;
+        }
+        Ok(())
     }
 
     /// Does what follows from what the index says. What the disk refuses costs no sound: it is done in the next round; of a

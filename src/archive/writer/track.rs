@@ -217,13 +217,20 @@ impl Track {
 
     /// Writes what waits. One file that is refused does not keep the others from it; the last trouble is given.
     pub fn write(&mut self, store: &mut dyn Store, folder: &Path) -> Result<(), Trouble> {
-        let dirty = self.logs_mut().filter(|log| log.dirty && !log.broken);
-        dirty.fold(Ok(()), |done, log| log.write(store, folder).and(done))
+        let mut done = Ok(());
+        for log in self.logs_mut().filter(|log| log.dirty && !log.broken) {
+            done = log.write(store, folder).and(done);
+        }
+        done
     }
 
     /// Syncs what was written, as [`Self::write`] writes.
     pub fn sync(&mut self, store: &mut dyn Store) -> Result<(), Trouble> {
-        self.logs_mut().fold(Ok(()), |done, log| log.sync(store).and(done))
+        let mut done = Ok(());
+        for log in self.logs_mut() {
+            done = log.sync(store).and(done);
+        }
+        done
     }
 
     /// Whether a file has a name that is not durable.

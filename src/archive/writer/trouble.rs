@@ -69,11 +69,15 @@ impl Trouble {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            // SQLITE_FULL.
-            Self::Index(sqlx::Error::Database(error)) => error.code().is_some_and(|code| code == "13"),
-            Self::Index(_) => false,
+            Self::Index(error) => is_full(error),
         }
     }
+}
+
+/// Whether the index has no space.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    // SQLITE_FULL.
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13")
 }
 
 impl Fault {

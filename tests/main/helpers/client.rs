@@ -39,7 +39,8 @@ impl Client {
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
-        let (socket, response) = tokio_tungstenite::connect_async(request).await?;
+        // As browsers do: what is sent goes out at once.
+        let (socket, response) = tokio_tungstenite::connect_async_with_config(request, None, true).await?;
         let chosen = response.headers().get("sec-websocket-protocol");
         assert_eq!(chosen.map(HeaderValue::as_bytes), protocol.map(str::as_bytes));
         Ok(Self { socket })
