@@ -51,8 +51,9 @@ struct Given {
     /// Threads that serve connections [default: one a core]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
     workers: Option<usize>,
-    /// Where the disk is to fail; for tests alone, see `archive::faults`
+    /// Where the disk is to fail; for tests alone, so that no file of options has it: see `archive::faults`
     #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
+    #[serde(skip)]
     faults: Option<PathBuf>,
 }
 
@@ -132,7 +133,7 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
-        faults: given.faults.or(file.faults),
+        faults: given.faults,
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
         return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));

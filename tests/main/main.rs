@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_streams;
 mod check;
 mod codec;
+mod crashes;
 mod derived;
 mod disks;
 mod docs;

@@ -29,8 +29,9 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::Format;
 
-/// How much earlier than by our clock a folder may seem to have been changed.
-const SLACK: Duration = Duration::from_secs(2);
+/// How much earlier than by our clock a folder may seem to have been changed, and how much earlier than its hub a session may have
+/// begun: what its first message holds was said before, up to 3 s.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// What became of something: where, and what was done.
 pub(in crate::archive) type Taken = (PathBuf, &'static str);
@@ -264,8 +265,9 @@ fn length(folder: &Path, part: &Part) -> Ticks {
 
 /// The folders of recordings that were begun since then.
 fn begun(root: &Path, since: UnixMillis) -> Vec<(RecordingId, RoomName, PathBuf)> {
-    let millis = u64::try_from(since.get()).unwrap_or(0);
-    let changed = UNIX_EPOCH + Duration::from_millis(millis).saturating_sub(SLACK);
+    let since = Duration::from_millis(u64::try_from(since.get()).unwrap_or(0)).saturating_sub(SLACK);
+    let changed = UNIX_EPOCH + since;
+    let since = UnixMillis::new(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     let mut found = Vec::new();
     for (name, kind) in walk::entries(root).unwrap_or_default() {
         let (Kind::Folder, Ok(room)) = (kind, name.parse::<RoomName>()) else { continue };

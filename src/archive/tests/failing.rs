@@ -361,6 +361,16 @@ async fn an_index_that_takes_nothing_ends_the_recording_and_acknowledges_nothing
     assert_eq!(recording.summary.state, State::Ended(EndReason::DiskFull));
     assert_eq!(recording.tracks[0].parts[0].next, Sequence::new(3));
     assert!(!rig.writer.dirty() && rig.told().is_empty());
+    // A transaction that is rolled back now is one of its own, and leaves nothing open in which the next would be lost.
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&mut rig.writer.connection).await.unwrap();
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON tracks WHEN NEW.name = 'Ben' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(refuse).execute(&mut rig.writer.connection).await.unwrap();
+    let refused = rig.begin(id(3));
+    refused.begin_part(part(TWO, 1));
+    refused.append(TWO, packets(0..2));
+    rig.round().await;
+    assert!(matches!(&rig.told()[..], [Event::Failed { reason: EndReason::IoError, .. }]));
     // What is said to be durable from now on is: for another connection, too.
     let again = rig.begin(id(2));
     again.begin_part(part(ONE, 1));

@@ -122,7 +122,12 @@ impl Session {
         !self.trouble.is_some_and(Trouble::is_end)
     }
 
-    pub(super) fn told(&self, now: Moment) -> v1::Session {
+    /// The recording in progress, where there is one.
+    pub(super) fn in_progress(&self, now: Moment) -> Option<v1::Session> {
+        self.is_recorded().then(|| self.told(now))
+    }
+
+    fn told(&self, now: Moment) -> v1::Session {
         v1::Session { recording: self.id.uuid(), elapsed: self.at(now).saturating_sub(self.zero).as_secs_f64() }
     }
 }

@@ -137,7 +137,7 @@ impl State {
                 participants: self.speakers(),
                 listeners: self.listeners(),
                 tracks: self.tracks.iter().filter_map(Track::told).collect(),
-                session: self.session.as_ref().map(|session| session.told(now)),
+                session: self.session.as_ref().and_then(|session| session.in_progress(now)),
             };
             notice(&welcome)
         });
@@ -216,7 +216,7 @@ impl State {
             participants: self.speakers(),
             listeners: self.listeners(),
             tracks: self.tracks.iter().filter_map(Track::told).collect(),
-            session: self.session.as_ref().map(|session| session.told(now)),
+            session: self.session.as_ref().and_then(|session| session.in_progress(now)),
         }
     }
 

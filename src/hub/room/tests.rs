@@ -321,6 +321,7 @@ fn another_recording_begins_with_the_first_packet_after_the_disk_is_well_again()
     room.recording_failed(at(1100), crate::archive::model::EndReason::DiskFull);
     room.disk(true);
     room.publish(WALL, sound(ANN, 0, 1020, 1)).unwrap();
+    assert_eq!(room.describe(at(1100)).session, None, "nothing is recorded");
     assert_eq!(entries(&mut room).len(), 0, "a disk that has failed just now is left alone");
     room.disk(false);
     room.publish(WALL, sound(ANN, 0, 3000, 1)).unwrap();

@@ -1,5 +1,6 @@
 //! What the tests share: a hub to test, clients, captures, judges.
 
+pub mod agreement;
 pub mod capture;
 #[path = "../../captures/read.rs"]
 pub mod captures;
