@@ -164,7 +164,7 @@ pub(super) async fn open(
     let unindexed = empty && walk::any_recording(folder);
     let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
     if fell {
-        let taken = strays::take_in(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
+        let taken = strays::sweep(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
         for (path, what) in taken {
             tracing::warn!("{} {what}", path.display());
         }

@@ -1,8 +1,10 @@
 //! Files and folders that a crash left before the index named them: whoever fell was in the middle of a round. Nothing in them was
-//! told to be durable, but what is sound is kept: it becomes a part of its recording, or a recording of its own. What holds no
-//! sound goes.
+//! told to be durable.
 //!
-//! An index that comes from a backup is older than what it speaks of: so what is taken in here may be more than a round.
+//! Start-up, which trusts its index, removes such a file of a recording, unless the session file names it: then the index is older
+//! than what it speaks of, and a repair is asked for. A recording's folder that was begun becomes a recording as far as there are
+//! whole pages in it; samples have nobody to vouch for them. A repair trusts nobody, and removes no sound: what says itself where
+//! it belongs becomes a part of its recording.
 
 use std::fs;
 use std::io;
@@ -14,7 +16,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::measure::{self, Measured};
 use super::rebuild;
 use super::salvage::{self, Said};
-use crate::archive::check::{Indexed, folder_of, walk};
+use crate::archive::check::{Indexed, What, folder_of, session_file, walk};
 use crate::archive::foreign::{self, Kind};
 use crate::archive::handle::Error;
 use crate::archive::index::{derived, read, write};
@@ -23,6 +25,7 @@ use crate::archive::names::{self, Holds, TrackFile};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::room::{ParticipantName, RoomName};
+use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::Format;
 
@@ -35,10 +38,11 @@ pub(in crate::archive) type Taken = (PathBuf, &'static str);
 
 const PART: &str = "was not in the index, and became a part of its recording";
 const RECORDING: &str = "was not in the index, and became a recording";
-const NOTHING: &str = "was begun by who fell, held no sound, and was removed";
+const NOTHING: &str = "was begun by who fell, held no sound that anyone vouches for, and was removed";
+const BEGUN: &str = "was begun by who fell, and was removed: nothing in it was told to be durable";
 
-/// Takes in what the last run left in recordings that it had not ended, and in folders that it had begun.
-pub(in crate::archive) async fn take_in(
+/// Puts in order what the last run had begun and the index does not name.
+pub(in crate::archive) async fn sweep(
     store: &mut dyn Store,
     connection: &mut SqliteConnection,
     root: &Path,
@@ -46,13 +50,43 @@ pub(in crate::archive) async fn take_in(
 ) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     for id in read::unfinished(connection).await? {
-        taken.extend(of_recording(store, connection, root, id).await?);
+        taken.extend(sweep_recording(store, connection, root, id).await?);
     }
     if let Some(since) = read::started_before(connection, run).await? {
         for (id, room, path) in begun(root, since) {
             if folder_of(connection, id, &path).await? == Indexed::No {
                 taken.extend(of_folder(store, connection, root, run, (id, &room, &path)).await?);
             }
+        }
+    }
+    Ok(taken)
+}
+
+/// Removes what was begun in a recording's folder.
+async fn sweep_recording(
+    store: &mut dyn Store,
+    connection: &mut SqliteConnection,
+    root: &Path,
+    id: RecordingId,
+) -> Result<Vec<Taken>, Error> {
+    let Some((place, _)) = read::summary(connection, id).await? else { return Ok(Vec::new()) };
+    let folder = root.join(&place.folder);
+    let indexed = read::files(connection, place.row).await?;
+    let said = match session_file(&folder) {
+        Ok(file) => file.tracks,
+        // It has none yet: its first round is not over.
+        Err(What::Missing) => Vec::new(),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let named = |name: &String| said.iter().flat_map(|track| &track.parts).any(|part| part.file == *name);
+    let mut taken = Vec::new();
+    // A folder that is not there is for a check to name.
+    for (name, kind) in walk::entries(&folder).unwrap_or_default() {
+        let ours = kind == Kind::File && names::track_file(&name).is_some();
+        if ours && !indexed.contains(&name) && !named(&name) {
+            let path = folder.join(&name);
+            store.remove(&path).map_err(|source| trouble(&path, source))?;
+            taken.push((Path::new(&place.folder).join(name), BEGUN));
         }
     }
     Ok(taken)
@@ -66,8 +100,7 @@ struct Stray {
     measured: Measured,
 }
 
-/// Takes in what is in a recording's folder and not in the index. Of a recording that had ended that is only what says itself where
-/// it belongs.
+/// Takes in what is in a recording's folder and not in the index, where it says itself where it belongs; removes what is empty.
 pub(in crate::archive) async fn of_recording(
     store: &mut dyn Store,
     connection: &mut SqliteConnection,
@@ -75,11 +108,9 @@ pub(in crate::archive) async fn of_recording(
     id: RecordingId,
 ) -> Result<Vec<Taken>, Error> {
     let Some((place, recording)) = read::recording(connection, id).await? else { return Ok(Vec::new()) };
-    let ended = recording.summary.state.end_reason().is_some();
     let folder = root.join(&place.folder);
     let indexed = read::files(connection, place.row).await?;
     let mut taken = Vec::new();
-    // A folder that is not there is for a check to name.
     for (name, kind) in walk::entries(&folder).unwrap_or_default() {
         let Some(file) = names::track_file(&name).filter(|_| kind == Kind::File && !indexed.contains(&name)) else {
             continue;
@@ -87,13 +118,13 @@ pub(in crate::archive) async fn of_recording(
         let below = Path::new(&place.folder).join(&name);
         let of_track = recording.tracks.iter().find(|track| track.number == file.track);
         match look(&folder, name, file, of_track) {
-            Ok(Some(stray)) if ended && stray.said.imprint.is_none() => {}
-            Ok(Some(stray)) => {
-                let path = adopt(store, connection, &folder, place.row, &recording, stray).await?;
+            Ok(Look::Sound(stray)) if stray.said.imprint.is_none() => {}
+            Ok(Look::Unknown) => {}
+            Ok(Look::Sound(stray)) => {
+                let path = adopt(store, connection, &folder, place.row, &recording, *stray).await?;
                 taken.push((Path::new(&place.folder).join(path), PART));
             }
-            Ok(None) if ended => {}
-            Ok(None) => {
+            Ok(Look::Nothing) => {
                 store.remove(&root.join(&below)).map_err(|source| trouble(&root.join(&below), source))?;
                 taken.push((below, NOTHING));
             }
@@ -103,8 +134,18 @@ pub(in crate::archive) async fn of_recording(
     Ok(taken)
 }
 
-/// Looks at what a file holds; `None` where that is no sound.
-fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> io::Result<Option<Stray>> {
+/// What a file holds.
+enum Look {
+    /// A part, or a spool.
+    Sound(Box<Stray>),
+    /// Nothing, or nothing but what a part begins with.
+    Nothing,
+    /// It has the name of ours, and does not say what it is.
+    Unknown,
+}
+
+/// Looks at what a file holds.
+fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> io::Result<Look> {
     let path = folder.join(&name);
     // A spool holds what its part does.
     let of_track = track.and_then(|track| track.parts.last()).map(|part| part.format.codec());
@@ -113,12 +154,18 @@ fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> 
         Holds::Spool => of_track,
     };
     let said = codec.map(|codec| salvage::said(foreign::open(&path)?, codec)).transpose()?.flatten();
-    let Some(said) = said else { return Ok(None) };
+    let Some(said) = said else {
+        let empty = foreign::look(&path)?.is_none_or(|(_, bytes)| bytes == 0);
+        return Ok(if empty { Look::Nothing } else { Look::Unknown });
+    };
     let measured = match said.format {
         Format::Opus(_) => measure::ogg(foreign::open(&path)?, 0)?,
         Format::Pcm(head) => measure::wav(foreign::open(&path)?, head, false)?,
     };
-    Ok((measured.length > Ticks::ZERO).then_some(Stray { name, file, said, measured }))
+    if measured.length == Ticks::ZERO {
+        return Ok(Look::Nothing);
+    }
+    Ok(Look::Sound(Box::new(Stray { name, file, said, measured })))
 }
 
 /// Makes a file a part of its recording; gives what it is called then.
@@ -245,7 +292,8 @@ async fn of_folder(
     let mut taken = Vec::new();
     for name in entries.into_keys() {
         let Some(file) = names::track_file(&name) else { continue };
-        if look(&folder, name.clone(), file, None).map_err(wrong)?.is_none() {
+        let vouched = matches!(file.holds, Holds::Part(_, Codec::Opus));
+        if !vouched || !matches!(look(&folder, name.clone(), file, None).map_err(wrong)?, Look::Sound(_)) {
             store.remove(&folder.join(&name)).map_err(wrong)?;
             taken.push((path.join(name), NOTHING));
         }

@@ -61,7 +61,7 @@ async fn every_difference_is_named_with_its_file_and_its_place() {
     let said = fs::read_to_string(small(6).join("session.json")).unwrap();
     fs::write(small(6).join("session.json"), said.replace("Ann", "Eve")).unwrap();
     fs::write(small(7).join("session.json.next"), "half").unwrap();
-    fs::write(small(8).join("01-ann.late"), "").unwrap();
+    fs::write(small(8).join("01-ann.late"), "is it sound?").unwrap();
     fs::create_dir(recordings.join("lone")).unwrap();
     fs::create_dir(folder(&recordings, 9, "lone")).unwrap();
     let [cut_off, more] = [format!("bytes {} to {bytes}", bytes - 100), format!("bytes {bytes} to {}", bytes + 4)];
@@ -210,4 +210,45 @@ async fn what_a_kill_left_is_told_as_such_and_ended_by_a_repair() {
     assert_agrees(&recordings);
     let listed = run(&recordings, &["list"]);
     assert!(listed.out.contains("crashed"), "{}", listed.out);
+}
+
+#[tokio::test]
+async fn what_a_kill_left_before_the_index_named_it_does_not_stay() {
+    let kills = [
+        "create-folder write/folder 2 kill-after",
+        "create part 1 kill-after",
+        "append part 1 kill-after",
+        "sync part 1 kill-after",
+        "create session 1 kill-after",
+        "append session 2 kill",
+    ];
+    let fallen = kills.map(async |kill| {
+        let rules = tempfile::NamedTempFile::new().unwrap();
+        fs::write(rules.path(), kill).unwrap();
+        let hub = Hub::start_with(&["--faults", rules.path().to_str().unwrap()]);
+        let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+        for message in Capture::new("chromium-webm-opus-100ms").messages() {
+            if ann.try_send(message).await.is_err() {
+                break;
+            }
+        }
+        // It falls while it hears this, or when she goes.
+        ann.vanish();
+        let recordings = hub.recordings();
+        let (status, kept) = tokio::task::spawn_blocking(move || hub.stop_is_awaited()).await.unwrap();
+        assert!(!status.success(), "{kill}");
+        let hub = Hub::start_in(Arc::clone(&kept), &[]);
+        hub.signal("TERM");
+        hub.stop_is_awaited();
+        let ran = run(&recordings, &["check"]);
+        assert_eq!(ran.status, Some(0), "{kill}: {ran:?}");
+        let sound = all_of(&recordings).keys().any(|path| path.extension().is_some_and(|kind| kind == "ogg"));
+        assert_eq!(
+            sound,
+            !kill.contains("folder") && !kill.starts_with("create part"),
+            "{kill}: {}",
+            run(&recordings, &["list"]).out
+        );
+    });
+    futures_util::future::join_all(fallen).await;
 }
