@@ -146,3 +146,28 @@ fn flipped_bits_of_parts_and_spools_are_found_and_the_rest_is_kept() {
         runtime.block_on(flipped(copy.path(), &flips));
     });
 }
+
+#[tokio::test]
+async fn a_page_of_a_spool_that_says_a_wrong_length_hides_no_good_ones() {
+    let dir = scratch();
+    crashed(dir.path()).await;
+    let whole = fs::read(only_folder(dir.path()).join("01-ann.late")).unwrap();
+    let pages: Vec<_> = (0..whole.len() - 4).filter(|&at| &whole[at..at + 4] == b"OggS").collect();
+    assert_eq!(pages.len(), 6);
+    for (lost, at) in (0..).zip(&pages[2..]) {
+        let copy = scratch();
+        copy_all(dir.path(), copy.path());
+        let here = only_folder(copy.path());
+        let mut flipped = whole.clone();
+        flipped[at + 26] ^= 0x80;
+        fs::write(here.join("01-ann.late"), flipped).unwrap();
+        let rig = Rig::open(copy.path()).await;
+        assert_eq!(rig.recovered.recordings[0].damaged, 1);
+        let heard = hear(&fs::read(here.join("01-ann.ogg")).unwrap());
+        let gone = 60 + lost * 10..70 + lost * 10;
+        assert_eq!(heard.numbers, (0..100).filter(|number| !gone.contains(number)).collect::<Vec<_>>());
+        // What is lost is silence, but for the end, of which nothing tells how long it was.
+        let silence = Ticks::from_millis(if lost == 3 { 1500 } else { 1700 });
+        assert_eq!(heard.silence, silence);
+    }
+}

@@ -1,5 +1,5 @@
-//! Power loss: a session of everything, killed here and there, on disks that fail here and there, and what the power going at any moment of it could have
-//! left. On each of them every promise holds.
+//! Power loss: a session of everything, killed here and there, on disks that fail here and there, and the disks that the power
+//! going at any moment of it could have left. On each of them every promise holds.
 //!
 //! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test says
 //! which seed brings it again.
@@ -10,12 +10,13 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt as _;
+use sqlx::ConnectOptions as _;
 
 use crate::archive::Change;
 use crate::archive::model::{EndReason, State};
 
 use super::crash::{assert_whole, everything};
-use super::disks::{Entry, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
+use super::disks::{Entry, Failure, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
 use super::pcm::{blocks, pcm_part};
 use super::*;
 
@@ -69,7 +70,7 @@ impl Stage {
     }
 
     async fn fold(&self) {
-        let mut connection = open::connect(&self.folder.path().join(names::INDEX)).await.unwrap();
+        let mut connection = index::writing(&self.folder.path().join(names::INDEX)).connect().await.unwrap();
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.unwrap();
     }
 
@@ -96,15 +97,18 @@ impl Stage {
         }
     }
 
-    /// Records three sessions, one of everything, in each other's time; derives, renames and deletes.
-    async fn play(&mut self) {
+    /// Records three sessions, one of everything, in each other's time; renames and deletes, and derives, which takes the longest, so
+    /// often.
+    async fn play(&mut self, derives: usize) {
         let millis = Ticks::from_millis;
         let (one, two, three) = (self.begin(id(1)), self.begin(id(2)), self.begin(id(3)));
         two.begin_part(part(ONE, 1));
         two.append(ONE, packets(0..3));
         everything(&mut self.rig, one).await;
         self.fold().await;
-        self.derive(id(1)).await;
+        if derives > 0 {
+            self.derive(id(1)).await;
+        }
         // More than a page, and more than a few blocks.
         two.append(ONE, packets(3..150));
         two.begin_part(pcm_part(TWO, 1));
@@ -119,7 +123,9 @@ impl Stage {
         two.append(THREE, packets(0..1));
         three.append(ONE, blocks(3..4));
         self.round().await;
-        self.derive(id(1)).await;
+        if derives > 1 {
+            self.derive(id(1)).await;
+        }
         two.settle(ONE, None);
         two.append(ONE, packets(220..300));
         two.settle(TWO, Some(gap(millis(800), millis(1500), GapCause::Pause)));
@@ -171,10 +177,11 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.lie(lies);
     // About as many things as the disk does in each; some live to the end, and some disks do not fail.
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(450)));
-    ledger.fail_after(failures(random, 450));
+    ledger.fail(failures(random, 450));
+    let derives = random.one_of(4).saturating_sub(1);
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &Kept::default()).await {
-            stage.play().await;
+            stage.play(derives).await;
         }
     })
     .await;
@@ -183,7 +190,7 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.entries().iter().for_each(|entry| model.enter(entry));
     let left = model.kept(Mood::Most, random);
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(150)));
-    ledger.fail_after(failures(random, 150));
+    ledger.fail(failures(random, 150));
     survives(async {
         if let Some(mut stage) = Stage::open(&ledger, &left).await {
             stage.go_on().await;
@@ -193,10 +200,15 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> Vec<Entry> {
     ledger.entries()
 }
 
-/// After how many things that the disk does it fails, and how (EIO, ENOSPC).
-fn failures(random: &mut Random, most: usize) -> Vec<(usize, i32)> {
+/// When a disk fails that does about so many things, and how (EIO, ENOSPC).
+fn failures(random: &mut Random, most: usize) -> Vec<Failure> {
     let count = random.one_of(6).saturating_sub(2);
-    (0..count).map(|_| (random.one_of(most), [5, 5, 28][random.one_of(3)])).collect()
+    let one = |_| {
+        let of_syncs = random.one_of(2) == 0;
+        let left = random.one_of(if of_syncs { most / 4 } else { most });
+        Failure { left, of_syncs, error: [5, 5, 28][random.one_of(3)] }
+    };
+    (0..count).map(one).collect()
 }
 
 /// What was promised by some moment.
@@ -372,4 +384,42 @@ async fn a_disk_that_says_it_has_synced_what_it_has_not_is_found_out() {
         }
         assert!(found_out, "{lie:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_derived_is_there_though_who_made_its_folder_was_killed_before_that_was_durable() {
+    async fn record(ledger: &Ledger) {
+        let mut stage = Stage::open(ledger, &Kept::default()).await.unwrap();
+        let writer = stage.begin(id(1));
+        writer.begin_part(part(ONE, 1));
+        writer.append(ONE, packets(0..10));
+        writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 200));
+        stage.round().await;
+        stage.derive(id(1)).await;
+    }
+    // Killed later and later, until the folder is the last thing that there is.
+    let mut ledger = Ledger::default();
+    for left in 0.. {
+        ledger = Ledger::default();
+        ledger.kill_after(Some(left));
+        survives(record(&ledger)).await;
+        let made = |entry: &Entry| matches!(entry, Entry::Asked(Op::CreateFolder(path)) if path.ends_with("derived"));
+        if ledger.entries().last().is_some_and(made) {
+            break;
+        }
+    }
+    let mut random = Random(0);
+    let mut model = Model::new(&Kept::default());
+    ledger.entries().iter().for_each(|entry| model.enter(entry));
+    ledger.kill_after(None);
+    Stage::open(&ledger, &model.kept(Mood::Most, &mut random)).await.unwrap().derive(id(1)).await;
+    let (mut model, mut promised) = (Model::new(&Kept::default()), Promised::default());
+    for entry in &ledger.entries() {
+        model.enter(entry);
+        if let Entry::Told(said) = entry {
+            promised.hear(said);
+        }
+    }
+    assert!(promised.derived.contains(&id(1)));
+    holds(&model.kept(Mood::Least, &mut random), &promised, "").await;
 }

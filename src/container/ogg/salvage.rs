@@ -59,7 +59,9 @@ impl Salvager {
             }
             match self.pages.pull() {
                 Ok(Some(page)) => self.read(&page),
-                Ok(None) if !self.ended || self.pages.end().is_ok() => return None,
+                Ok(None) if !self.ended || self.pages.end().is_ok() => {
+                    return None;
+                }
                 Ok(None) | Err(_) => {
                     self.damaged = true;
                     self.pages.skip();
@@ -191,6 +193,22 @@ mod tests {
             let (found, _) = salvage(&file, 1000);
             assert!(found.len() >= 300 - 90, "{} at {at}", found.len());
             assert!(found.iter().all(|one| all.contains(one)), "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_says_a_wrong_length_hides_no_good_ones() {
+        let whole = part(300);
+        let (all, _) = salvage(&whole, 4096);
+        let mut reader = PageReader::new();
+        reader.push(&whole);
+        // Each is now longer than the rest of the file, or at least than itself.
+        for page in std::iter::from_fn(|| reader.pull().unwrap()).filter(|page| page.granule > Some(0)) {
+            let mut file = whole.clone();
+            file[usize::try_from(page.offset).unwrap() + 26] ^= 0x80;
+            let (found, damaged) = salvage(&file, 1000);
+            assert!(damaged && found.len() == 300 - page.packets_ended(), "{} at {}", found.len(), page.offset);
+            assert!(found.iter().all(|one| all.contains(one)));
         }
     }
 

@@ -80,3 +80,24 @@ async fn damage_longer_than_any_page_is_passed_over() {
     let heard: Vec<_> = placed.iter().flat_map(|placed| &placed.packets).map(|packet| packet.sequence.get()).collect();
     assert_eq!(heard, (450..750).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_page_that_says_a_wrong_length_hides_no_good_ones() {
+    let rig = Rig::new().await;
+    let path = &rig.files()[0];
+    let whole = fs::read(path).unwrap();
+    let mut begin = 0;
+    for (end, _) in pages(&whole) {
+        let mut file = whole.clone();
+        // How many lacing values it has: the demuxer waits for a page that is longer than the rest of the file.
+        file[begin + 26] ^= 0x80;
+        begin = usize::try_from(end).unwrap();
+        fs::write(path, &file).unwrap();
+        let (placed, wrong) = rig.read(Ticks::ZERO, Ticks::from_secs(80)).await;
+        assert!(matches!(&wrong[..], [Unreadable::Damaged { .. }]), "{wrong:?}");
+        let packets = placed.iter().flat_map(|placed| &placed.packets);
+        let heard: Vec<_> = packets.map(|packet| packet.sequence.get()).collect();
+        let lost = lost(&whole, &file, 0);
+        assert_eq!(heard, (0..750).filter(|number| !lost.contains(number)).collect::<Vec<_>>());
+    }
+}
