@@ -2,7 +2,7 @@
 //! stand before; what is derived is forgotten where it is not as it was, and made again by the next hub.
 //!
 //! What belongs here: what becomes of each difference that a check finds. What does not: finding them
-//! ([`check`](super::check)), bringing to an end what a crash left (`recovery`, which is done first).
+//! ([`check`]), bringing to an end what a crash left (`recovery`, which is done first).
 //!
 //! It holds the lock. It never removes sound, nor cuts what the index vouches for, nor touches what is not ours. An index or a
 //! session file that cannot be read any more is renamed, not removed. What it cannot mend it tells as a check does.
@@ -10,7 +10,7 @@
 //! A recording whose folder the index does not name is put into it. So an index that is lost is no case of its own: all of them are such
 //! recordings then. Rooms, names, times, titles, tracks, gaps, chat and who was there come from the session file; how long sound
 //! is and its checksums are measured anew, so that damage to samples from before is not seen any more. Without a session file a
-//! recording is what its parts tell ([`salvage`]), and is marked to be kept.
+//! recording is what its parts tell (`salvage`), and is marked to be kept.
 
 mod measure;
 mod rebuild;

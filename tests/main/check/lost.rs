@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use roomtone::media::packet::{Packet, Sequence};
+use roomtone::media::time::Ticks;
+use roomtone::media::track::Format;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -164,6 +167,56 @@ async fn a_recording_that_was_open_when_hub_and_index_were_lost_keeps_all_that_w
     assert_eq!((&recording["end_reason"], &recording["people"]), (&json!("crashed"), &json!(["Ann"])));
     let file = hub.bytes(recording["tracks"][0]["files"]["ogg"].as_str().unwrap()).await;
     assert!(ogg_packets(&file).len() as u64 >= durable);
+}
+
+#[tokio::test]
+async fn what_waited_beside_a_part_when_hub_and_index_were_lost_is_kept_at_its_place() {
+    let shelf = Shelf::new().await;
+    let open = shelf.begin(1, "talk");
+    open.part(super::ONE, 1, "Ann", Format::Opus(super::HEAD), [0, 0], 0);
+    open.sound(super::ONE, 0, 100);
+    open.durable(100);
+    let capture = Capture::new("firefox-webm-opus").packets();
+    let packet = |number: u64| Packet {
+        sequence: Sequence::new(number),
+        time: Ticks::new(number * 960),
+        duration: Ticks::new(960),
+        data: capture[usize::try_from(number).unwrap()].data.clone(),
+        heard: None,
+    };
+    open.writer.spool(super::ONE, Ticks::from_millis(1500), (100..150).map(packet).collect());
+    open.durable(150);
+    // What a kill would leave now.
+    let kept = Arc::new(TempDir::new().unwrap());
+    let (from, recordings) = (shelf.folder.path().join("recordings"), kept.path().join("recordings"));
+    for (path, bytes) in super::all_of(&from) {
+        let to = recordings.join(path.strip_prefix(&from).unwrap());
+        if path.is_dir() {
+            fs::create_dir_all(to).unwrap();
+        } else {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, bytes).unwrap();
+        }
+    }
+    drop(open);
+    shelf.close().await;
+    let spool = folder(&recordings, 1, "talk").join("01-ann.late");
+    assert!(spool.exists());
+    lose(&recordings);
+    let ran = repaired(&recordings);
+    assert!(ran.out.contains("became a part") || ran.out.contains("as a part of its recording"), "{}", ran.out);
+    assert_agrees(&recordings);
+    assert!(!spool.exists());
+    let (_, told) = told(&kept).await;
+    let track = &told[0]["tracks"][0];
+    assert_eq!(track["parts"].as_array().unwrap().len(), 2, "{track:#}");
+    assert_eq!((&track["parts"][1]["start"], &track["parts"][1]["duration"]), (&json!(3.5), &json!(1.0)), "{track:#}");
+    assert_eq!((&track["gaps"][0]["at"], &track["gaps"][0]["duration"]), (&json!(2.0), &json!(1.5)), "{track:#}");
+    assert_eq!(told[0]["duration"], json!(4.5));
+    let hub = Hub::start_in(kept, &[]);
+    for (part, count) in track["parts"].as_array().unwrap().iter().zip([100, 50]) {
+        assert_eq!(ogg_packets(&hub.bytes(part["href"].as_str().unwrap()).await).len(), count);
+    }
 }
 
 #[tokio::test]

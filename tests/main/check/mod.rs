@@ -223,6 +223,11 @@ impl Writing {
         self.writer.append(track, (0..count).map(packet).collect());
     }
 
+    /// Waits until all packets before this one are durable.
+    fn durable(&self, until: u64) {
+        while !matches!(self.told.recv().unwrap(), Event::Durable { next, .. } if next.get() >= until) {}
+    }
+
     fn end(self, reason: EndReason, at: UnixMillis) {
         self.writer.end(reason, at);
         while !matches!(self.told.recv().unwrap(), Event::Ended) {}
