@@ -77,10 +77,12 @@ impl App {
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
-        let sync_period = options.sync_period;
+        let (sync_period, limits) = (options.sync_period, options.limits);
         let (archive, recovered) =
             Archive::open(archive::Options { folder: options.recordings, sync_period }, clock.wall()).await?;
         tell(&recovered);
+        // Ends with the archive.
+        actix::spawn(archive.clone().retain(limits, move || clock.wall()));
 
         let patience = Patience { grace: options.grace, ..Patience::default() };
         let hub = Hub::new(clock, archive.clone(), patience, options.workers.div_ceil(2)).start();

@@ -8,6 +8,7 @@ mod list;
 mod migration;
 mod order;
 mod pcm;
+mod plans;
 mod recovery;
 mod search;
 mod stand_in;
