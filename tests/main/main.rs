@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_streams;
 mod codec;
+mod deletion;
 mod derived;
 mod docs;
 mod events;
@@ -16,6 +17,7 @@ mod plain;
 mod recording;
 mod replay;
 mod rest;
+mod retention;
 mod sounds;
 mod start;
 mod v1;

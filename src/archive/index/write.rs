@@ -17,7 +17,13 @@ type Done = Result<(), sqlx::Error>;
 statements! {
     RUN = "INSERT INTO runs (started_unix_millis, pid, version) VALUES (?, ?, ?)", [];
     RECORDING = "INSERT INTO recordings (id, run, room, folder, started_unix_millis, state) \
-                 VALUES (?, ?, ?, ?, ?, 'live')", [];
+                 VALUES (?, ?, ?, ?, ?, 'live')",
+        [
+            "SEARCH derived USING PRIMARY KEY (recording=?)",
+            "SEARCH attendance USING COVERING INDEX attendance_of_recording (recording=?)",
+            "SEARCH chat USING COVERING INDEX chat_of_recording (recording=?)",
+            "SEARCH tracks USING PRIMARY KEY (recording=?)"
+        ];
     LENGTH = "UPDATE recordings SET length_ticks = ?, \
               bytes = (SELECT coalesce(sum(bytes), 0) FROM parts WHERE parts.recording = recordings.recording) \
               WHERE recording = ?",

@@ -14,7 +14,7 @@ use crate::media::time::UnixMillis;
 pub(in crate::archive) struct Retention {
     state: Mutex<State>,
     /// Something that stayed because it was read is no longer read.
-    pub(super) freed: Notify,
+    pub(in crate::archive) freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Retention {
     }
 
     /// A run begins.
-    pub(super) fn begin(&self, limits: Limits, now: UnixMillis) {
+    pub(in crate::archive) fn begin(&self, limits: Limits, now: UnixMillis) {
         let mut state = self.state();
         (state.limits, state.since) = (limits, Some(now));
     }

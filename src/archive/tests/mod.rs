@@ -10,6 +10,7 @@ mod order;
 mod pcm;
 mod plans;
 mod recovery;
+mod retention;
 mod search;
 mod stand_in;
 mod writer;
@@ -215,9 +216,10 @@ fn only_folder(root: &Path) -> PathBuf {
     folder
 }
 
-/// The names in a folder, sorted.
+/// The names in a folder, sorted; none where it is not there.
 fn listing(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.collect();
     names.sort();
     names
