@@ -88,6 +88,11 @@ impl Extents {
         self.full.iter().copied().chain(self.grown.then(|| self.open()))
     }
 
+    /// Those that are full, which are given once.
+    pub fn full(&mut self) -> impl Iterator<Item = Extent> {
+        self.full.drain(..)
+    }
+
     /// The index has them all.
     pub fn indexed(&mut self) {
         self.full.clear();

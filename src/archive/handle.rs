@@ -106,8 +106,9 @@ impl Archive {
         Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, retention, changed }) }
     }
 
-    /// The folder of all recordings.
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder of all recordings, without the links that lead to it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.shared.folder
     }
 

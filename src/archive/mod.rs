@@ -22,26 +22,37 @@
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
 //! 8. What goes by itself goes by a limit that a person set (`retention`): the oldest first, never what has not ended, is
 //!    marked `keep`, or is being read.
-//! 9. What is in `recordings/` and not named by the index is left alone.
+//! 9. What is in `recordings/` and not named by the index is left alone. What is not ours (`foreign`), also in a place of ours, is
+//!    neither followed nor overwritten nor removed.
+//!
+//! Whether index and disk are what they should be, [`check`] tells, and [`repair`] mends what can be.
 
+pub mod backup;
 mod blocks;
+pub mod check;
 mod derived;
 mod extents;
+mod faults;
+pub mod foreign;
 mod handle;
+mod imprint;
 mod index;
 mod list;
 mod lock;
 pub mod model;
 mod names;
+pub mod offline;
 mod open;
 mod reading;
 mod recovery;
+pub mod repair;
 mod retention;
 mod search;
 pub mod session_file;
 mod sound;
 mod store;
 pub mod timeline;
+mod verify;
 mod writer;
 
 #[cfg(test)]

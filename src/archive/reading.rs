@@ -15,6 +15,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::blocks::{Blocks, BlocksRead};
 use super::extents::Extent;
+use super::foreign;
 use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
@@ -358,7 +359,7 @@ impl OpenRecording {
 
 impl PartFile {
     fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)? })
+        Ok(Self { file: foreign::open(path)? })
     }
 
     /// The place from which a demuxer comes upon so many ticks, in a file of so many durable bytes.

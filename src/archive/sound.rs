@@ -10,6 +10,7 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
+use super::foreign;
 use super::handle::Error;
 use super::index::read;
 use super::index::row::RowExt as _;
@@ -91,7 +92,7 @@ pub(super) fn open(root: &Path, found: Found, in_use: InUse) -> Result<TrackSoun
     let mut modified = found.started;
     for part in found.parts {
         let path = root.join(&found.folder).join(&part.file);
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let opened = foreign::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|source| Error::File { path: path.clone(), source })?;
         let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let millis = since.and_then(|since| i64::try_from(since.as_millis()).ok());

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_streams;
+mod check;
 mod codec;
 mod deletion;
 mod derived;

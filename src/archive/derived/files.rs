@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::recipe::{SPARED, Stopped};
+use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
@@ -202,7 +203,7 @@ impl Indexed {
     pub fn open(self, in_use: InUse) -> Result<Option<Download>, Error> {
         let Some(path) = self.path else { return Ok(None) };
         let wrong = |source| Error::File { path: path.clone(), source };
-        let file = match File::open(&path) {
+        let file = match foreign::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),

@@ -1,6 +1,6 @@
 //! The index: SQL, and rows to values and back. It knows no file and no promise about one.
 //!
-//! All SQL of the program stands in here and in `list.rs`, each statement with the way in which SQLite is to carry it out:
+//! All SQL of the program stands in here and in `archive/list.rs`, each statement with the way in which SQLite is to carry it out:
 //! by which index. A test reads the plans. What a statement costs does not grow with the number of recordings.
 
 /// Statements: a name, the SQL, and the lines of its plan that touch a table, as `EXPLAIN QUERY PLAN` says them.
@@ -59,6 +59,24 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
+}
+
+/// How an index is opened that is only looked at: nothing is written, not even beside it where it is `alone`, which is where
+/// nobody can be writing it and nothing waits beside it to be put into it.
+pub(super) fn reading(path: &Path, alone: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(true)
+        .immutable(alone)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// Whether this says that the file is no index any more, and not that it cannot be reached just now.
+pub(super) fn is_damaged(error: &sqlx::Error) -> bool {
+    // SQLITE_CORRUPT and SQLITE_NOTADB; their extended codes are in the upper bytes.
+    let code = |error: &dyn sqlx::error::DatabaseError| error.code().and_then(|code| code.parse::<u32>().ok());
+    matches!(error, sqlx::Error::Database(error) if matches!(code(&**error).map(|code| code & 0xFF), Some(11 | 26)))
 }
 
 /// The readers of an index that is there.

@@ -96,6 +96,14 @@ statements! {
         ["SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)"];
     NAME_OF_TRACK = "SELECT name FROM tracks WHERE recording = ? AND track = ?",
         ["SEARCH tracks USING PRIMARY KEY (recording=? AND track=?)"];
+    PAGES = "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part",
+        ["SEARCH parts USING PRIMARY KEY (recording=?)"];
+    ANY_RECORDING = "SELECT 1 FROM recordings LIMIT 1", ["SCAN recordings"];
+    SESSION_FILE_STALE = "SELECT session_file_stale FROM recordings WHERE recording = ?",
+        ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
+    /// The next of all recordings, in the order of their rows.
+    NEXT = "SELECT id FROM recordings WHERE recording > ? ORDER BY recording LIMIT 1",
+        ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid>?)"];
     /// Whether the index answers.
     ANY = "SELECT 1 FROM storage WHERE one = 1",
         ["SEARCH storage USING INTEGER PRIMARY KEY (rowid=?)"];
@@ -345,6 +353,46 @@ pub(in crate::archive) async fn extents(
     let read =
         |row: &SqliteRow| Ok(Extent { begin: row.int("begin_byte")?, bytes: row.int("bytes")?, crc: row.int("crc")? });
     rows.iter().map(read).collect()
+}
+
+/// What the writer knows of a recording's Ogg parts.
+pub(in crate::archive) async fn pages(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<((TrackNumber, u32), Pages)>, sqlx::Error> {
+    let rows = sqlx::query(PAGES).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let pages = Pages { serial: row.int("serial")?, count: row.int("pages")? };
+        Ok(((number(row)?, row.int("part")?), pages))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The recording with the next row, unless it is being deleted.
+pub(in crate::archive) async fn next(
+    connection: &mut SqliteConnection,
+    row: i64,
+) -> Result<Option<(Place, Recording)>, sqlx::Error> {
+    let id = sqlx::query(NEXT).bind(row).fetch_optional(&mut *connection).await?;
+    match id {
+        Some(row) => recording(connection, row.word("id")?).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether the index names no recording.
+pub(in crate::archive) async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query(ANY_RECORDING).fetch_optional(connection).await?;
+    Ok(found.is_none())
+}
+
+/// Whether a recording's session file may say less than the index.
+pub(in crate::archive) async fn session_file_is_stale(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar(SESSION_FILE_STALE);
+    query.bind(recording).fetch_one(connection).await.map(|stale: i64| stale != 0)
 }
 
 /// The spools of a recording, with their tracks.

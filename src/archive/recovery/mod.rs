@@ -17,7 +17,7 @@ use super::index::derived;
 use super::index::read::{self, OpenPart};
 use super::index::write::{self, SpoolRow};
 use super::model::{EndReason, Gap, Recording, RecordingId, Track};
-use super::store::Store;
+use super::store::{Phase, Store};
 use super::writer::{Trouble, ended, remove_if_there, replace_session_file, unlink};
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
@@ -30,6 +30,8 @@ pub struct Recovered {
     pub recordings: Vec<RecoveredRecording>,
     /// How many deletions it finished.
     pub deletions: u32,
+    /// The index names no recording, as one does that was lost and begun anew, and there are some.
+    pub unindexed: bool,
 }
 
 /// A recording that had been left open.
@@ -56,6 +58,7 @@ pub(super) async fn recover(
     root: &Path,
 ) -> Result<Recovered, Error> {
     let mut recovered = Recovered::default();
+    store.phase(Phase::Delete);
     for place in read::being_deleted(connection).await? {
         match unlink(store, connection, root, &place).await {
             Ok(()) => recovered.deletions += 1,
@@ -63,6 +66,7 @@ pub(super) async fn recover(
             Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
         }
     }
+    store.phase(Phase::Recover);
     for id in read::unfinished(connection).await? {
         recovered.recordings.extend(recording(store, connection, root, id).await?);
     }

@@ -327,7 +327,7 @@ async fn nothing_is_derived_from_a_recording_that_has_not_ended() {
 async fn the_thread_makes_what_was_left_over_and_lets_go_of_what_is_deleted() {
     let dir = scratch();
     drop(record(dir.path()).await);
-    let options = Options { folder: dir.path().to_owned(), sync_period: Duration::ZERO };
+    let options = Options { sync_period: Duration::ZERO, ..Options::new(dir.path().to_owned()) };
     let (archive, _) = Archive::open(options, NOW).await.unwrap();
     // Nobody asks; the maker looks for itself.
     let until = async |wanted: usize| {

@@ -69,7 +69,7 @@ impl Rig {
     }
 
     async fn open_on(folder: &Path, store: Box<dyn Store>) -> Result<Self, OpenError> {
-        let options = Options { folder: folder.to_owned(), sync_period: Duration::ZERO };
+        let options = Options { sync_period: Duration::ZERO, ..Options::new(folder.to_owned()) };
         let (orders, changed) = (Arc::new(Orders::default()), broadcast::Sender::new(CHANGES));
         let (writer, lock, recovered) = open::open(&options, NOW, store, orders.clone(), changed.clone()).await?;
         let (commands, inbox) = mpsc::unbounded_channel();

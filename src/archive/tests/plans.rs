@@ -41,7 +41,7 @@ fn wrong(sql: &str, plan: &[String]) -> Option<String> {
     let scans = |line: &&str| line.starts_with("SCAN ");
     let small = |line: &str| SMALL.iter().any(|index| line.ends_with(&format!(" INDEX {index}")));
     // In the order of an index, and no further than was asked.
-    let bounded = sql.ends_with("LIMIT ?");
+    let bounded = sql.ends_with("LIMIT ?") || sql.ends_with("LIMIT 1");
     touching(plan).into_iter().filter(scans).find(|line| !small(line) && !bounded).map(str::to_owned)
 }
 
@@ -169,6 +169,9 @@ fn sql(source: &str) -> Vec<String> {
     found
 }
 
+/// Those who look at all there is, since that is what they are asked for, and nobody waits for them.
+const LOOK_AT_ALL: [&str; 2] = ["check", "repair"];
+
 /// A statement that stands anywhere else would have no plan that a test reads.
 #[test]
 fn no_statement_stands_outside_of_those_that_are_enumerated() {
@@ -182,7 +185,8 @@ fn no_statement_stands_outside_of_those_that_are_enumerated() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.extend((!path.ends_with("tests")).then_some(path));
+                let looked_at = !path.ends_with("tests") && !LOOK_AT_ALL.iter().any(|name| path.ends_with(name));
+                folders.extend(looked_at.then_some(path));
                 continue;
             }
             let source = std::fs::read_to_string(&path).unwrap();

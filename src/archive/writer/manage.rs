@@ -8,16 +8,14 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::DerivedNews;
 use super::recording::Trouble;
 use super::round::Writer;
+use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{derived, read, retention, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
-use crate::archive::store::Store;
-
-/// The file that [`Writer::probe`] creates and removes.
-const PROBE: &str = ".probe";
+use crate::archive::store::{Phase, Store};
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -74,14 +72,19 @@ impl Writer {
         transaction.commit().await?;
         self.store.committed();
         self.tell(Changed::Deleted(id));
-        unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
-        Ok(())
+        self.store.phase(Phase::Delete);
+        let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+        self.store.phase(Phase::Write);
+        Ok(unlinked?)
     }
 
     /// Goes on with deletions that failed on the way.
     pub(super) async fn finish_deletions(&mut self) -> Result<(), Error> {
         for place in read::being_deleted(&mut self.connection).await? {
-            match unlink(&mut *self.store, &mut self.connection, &self.root, &place).await {
+            self.store.phase(Phase::Delete);
+            let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+            self.store.phase(Phase::Write);
+            match unlinked {
                 Ok(()) => tracing::info!(folder = place.folder, "a deletion is finished"),
                 Err(Trouble::Index(error)) => return Err(error.into()),
                 Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
@@ -124,7 +127,7 @@ impl Writer {
 
     /// Creates a file and removes it again.
     pub(super) fn probe(&mut self) -> Result<(), Error> {
-        let path = self.root.join(PROBE);
+        let path = self.root.join(names::PROBE);
         remove_if_there(&mut *self.store, &path)?;
         let wrong = |source| Error::File { path: path.clone(), source };
         let mut handle = self.store.create(&path).map_err(wrong)?;
@@ -166,19 +169,20 @@ pub(in crate::archive) async fn unlink(
 ) -> Result<(), Trouble> {
     let folder = root.join(&place.folder);
     for file in read::files(connection, place.row).await? {
-        remove_if_there(store, &folder.join(file))?;
+        remove_ours(store, &folder.join(file))?;
     }
     let derived = folder.join(names::DERIVED);
-    for file in there(&derived, store.list(&derived))?.unwrap_or_default() {
-        remove_if_there(store, &derived.join(file))?;
+    let made = ours(&derived, store.list(&derived))?.unwrap_or_default();
+    for file in made.iter().filter(|name| names::is_derived(name)) {
+        remove_ours(store, &derived.join(file))?;
     }
-    there(&derived, store.remove_folder(&derived))?;
-    remove_if_there(store, &folder.join(names::SESSION))?;
-    remove_if_there(store, &folder.join(names::SESSION_NEXT))?;
+    ours(&derived, store.remove_folder(&derived))?;
+    remove_ours(store, &folder.join(names::SESSION))?;
+    remove_ours(store, &folder.join(names::SESSION_NEXT))?;
     match store.remove_folder(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            tracing::warn!(folder = %folder.display(), "stays: there is something in it that is not ours");
-            there(&folder, store.sync_folder(&folder))?;
+        Err(error) if stays(&error) => {
+            tracing::warn!(folder = %folder.display(), "stays: {error}");
+            ours(&folder, store.sync_folder(&folder))?;
         }
         removed => {
             there(&folder, removed)?;
@@ -198,12 +202,33 @@ fn leave(store: &mut dyn Store, root: &Path, room: &Path) -> Result<(), Trouble>
     match store.remove_folder(room) {
         Ok(()) => there(root, store.sync_folder(root)).map(drop),
         Err(error) => {
-            if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) {
+            if !stays(&error) && error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(folder = %room.display(), "stays: {error}");
             }
             Ok(())
         }
     }
+}
+
+/// Unlinks a file that may be gone already, unless what stands in its place is not ours.
+fn remove_ours(store: &mut dyn Store, path: &Path) -> Result<(), Trouble> {
+    ours(path, store.remove(path)).map(drop)
+}
+
+/// What came of something that is no error where something that is not ours stands in the place, or is in the folder.
+fn ours<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>, Trouble> {
+    match result {
+        Err(error) if stays(&error) => {
+            tracing::warn!("{}: stays: {error}", path.display());
+            Ok(None)
+        }
+        result => there(path, result),
+    }
+}
+
+/// Whether something was not removed since it is not ours, or since something in it is not.
+fn stays(error: &io::Error) -> bool {
+    Foreign::is(error) || error.kind() == io::ErrorKind::DirectoryNotEmpty
 }
 
 /// Unlinks a file that may be gone already.

@@ -34,7 +34,7 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub(super) use log::{Unfit, Wav, pause_gap};
+pub(super) use log::{Unfit, Wav, pause_gap, serial};
 pub(super) use manage::{remove_if_there, replace_session_file, unlink};
 pub(super) use recording::{Trouble, ended};
 pub(super) use round::Writer;

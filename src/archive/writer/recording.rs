@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use crate::archive::imprint::Imprint;
 use crate::archive::index::{search, write};
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::names;
@@ -179,7 +180,9 @@ impl Recording {
     fn begin_part(&mut self, part: NewPart) -> Result<(), Misuse> {
         let track = self.tracks.entry(part.track).or_insert_with(|| Track::new(&part));
         let serial = log::serial(self.id, part.track, part.number);
-        let tags = log::tags(&self.room, self.started, part.track, &part.name);
+        let NewPart { participant, source, start, first, .. } = part;
+        let imprint = Imprint { participant, source, start, first };
+        let tags = log::tags(&self.room, self.started, part.track, &part.name, &imprint);
         track.begin_part(part, serial, &tags)
     }
 

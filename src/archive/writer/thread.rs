@@ -8,10 +8,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Command, Reply, Writer};
 use crate::archive::derived::{Orders, maker};
+use crate::archive::faults::{self, Plan};
 use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
-use crate::archive::store::Disk;
+use crate::archive::store::Phase;
 use crate::media::time::UnixMillis;
 
 /// What the thread runs: opens the archive, says what came of it, writes until it is told to close or nobody is left who
@@ -33,7 +34,9 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let opening = open::open(&options, now, Box::new(Disk), Arc::clone(&orders), changed);
+        let plan = options.faults.clone().map(|file| Arc::new(Plan::new(file)));
+        let store = faults::store(plan.as_ref(), Phase::Write);
+        let opening = open::open(&options, now, store, Arc::clone(&orders), changed);
         let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
             Err(error) => {
@@ -44,9 +47,9 @@ pub(in crate::archive) fn shell(
         let lock = Arc::new(lock);
         let (root, held) = (options.folder.clone(), Arc::clone(&lock));
         orders.begin();
-        let making = Arc::clone(&orders);
+        let (making, store) = (Arc::clone(&orders), faults::store(plan.as_ref(), Phase::Make));
         let thread = std::thread::Builder::new().name("maker".to_owned());
-        if let Err(error) = thread.spawn(move || maker(making, root, commands, held)) {
+        if let Err(error) = thread.spawn(move || maker(making, root, store, commands, held)) {
             tracing::warn!("nothing is derived from recordings: {error}");
             orders.end();
         }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use crate::archive::extents::Extent;
+use crate::archive::imprint::{self, Imprint};
 use crate::archive::index::write::Pages;
 use crate::archive::model::{Gap, GapCause, RecordingId};
 use crate::archive::store::{Handle, Store};
@@ -184,23 +185,25 @@ impl Log {
 
 /// The serial number of a part's stream: no two parts of a recording have the same, so that they can be chained
 /// (RFC 3533 §4), and two recordings seldom do.
-pub(super) fn serial(id: RecordingId, track: TrackNumber, part: u32) -> u32 {
+pub(in crate::archive) fn serial(id: RecordingId, track: TrackNumber, part: u32) -> u32 {
     let [.., a, b, c, d] = *id.uuid().as_bytes();
     u32::from_be_bytes([a, b, c, d]) ^ (u32::from(track.get()) << 16) ^ part
 }
 
-/// What a part says of itself to players (RFC 7845 §5.2).
+/// What a part says of itself, to players and to whoever finds it alone (RFC 7845 §5.2).
 pub(super) fn tags(
     room: &RoomName,
     started: UnixMillis,
     track: TrackNumber,
     name: &ParticipantName,
+    imprint: &Imprint,
 ) -> Vec<(String, String)> {
     [
         ("TITLE", room.to_string()),
         ("ARTIST", name.to_string()),
         ("TRACKNUMBER", track.to_string()),
         ("DATE", started.to_rfc3339()),
+        (imprint::TAG, imprint.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()

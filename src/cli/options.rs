@@ -1,42 +1,35 @@
-//! The command line, the environment and the configuration file: read here and nowhere else, the first over the second
-//! over the third.
-
-mod bytes;
+//! The options of `serve`: the command line, the environment and the configuration file: read here and nowhere else, the first
+//! over the second over the third.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use serde::Deserialize;
 
-use self::bytes::ByteCount;
+use super::bytes::ByteCount;
 use crate::archive::Limits;
-
-/// A self-hosted live audio hub: rooms that are heard, recorded and replayed.
-#[derive(Debug, Parser)]
-#[command(name = "roomtone", version, args_conflicts_with_subcommands = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serve,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the hub; this is also what `roomtone` alone does.
-    Serve(Serve),
-}
 
 /// The options of `serve`, as they were given.
 #[derive(Debug, Args)]
-struct Serve {
+pub(super) struct Serve {
     /// A TOML file with these options, by their names with underscores.
     #[arg(long, value_name = "FILE", env = "ROOMTONE_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
     given: Given,
+}
+
+/// The options of every other command, as they were given.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// A TOML file with the options of the hub; these commands use its folder.
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of all recordings [default: ./recordings]
+    #[arg(long, value_name = "FOLDER", env = "ROOMTONE_RECORDINGS")]
+    recordings: Option<PathBuf>,
 }
 
 /// The options themselves: the same in flags, environment and file.
@@ -45,7 +38,7 @@ struct Serve {
 struct Given {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "ROOMTONE_LISTEN")]
-    listen: Option<String>,
+    pub(super) listen: Option<String>,
     /// The folder of all recordings [default: ./recordings]
     #[arg(long, value_name = "FOLDER", env = "ROOMTONE_RECORDINGS")]
     recordings: Option<PathBuf>,
@@ -73,6 +66,9 @@ struct Given {
     /// How much of the disk stays free at least, recordings going for it [default: no limit]
     #[arg(long, value_name = "BYTES", env = "ROOMTONE_MIN_FREE_BYTES")]
     min_free_bytes: Option<ByteCount>,
+    /// Where the disk is to fail; for tests alone, see `archive::faults`
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
+    faults: Option<PathBuf>,
 }
 
 /// What the hub is run with.
@@ -92,6 +88,8 @@ pub struct Options {
     pub workers: usize,
     /// What recordings may take before the oldest go.
     pub limits: Limits,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 /// Why the options cannot be used.
@@ -121,18 +119,19 @@ pub enum Error {
     Value(&'static str),
 }
 
-/// Reads the options of this process.
-///
-/// # Errors
-/// Where they cannot be used. Help and version are errors that are printed to standard output.
-pub fn options() -> Result<Options, Error> {
-    let line = CommandLine::try_parse()?;
-    let Serve { config, given } = match line.command {
-        Some(Command::Serve(serve)) => serve,
-        None => line.serve,
-    };
-    let file = config.map(read).transpose()?.unwrap_or_default();
-    resolve(given, file)
+impl Serve {
+    /// What the hub is run with.
+    pub(super) fn options(self) -> Result<Options, Error> {
+        resolve(self.given, self.config.map(read).transpose()?.unwrap_or_default())
+    }
+}
+
+impl Where {
+    /// Where the recordings are, and what the hub is run with that the file is for.
+    pub(super) fn options(self) -> Result<Options, Error> {
+        let file = self.config.map(read).transpose()?.unwrap_or_default();
+        resolve(Given { recordings: self.recordings, ..Given::default() }, file)
+    }
 }
 
 fn read(file: PathBuf) -> Result<Given, Error> {
@@ -156,6 +155,7 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
             max_room_bytes: given.max_room_bytes.or(file.max_room_bytes).map(|bytes| bytes.0),
             min_free_bytes: given.min_free_bytes.or(file.min_free_bytes).map(|bytes| bytes.0),
         },
+        faults: given.faults.or(file.faults),
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
         return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));
@@ -198,15 +198,5 @@ mod tests {
         assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { max_days: Some(0), ..Given::default() }, Given::default()).is_err());
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
-        CommandLine::command().debug_assert();
-        let with = CommandLine::try_parse_from(["roomtone", "serve", "--listen", "x:1"]).unwrap();
-        assert!(matches!(with.command, Some(Command::Serve(serve)) if serve.given.listen.as_deref() == Some("x:1")));
-        let without = CommandLine::try_parse_from(["roomtone", "--listen", "x:1"]).unwrap();
-        assert_eq!(without.serve.given.listen.as_deref(), Some("x:1"));
     }
 }
