@@ -85,34 +85,12 @@ fn wrong(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
 /// # Errors
 /// Where there is nothing to be copied, or nothing can be written. What was copied so far stays, and is no copy.
 pub async fn backup(recordings: &Path, to: &Path) -> Result<Backup, BackupError> {
-    std::fs::create_dir_all(to).map_err(wrong(to))?;
-    if std::fs::read_dir(to).map_err(wrong(to))?.next().is_some() {
-        return Err(BackupError::NotEmpty { folder: to.to_owned() });
-    }
-    let index = recordings.join(names::INDEX);
-    if !index.exists() {
-        return Err(BackupError::NoIndex { index });
-    }
-    let mut copying = Copying { from: recordings, to, source: source(&index).await?, held: HashMap::new() };
+    let mut copying = Copying::begin(recordings, to).await?;
     for _ in 0..ATTEMPTS {
-        copying.hold().await?;
-        let copy = to.join(names::INDEX);
-        // A path of ours may be no UTF-8, which SQLite's are: it gets what there is of it, and says what is wrong.
-        let vacuum = sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().into_owned());
-        vacuum.execute(&mut copying.source).await?;
-        let mut connection = open::connect(&copy).await?;
-        let unfinished = copying.unfinished(&mut connection).await?;
-        if let Some(done) = unfinished {
-            let backup = copying.ended(&mut connection, done).await?;
-            connection.close().await?;
-            copying.source.close().await?;
-            let handle = Disk.open(&copy).map_err(wrong(&copy))?;
-            Disk.sync(&handle).map_err(wrong(&copy))?;
-            Disk.sync_folder(to).map_err(wrong(to))?;
+        let copy = copying.snapshot().await?;
+        if let Some(backup) = copying.fill(copy).await? {
             return Ok(backup);
         }
-        connection.close().await?;
-        std::fs::remove_dir_all(to).and_then(|()| std::fs::create_dir(to)).map_err(wrong(to))?;
     }
     let source = io::Error::other("its spools came and went faster than they could be copied");
     Err(BackupError::Archive(Error::File { path: recordings.to_owned(), source }))
@@ -124,7 +102,7 @@ async fn source(index: &Path) -> Result<SqliteConnection, sqlx::Error> {
 }
 
 /// A copy in the making.
-struct Copying<'a> {
+pub(super) struct Copying<'a> {
     from: &'a Path,
     to: &'a Path,
     source: SqliteConnection,
@@ -140,7 +118,51 @@ enum Copied {
     Short(u64),
 }
 
-impl Copying<'_> {
+impl<'a> Copying<'a> {
+    /// Looks whether there is something to be copied, and where to.
+    pub async fn begin(from: &'a Path, to: &'a Path) -> Result<Self, BackupError> {
+        let index = from.join(names::INDEX);
+        if !index.exists() {
+            return Err(BackupError::NoIndex { index });
+        }
+        std::fs::create_dir_all(to).map_err(wrong(to))?;
+        if std::fs::read_dir(to).map_err(wrong(to))?.next().is_some() {
+            return Err(BackupError::NotEmpty { folder: to.to_owned() });
+        }
+        Ok(Self { from, to, source: source(&index).await?, held: HashMap::new() })
+    }
+
+    /// Copies the index, as it is in one moment, and brings the copy to this version.
+    pub async fn snapshot(&mut self) -> Result<SqliteConnection, BackupError> {
+        self.hold().await?;
+        let copy = self.to.join(names::INDEX);
+        // A path may be no UTF-8, which SQLite's are: then SQLite says what is wrong with what is left of it.
+        let vacuum = sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().into_owned());
+        vacuum.execute(&mut self.source).await?;
+        Ok(open::connect(&copy).await?)
+    }
+
+    /// As if none of the spools had been there before the snapshot.
+    #[cfg(test)]
+    pub fn forget_spools(&mut self) {
+        self.held.clear();
+    }
+
+    /// Copies what the copied index names; nothing, and the copy is to be begun again, where a spool is gone.
+    pub async fn fill(&mut self, mut copy: SqliteConnection) -> Result<Option<Backup>, BackupError> {
+        let Some(done) = self.unfinished(&mut copy).await? else {
+            copy.close().await?;
+            std::fs::remove_dir_all(self.to).and_then(|()| std::fs::create_dir(self.to)).map_err(wrong(self.to))?;
+            return Ok(None);
+        };
+        let backup = self.ended(&mut copy, done).await?;
+        copy.close().await?;
+        let index = self.to.join(names::INDEX);
+        Disk.open(&index).and_then(|handle| Disk.sync(&handle)).map_err(wrong(&index))?;
+        Disk.sync_folder(self.to).map_err(wrong(self.to))?;
+        Ok(Some(backup))
+    }
+
     /// Opens the spools that there are. An index of an older version is read with this one's eyes once it is copied; until then
     /// a spool that goes means another attempt.
     async fn hold(&mut self) -> Result<(), BackupError> {

@@ -1,5 +1,6 @@
 //! roomtone from outside: the real binary, real captures of browsers, ffmpeg as the judge.
 
+mod backup;
 mod bad_input;
 mod bad_streams;
 mod check;

@@ -98,7 +98,7 @@ statements! {
         ["SEARCH tracks USING PRIMARY KEY (recording=? AND track=?)"];
     PAGES = "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part",
         ["SEARCH parts USING PRIMARY KEY (recording=?)"];
-    ANY_RECORDING = "SELECT 1 FROM recordings LIMIT 1", ["SCAN recordings"];
+    ANY_RECORDING = "SELECT 1 FROM recordings LIMIT 1", ["SCAN recordings USING COVERING INDEX recordings_newest_first"];
     SESSION_FILE_STALE = "SELECT session_file_stale FROM recordings WHERE recording = ?",
         ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
     /// The next of all recordings, in the order of their rows.

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(60);
 impl Archive {
     /// Looks after the limits until the archive is closed. `now` is the wall's clock.
     pub async fn retain(self, limits: Limits, now: impl Fn() -> UnixMillis) {
-        self.retention().begin(limits, now());
+        self.set_limits(limits, now());
         let mut changed = self.watch();
         let mut due = tokio::time::interval(EVERY);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -37,8 +37,16 @@ impl Archive {
         }
     }
 
-    /// Deletes what the limits ask for.
-    pub(in crate::archive) async fn look_after(&self, now: UnixMillis) -> Result<(), Error> {
+    /// What recordings may take from now on.
+    pub fn set_limits(&self, limits: Limits, now: UnixMillis) {
+        self.retention().begin(limits, now);
+    }
+
+    /// Deletes what the limits ask for, once; [`Self::retain`] does it whenever it is time to.
+    ///
+    /// # Errors
+    /// Where the index or the disk cannot be read; [`Error::Closed`] where the archive is.
+    pub async fn look_after(&self, now: UnixMillis) -> Result<(), Error> {
         self.finish_deletions().await?;
         let space = self.space().await?;
         match self.retention().measured(space) {

@@ -74,7 +74,7 @@ impl Retention {
     }
 
     /// A run begins.
-    pub(in crate::archive) fn begin(&self, limits: Limits, now: UnixMillis) {
+    pub(super) fn begin(&self, limits: Limits, now: UnixMillis) {
         let mut state = self.state();
         (state.limits, state.since) = (limits, Some(now));
     }

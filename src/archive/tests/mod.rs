@@ -1,5 +1,6 @@
 //! Tests of the archive as a whole: the writer driven step by step, without its thread, and the disk under a stand-in.
 
+mod backup;
 mod crash;
 mod derived;
 mod derived_pcm;

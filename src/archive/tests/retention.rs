@@ -24,7 +24,7 @@ impl Rig {
     /// Looks after these limits once; gives what is told then.
     async fn look(&mut self, limits: Limits) -> Storage {
         let archive = self.archive.clone();
-        archive.retention().begin(limits, NOW);
+        archive.set_limits(limits, NOW);
         self.ask(archive.look_after(NOW)).await.unwrap();
         self.ask(archive.storage()).await.unwrap()
     }
