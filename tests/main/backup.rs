@@ -53,7 +53,11 @@ async fn what_was_durable_before_the_backup_comes_out_of_it_and_nothing_is_stran
     let mut cem = Client::plain(&hub, "/rooms/live/ws?name=Cem&format=s16le").await;
     let mut copies = Vec::new();
     let messages = capture.messages();
-    for part in messages.chunks(messages.len().div_ceil(6)) {
+    ann.send_container(1, &messages[0]).await;
+    ann.send_container(1, &messages[1]).await;
+    cem.send(vec![7; 96_000]).await;
+    hub.until("/api/v1/recordings?room=live", |list| list["recordings"][0]["tracks"] == 3).await;
+    for part in messages[2..].chunks(messages.len().div_ceil(6)) {
         for message in part {
             ann.send_container(1, message).await;
         }

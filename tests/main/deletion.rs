@@ -157,7 +157,7 @@ async fn a_recording_goes_in_the_moment_of_its_end_and_not_before() {
 async fn a_recording_goes_at_any_place_of_the_making_of_its_files() {
     for begun in ["session.webm.next", "track-1.webm.next", "waveform-1.json.next", "waveform-1.json"] {
         let shelf = Shelf::new().await;
-        let id = shelf.record("talk", 1, 30).await;
+        let id = shelf.record("talk", 1, 10).await;
         let hub = shelf.hub(&[]).await;
         let derived = folder(&hub.recordings()).join("derived");
         let deadline = std::time::Instant::now() + PATIENCE;
