@@ -30,11 +30,14 @@ fn backup(hub: &Hub) -> Arc<TempDir> {
 
 /// Someone whose sound comes in bursts with more than a second between them, so that it is not known at once where it belongs.
 async fn stutter(mut speaker: Client, capture: Capture) {
-    for message in capture.messages() {
+    for (nth, message) in capture.messages().into_iter().enumerate() {
         if speaker.try_send(message).await.is_err() {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(1300)).await;
+        // A beginning that stops in its first bytes would be no sound at all.
+        if nth > 5 {
+            tokio::time::sleep(Duration::from_millis(1300)).await;
+        }
     }
 }
 
@@ -46,6 +49,8 @@ async fn what_was_durable_before_the_backup_comes_out_of_it_and_nothing_is_stran
     let whole = hub.bytes(&format!("/api/v1/recordings/{ended}/tracks/2.ogg")).await;
     let capture = Capture::new("firefox-webm-opus");
     let sent: Vec<_> = capture.packets().iter().map(|packet| packet.data.to_vec()).collect();
+    // What is short is silence, the hub's or the browser's.
+    let sounding = |packets: Vec<Vec<u8>>| packets.into_iter().filter(|packet| packet.len() > 3).collect::<Vec<_>>();
     let (mut ann, _) = Client::v1(&hub, "/rooms/live/ws?name=Ann").await;
     ann.publish_container(1).await;
     let ben = Client::plain(&hub, "/rooms/live/ws?name=Ben").await;
@@ -92,8 +97,11 @@ async fn what_was_durable_before_the_backup_comes_out_of_it_and_nothing_is_stran
     let tracks = recording["tracks"].as_array().unwrap();
     let of = |name: &str| tracks.iter().find(|track| track["name"] == name).unwrap();
     let file = restored.bytes(of("Ann")["files"]["ogg"].as_str().unwrap()).await;
-    let kept: Vec<_> = ogg_packets(&file).into_iter().filter(|packet| packet.len() > 3).collect();
-    assert!(kept.len() >= durable && kept[..] == sent[..kept.len()], "{} of {}", kept.len(), sent.len());
+    let (kept, durable) = (sounding(ogg_packets(&file)), sounding(sent[..durable].to_vec()));
+    let sent = sounding(sent);
+    assert!(kept.len() >= durable.len(), "{} of {} that were durable", kept.len(), durable.len());
+    let differ = kept.iter().zip(&sent).position(|(kept, sent)| kept != sent);
+    assert!(differ.is_none() && kept.len() <= sent.len(), "{differ:?} of {}", kept.len());
     for (name, kind) in [("Ann", "ogg"), ("Ben", "ogg"), ("Cem", "wav")] {
         assert!(!decode_bytes(&restored.bytes(of(name)["files"][kind].as_str().unwrap()).await).is_empty(), "{name}");
     }
@@ -102,8 +110,8 @@ async fn what_was_durable_before_the_backup_comes_out_of_it_and_nothing_is_stran
     cem.close().await;
     let recording = hub.ended("live").await;
     assert_eq!(recording["end_reason"], "finished");
-    let file = hub.bytes(recording["tracks"][0]["files"]["ogg"].as_str().unwrap()).await;
-    assert!(ogg_packets(&file).into_iter().filter(|packet| packet.len() > 3).eq(sent.into_iter()));
+    let of_ann = recording["tracks"].as_array().unwrap().iter().find(|track| track["name"] == "Ann").unwrap();
+    assert!(sounding(ogg_packets(&hub.bytes(of_ann["files"]["ogg"].as_str().unwrap()).await)) == sent);
 }
 
 #[test]
