@@ -78,10 +78,12 @@ impl App {
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
-        let (sync_period, faults) = (options.sync_period, options.faults);
+        let (sync_period, faults, limits) = (options.sync_period, options.faults, options.limits);
         let (archive, recovered) =
             Archive::open(archive::Options { folder: options.recordings, sync_period, faults }, clock.wall()).await?;
         tell(&recovered, archive.folder());
+        // Ends with the archive.
+        actix::spawn(archive.clone().retain(limits, move || clock.wall()));
 
         let patience = Patience { grace: options.grace, ..Patience::default() };
         let hub = Hub::new(clock, archive.clone(), patience, options.workers.div_ceil(2)).start();

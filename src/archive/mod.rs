@@ -21,11 +21,14 @@
 //!    the index that does; [`Archive`] reads by others.
 //! 7. What is derived from a recording (`derived`) is written under another name and renamed when it is whole and durable;
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
-//! 8. What is in `recordings/` and not named by the index is left alone. What is not ours (`foreign`), also in a place of ours, is
+//! 8. What goes by itself goes by a limit that a person set (`retention`): the oldest first, never what has not ended, is
+//!    marked `keep`, or is being read.
+//! 9. What is in `recordings/` and not named by the index is left alone. What is not ours (`foreign`), also in a place of ours, is
 //!    neither followed nor overwritten nor removed.
 //!
 //! Whether index and disk are what they should be, [`check`] tells, and [`repair`] mends what can be.
 
+pub mod backup;
 mod blocks;
 pub mod check;
 mod derived;
@@ -44,6 +47,7 @@ mod open;
 mod reading;
 mod recovery;
 pub mod repair;
+mod retention;
 mod search;
 pub mod session_file;
 mod sound;
@@ -62,6 +66,7 @@ pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
 pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
+pub use retention::{Count, Deleted, Deletion, InUse, Limits, Next, Reason, RoomStorage, Space, Storage};
 pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};
 pub use writer::{Event, Events, Health, NewPart, NewRecording, RecordingWriter};

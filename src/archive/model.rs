@@ -142,6 +142,12 @@ pub struct UnknownWord {
     word: String,
 }
 
+impl UnknownWord {
+    pub(super) fn new(what: &'static str, word: &str) -> Self {
+        Self { what, word: word.to_owned() }
+    }
+}
+
 /// Why a recording ended. Every recording carries one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -57,7 +57,7 @@ pub async fn delete(folder: &Path, id: RecordingId, now: UnixMillis) -> Result<(
     let (orders, told) = (Arc::new(Orders::default()), (broadcast::Sender::new(1), watch::Sender::new(Health::Well)));
     let (mut writer, _lock, _) = open::open(&Options::new(root), now, Box::new(Disk), orders, told).await?;
     let (reply, answer) = oneshot::channel();
-    writer.handle(Command::Delete { id, reply }).await;
+    writer.handle(Command::Delete { id, expiry: None, reply }).await;
     let deleted = answer.await.map_err(|_| Error::Closed)?;
     writer.close().await;
     Ok(deleted?)

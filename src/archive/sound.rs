@@ -15,6 +15,7 @@ use super::handle::Error;
 use super::index::read;
 use super::index::row::RowExt as _;
 use super::model::{Part, RecordingId, StateKind};
+use super::retention::InUse;
 
 /// A track's parts, open. Those of Ogg are one file, one after another: where there are several, a chained stream (RFC 3533 §4).
 /// Those of WAV have a header each.
@@ -37,6 +38,8 @@ pub struct TrackSound {
     pub modified: UnixMillis,
     /// Whether more may come: the recording has not ended.
     pub grows: bool,
+    /// Retention leaves the recording alone as long as this lives.
+    pub in_use: Option<InUse>,
 }
 
 /// A part, open for reading.
@@ -70,10 +73,7 @@ pub(super) async fn find(
     id: RecordingId,
     track: TrackNumber,
 ) -> Result<Option<Found>, sqlx::Error> {
-    let query = "SELECT room, title, started_unix_millis, state, folder, name, parts.* FROM recordings \
-                 JOIN tracks USING (recording) JOIN parts USING (recording, track) \
-                 WHERE id = ? AND deleting = 0 AND track = ? ORDER BY part";
-    let rows = sqlx::query(query).bind(id.to_string()).bind(track.get()).fetch_all(connection).await?;
+    let rows = sqlx::query(read::SOUND_OF_TRACK).bind(id.to_string()).bind(track.get()).fetch_all(connection).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     Ok(Some(Found {
         room: first.word("room")?,
@@ -87,7 +87,7 @@ pub(super) async fn find(
 }
 
 /// Opens what was found, below the folder of all recordings.
-pub(super) fn open(root: &Path, found: Found) -> Result<TrackSound, Error> {
+pub(super) fn open(root: &Path, found: Found, in_use: InUse) -> Result<TrackSound, Error> {
     let mut parts = Vec::with_capacity(found.parts.len());
     let mut modified = found.started;
     for part in found.parts {
@@ -110,5 +110,6 @@ pub(super) fn open(root: &Path, found: Found) -> Result<TrackSound, Error> {
         parts,
         modified,
         grows: found.grows,
+        in_use: Some(in_use),
     })
 }

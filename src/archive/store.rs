@@ -61,6 +61,11 @@ pub(super) trait Store: Send {
     fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)>;
     /// Bytes that are free to us on the disk that a folder is on.
     fn free(&mut self, path: &Path) -> io::Result<u64>;
+    /// Bytes that the disk has that a folder is on.
+    fn capacity(&mut self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
+    }
     /// Told after each transaction of the index. The disk has nothing to do for it.
     fn committed(&mut self) {}
     /// Told what the archive is at from now on. It is all the same to the disk.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::show::{Progress, Table};
-use super::{CANNOT, Options, Task};
+use super::{CANNOT, DIFFERS, Options, Task, backup};
+use crate::archive::backup::BackupError;
 use crate::archive::check::{self, CheckError, Outcome, Told, printable};
 use crate::archive::model::RecordingId;
 use crate::archive::offline::{self, Shelf};
@@ -15,14 +16,13 @@ use crate::hub::time::Clock;
 use crate::media::room::RoomName;
 use crate::media::time::UnixMillis;
 
-/// There is a difference, or no such recording.
-const DIFFERS: u8 = 1;
-
 /// Why a command does not come to its end.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
     Check(#[from] CheckError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
 }
@@ -39,6 +39,7 @@ pub(super) fn run(task: Task, options: &Options) -> ExitCode {
             Task::Check { repair } => check(folder, now, repair).await,
             Task::List { room, json } => list(folder, room, json).await,
             Task::Delete(id) => delete(options, id, now).await,
+            Task::Backup(to) => Ok(backup::run(folder, &to).await?),
         }
     });
     match done {

@@ -3,10 +3,13 @@
 //! What belongs here: the commands (`commands`), their options (`options`), tables and progress (`show`), exit statuses. What
 //! does not: what they do (the archive), and running the hub (`app`).
 
+mod backup;
+mod bytes;
 mod commands;
 mod options;
 mod show;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +23,9 @@ use options::{Serve, Where};
 
 /// The exit status of what cannot be done, or be understood.
 pub const CANNOT: u8 = 2;
+
+/// The exit status where there is a difference, or no such recording.
+const DIFFERS: u8 = 1;
 
 /// What the commands beside `serve` exit with, as every one of them tells under `--help`.
 const STATUSES: &str =
@@ -64,6 +70,14 @@ enum Asked {
         #[command(flatten)]
         place: Where,
     },
+    /// Copy index and files of one moment to a folder of their own; the hub may run.
+    #[command(after_help = STATUSES)]
+    Backup {
+        /// The folder for the copy: empty, or not there yet.
+        folder: PathBuf,
+        #[command(flatten)]
+        place: Where,
+    },
     /// Delete a recording that has ended, from disk and index; the hub must not run.
     #[command(after_help = STATUSES)]
     Delete {
@@ -95,6 +109,7 @@ enum Task {
     Check { repair: bool },
     List { room: Option<RoomName>, json: bool },
     Delete(RecordingId),
+    Backup(PathBuf),
 }
 
 /// Reads what this process is asked for.
@@ -109,6 +124,7 @@ pub fn command() -> Result<Command, Error> {
         Some(Asked::Check { repair, place }) => (Task::Check { repair }, place),
         Some(Asked::List { room, json, place }) => (Task::List { room, json }, place),
         Some(Asked::Delete { id, place }) => (Task::Delete(id), place),
+        Some(Asked::Backup { folder, place }) => (Task::Backup(folder), place),
     };
     Ok(Command::Other(Other { task, options: place.options()? }))
 }

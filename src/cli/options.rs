@@ -8,6 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use serde::Deserialize;
 
+use super::bytes::ByteCount;
+use crate::archive::Limits;
+
 /// The options of `serve`, as they were given.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -51,6 +54,18 @@ struct Given {
     /// Threads that serve connections [default: one a core]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
     workers: Option<usize>,
+    /// How many days a recording is kept after its end [default: for ever]
+    #[arg(long, value_name = "DAYS", env = "ROOMTONE_MAX_DAYS")]
+    max_days: Option<u32>,
+    /// How much all recordings take at most, the oldest going first: 500 GB [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MAX_BYTES")]
+    max_bytes: Option<ByteCount>,
+    /// How much the recordings of each room take at most [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MAX_ROOM_BYTES")]
+    max_room_bytes: Option<ByteCount>,
+    /// How much of the disk stays free at least, recordings going for it [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MIN_FREE_BYTES")]
+    min_free_bytes: Option<ByteCount>,
     /// Where the disk is to fail; for tests alone, so that no file of options has it: see `archive::faults`
     #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
     #[serde(skip)]
@@ -72,6 +87,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Threads that serve connections.
     pub workers: usize,
+    /// What recordings may take before the oldest go.
+    pub limits: Limits,
     /// The file that says where the disk is to fail, in a test.
     pub faults: Option<PathBuf>,
 }
@@ -133,6 +150,12 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
+        limits: Limits {
+            max_days: given.max_days.or(file.max_days),
+            max_bytes: given.max_bytes.or(file.max_bytes).map(|bytes| bytes.0),
+            max_room_bytes: given.max_room_bytes.or(file.max_room_bytes).map(|bytes| bytes.0),
+            min_free_bytes: given.min_free_bytes.or(file.min_free_bytes).map(|bytes| bytes.0),
+        },
         faults: given.faults,
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
@@ -140,6 +163,9 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
     }
     if options.workers == 0 {
         return Err(Error::Value("at least one worker thread is needed"));
+    }
+    if options.limits.max_days == Some(0) {
+        return Err(Error::Value("recordings are kept for at least one day"));
     }
     Ok(options)
 }
@@ -162,8 +188,8 @@ mod tests {
 
     #[test]
     fn every_option_is_a_key_of_the_file_and_no_other_is() {
-        let all =
-            "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4";
+        let all = "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4\n\
+                   max_days = 5\nmax_bytes = 6\nmax_room_bytes = '7 GB'\nmin_free_bytes = '8 GiB'";
         assert!(toml::from_str::<Given>(all).is_ok());
         assert!(toml::from_str::<Given>("lisen = 'a'").is_err());
     }
@@ -172,5 +198,6 @@ mod tests {
     fn a_value_that_nothing_runs_with_is_refused() {
         assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
+        assert!(resolve(Given { max_days: Some(0), ..Given::default() }, Given::default()).is_err());
     }
 }

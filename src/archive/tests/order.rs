@@ -146,6 +146,9 @@ async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
         Asked::Remove(format!("{folder}/session.json")),
         Asked::RemoveFolder(folder),
         Asked::SyncFolder("studio".to_owned()),
+        // The room's last one: its folder goes too.
+        Asked::RemoveFolder("studio".to_owned()),
+        Asked::SyncFolder(String::new()),
         Asked::Committed,
     ];
     assert_eq!(taken(&log), expected.map(Seen::Asked));

@@ -11,9 +11,10 @@ use super::space::RESERVE;
 use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
-use crate::archive::index::{derived, read, search, write};
+use crate::archive::index::{derived, read, retention, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
+use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
 use crate::archive::store::{Phase, Store};
 
@@ -63,19 +64,49 @@ impl Writer {
         Ok(summary)
     }
 
-    pub(super) async fn delete(&mut self, id: RecordingId) -> Result<(), Error> {
+    pub(super) async fn delete(&mut self, id: RecordingId, expiry: Option<Expiry>) -> Result<(), Error> {
         self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         if summary.state.end_reason().is_none() || self.recordings.contains_key(&id) {
             return Err(Error::Live);
         }
-        write::deleting(&mut self.connection, place.row).await?;
+        if expiry.is_some() && summary.keep {
+            return Err(Error::Kept);
+        }
+        let mut transaction = self.connection.begin().await?;
+        write::deleting(&mut transaction, place.row).await?;
+        if let Some(expiry) = expiry {
+            retention::deletion(&mut transaction, place.row, &summary, expiry).await?;
+        }
+        transaction.commit().await?;
         self.store.committed();
         self.tell(Changed::Deleted(id));
         self.store.phase(Phase::Delete);
         let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
         self.store.phase(Phase::Write);
         Ok(unlinked?)
+    }
+
+    /// Goes on with deletions that failed on the way.
+    pub(super) async fn finish_deletions(&mut self) -> Result<(), Error> {
+        for place in read::being_deleted(&mut self.connection).await? {
+            self.store.phase(Phase::Delete);
+            let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+            self.store.phase(Phase::Write);
+            match unlinked {
+                Ok(()) => tracing::info!(folder = place.folder, "a deletion is finished"),
+                Err(Trouble::Index(error)) => return Err(error.into()),
+                Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// How much of the disk is free.
+    pub(super) fn space(&mut self) -> Result<Space, Error> {
+        let wrong = |source| Error::File { path: self.root.clone(), source };
+        let free = self.store.free(&self.root).map_err(wrong)?;
+        Ok(Space { free, capacity: self.store.capacity(&self.root).map_err(wrong)? })
     }
 
     /// Says in the index what the maker has made.
@@ -161,12 +192,26 @@ pub(in crate::archive) async fn unlink(
             there(&folder, removed)?;
             if let Some(room) = folder.parent() {
                 there(room, store.sync_folder(room))?;
+                leave(store, root, room)?;
             }
         }
     }
     write::forget(connection, place.row).await?;
     store.committed();
     Ok(())
+}
+
+/// Removes a room's folder with its last recording. One that is not empty stays, and one that is no folder is not ours.
+fn leave(store: &mut dyn Store, root: &Path, room: &Path) -> Result<(), Trouble> {
+    match store.remove_folder(room) {
+        Ok(()) => there(root, store.sync_folder(root)).map(drop),
+        Err(error) => {
+            if !stays(&error) && error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(folder = %room.display(), "stays: {error}");
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Unlinks a file that may be gone already, unless what stands in its place is not ours.

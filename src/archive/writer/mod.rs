@@ -45,6 +45,7 @@ use super::handle::{Change, Error};
 use super::model::{
     Anchor, Attendance, Chat, Derived, DerivedFile, EndReason, Gap, RecordingId, Restart, State, Summary,
 };
+use super::retention::{Expiry, Space};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
@@ -252,8 +253,20 @@ pub(super) enum Command {
     Delete {
         /// Which.
         id: RecordingId,
+        /// By which limit, where it was no person.
+        expiry: Option<Expiry>,
         /// When it is gone.
         reply: Reply<()>,
+    },
+    /// Deletions are to be finished that could not be.
+    FinishDeletions {
+        /// When that was tried.
+        reply: Reply<()>,
+    },
+    /// Someone asks how much of the disk is free.
+    Space {
+        /// How much.
+        reply: Reply<Space>,
     },
     /// The maker tells of what is derived from a recording.
     Derived {
@@ -297,7 +310,9 @@ impl fmt::Debug for Command {
             Self::Begin { new, .. } => f.debug_tuple("Begin").field(new).finish(),
             Self::Step(id, step) => f.debug_tuple("Step").field(id).field(step).finish(),
             Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
-            Self::Delete { id, .. } => f.debug_tuple("Delete").field(id).finish(),
+            Self::Delete { id, expiry, .. } => f.debug_tuple("Delete").field(id).field(expiry).finish(),
+            Self::FinishDeletions { .. } => f.write_str("FinishDeletions"),
+            Self::Space { .. } => f.write_str("Space"),
             Self::Derived { id, news, .. } => f.debug_tuple("Derived").field(id).field(news).finish(),
             Self::Probe { .. } => f.write_str("Probe"),
             Self::Close { .. } => f.write_str("Close"),

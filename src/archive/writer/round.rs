@@ -82,8 +82,14 @@ impl Writer {
             Command::Change { id, change, reply } => {
                 let _ = reply.send(self.change(id, change).await);
             }
-            Command::Delete { id, reply } => {
-                let _ = reply.send(self.delete(id).await);
+            Command::Delete { id, expiry, reply } => {
+                let _ = reply.send(self.delete(id, expiry).await);
+            }
+            Command::FinishDeletions { reply } => {
+                let _ = reply.send(self.finish_deletions().await);
+            }
+            Command::Space { reply } => {
+                let _ = reply.send(self.space());
             }
             Command::Derived { id, news, reply } => {
                 let _ = reply.send(self.derived(id, news).await);

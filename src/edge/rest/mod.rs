@@ -7,6 +7,7 @@ mod download;
 pub mod json;
 mod recordings;
 mod rooms;
+mod storage;
 mod tracks;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::scope("/api/v1")
                 .configure(rooms::configure)
                 .configure(recordings::configure)
+                .configure(storage::configure)
                 .configure(events::configure),
         )
         .service(read_only("/healthz", alive))

@@ -11,6 +11,8 @@ pub mod frame;
 pub mod hub;
 pub mod judge;
 pub mod raw;
+pub mod shelf;
+pub mod slow;
 pub mod witness;
 
 pub use capture::Capture;
