@@ -15,6 +15,8 @@ use super::row::int;
 type Done = Result<(), sqlx::Error>;
 
 statements! {
+    /// Writes what is there already.
+    TOUCH = "UPDATE runs SET pid = pid WHERE id = ?", ["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)"];
     RUN = "INSERT INTO runs (started_unix_millis, pid, version) VALUES (?, ?, ?)", [];
     RECORDING = "INSERT INTO recordings (id, run, room, folder, started_unix_millis, state) \
                  VALUES (?, ?, ?, ?, ?, 'live')",
@@ -131,7 +133,7 @@ pub(in crate::archive) async fn run(
 
 /// Writes what is there already: shows whether the index can be written.
 pub(in crate::archive) async fn touch(c: &mut SqliteConnection, run: i64) -> Done {
-    sqlx::query("UPDATE runs SET pid = pid WHERE id = ?").bind(run).execute(c).await.map(drop)
+    sqlx::query(TOUCH).bind(run).execute(c).await.map(drop)
 }
 
 /// A new recording; gives its row.
