@@ -3,7 +3,7 @@
 //! What belongs here: looking at a place without following it, and opening files only where nothing else stands in their
 //! place. What does not: what the files are called, and what is in them.
 //!
-//! Paths begin at the folder of all recordings as [`resolve`] gives it, which may itself be reached through links: that is its
+//! Paths begin at the folder of all recordings as `resolve` gives it, which may itself be reached through links: that is its
 //! owner's choice. Below it there are none.
 
 use std::fmt;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::{Shelf, all_of, assert_agrees, assert_finds, folder, repaired, run};
+use crate::helpers::hub::PATIENCE;
 use crate::helpers::{Capture, Client, Hub};
 
 /// Turns a bit over.
@@ -235,7 +236,13 @@ async fn what_a_kill_left_before_the_index_named_it_does_not_stay() {
         // It falls while it hears this, or when she goes.
         ann.vanish();
         let recordings = hub.recordings();
-        let (status, kept) = tokio::task::spawn_blocking(move || hub.stop_is_awaited()).await.unwrap();
+        let falls = async {
+            while reqwest::get(hub.url("/healthz")).await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, falls).await.unwrap_or_else(|_| panic!("{kill}: it goes on"));
+        let (status, kept) = hub.stop_is_awaited();
         assert!(!status.success(), "{kill}");
         let hub = Hub::start_in(Arc::clone(&kept), &[]);
         hub.signal("TERM");
