@@ -45,8 +45,8 @@ pub struct RecoveredRecording {
     pub length: Ticks,
     /// Bytes that were cut off the ends of its files: no whole pages, or samples that no sum vouches for.
     pub cut: u64,
-    /// How many of its parts, or the spools beside them, end otherwise than they were written: what is wrong in a part stays, and is
-    /// told to whoever plays it; what is wrong in a spool has become silence.
+    /// How many of its parts, or the spools beside them, end otherwise than they were written: what is wrong in a part stays,
+    /// and is told to whoever plays it; what is wrong in a spool has become silence.
     pub damaged: u32,
     /// What could not be put in order, and is tried again at the next start.
     pub trouble: Option<String>,

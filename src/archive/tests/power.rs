@@ -1,8 +1,8 @@
 //! Power loss: a session of everything, killed here and there, on disks that fail here and there, and the disks that the power
 //! going at any moment of it could have left. On each of them every promise holds.
 //!
-//! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test says
-//! which seed brings it again.
+//! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test
+//! says which seed brings it again.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -97,8 +97,8 @@ impl Stage {
         }
     }
 
-    /// Records three sessions, one of everything, in each other's time; renames and deletes, and derives, which takes the longest, so
-    /// often.
+    /// Records three sessions, one of everything, in each other's time; renames and deletes, and derives so many times, which
+    /// takes the longest.
     async fn play(&mut self, derives: usize) {
         let millis = Ticks::from_millis;
         let (one, two, three) = (self.begin(id(1)), self.begin(id(2)), self.begin(id(3)));
