@@ -158,8 +158,8 @@ fn measured(folder: &Path, file: &SessionFile, track: &file::Track, part: &file:
 /// Where a part ends on the session's clock.
 fn end_of(track: &file::Track, part: &Part) -> Ticks {
     let end = part.start.track.saturating_add(part.length);
-    let anchors = track.anchors.iter().copied().map(Anchor::from);
-    let before = anchors.filter(|anchor| anchor.track >= part.start.track && anchor.track <= end).last();
+    let mut anchors = track.anchors.iter().copied().map(Anchor::from);
+    let before = anchors.rfind(|anchor| anchor.track >= part.start.track && anchor.track <= end);
     let pinned = before.unwrap_or(part.start);
     pinned.session.saturating_add(end.saturating_sub(pinned.track))
 }
