@@ -162,12 +162,14 @@ CREATE TABLE spools_commented (
     next_sequence INTEGER NOT NULL CHECK (next_sequence >= 0),
     -- Whether the part holds all of it already, and the file is only still to be removed.
     settled INTEGER NOT NULL CHECK (settled IN (0, 1)),
+    -- CRC-32 of its durable samples, where it is WAV; NULL where it is Ogg, whose pages have their own, or from before this.
+    crc INTEGER CHECK (crc BETWEEN 0 AND 4294967295),
     PRIMARY KEY (recording, file),
     FOREIGN KEY (recording, track, part) REFERENCES parts_commented (recording, track, part) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO spools_commented
-SELECT recording, track, part, file, pause_ticks, bytes, next_sequence, settled FROM spools;
+SELECT recording, track, part, file, pause_ticks, bytes, next_sequence, settled, NULL FROM spools;
 
 -- The sound of WAV parts, which has no checksums of its own, piece by piece: one behind the other, without a byte between.
 CREATE TABLE extents_commented (

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use super::extents::{Extent, LONGEST_EXTENT};
+use super::extents::{Extent, LONGEST_EXTENT, Sum};
 use crate::container::ogg::{self, PACKET_LIMIT, Page, PageReader, Piece};
 use crate::container::wav::{data_offset, header_for};
 use crate::media::opus;
@@ -346,6 +346,42 @@ pub(super) fn wav(file: impl Read, written: &Wav<'_>, mut tell: impl FnMut(Damag
         tell(Damage { bytes: at..written.bytes, wrong: Wrong::CutOff });
     }
     more(file.into_inner(), at, written.bytes, written.ended, &mut tell)
+}
+
+/// Looks through the spool beside a WAV part, whose samples have one sum, and tells of each damage.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn wav_spool(
+    file: impl Read,
+    bytes: u64,
+    head: pcm::Head,
+    crc: u32,
+    mut tell: impl FnMut(Damage),
+) -> io::Result<()> {
+    let mut file = file.take(bytes);
+    let mut buffer = vec![0; usize::try_from(data_offset(head)).unwrap_or(0)];
+    let begin = fill(&mut file, &mut buffer)?;
+    let written = Wav { bytes, head, extents: &[], ended: false };
+    if begin == buffer.len() && !says(&buffer, &written) {
+        tell(Damage { bytes: 0..begin as u64, wrong: Wrong::Header });
+    }
+    let (mut sum, mut at) = (Sum::new(), begin as u64);
+    buffer.resize(READ, 0);
+    loop {
+        let read = fill(&mut file, &mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        sum.push(&buffer[..read]);
+        at += read as u64;
+    }
+    if at < bytes {
+        tell(Damage { bytes: at..bytes, wrong: Wrong::CutOff });
+    } else if sum.crc() != crc {
+        tell(Damage { bytes: begin as u64..at, wrong: Wrong::Samples });
+    }
+    Ok(())
 }
 
 /// Whether this header says what the samples are, and how many.

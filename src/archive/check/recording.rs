@@ -168,14 +168,19 @@ impl Compare<'_> {
 
     fn spool(&mut self, file: File, track: TrackNumber, spool: &SpoolRow) {
         let part = self.known.recording.parts().find(|(of, part)| of.number == track && part.number == spool.part);
-        match part.map(|(_, part)| &part.format) {
-            Some(Format::Opus(_)) => {
+        match (part.map(|(_, part)| &part.format), spool.crc) {
+            (Some(Format::Opus(_)), _) => {
                 let serial = self.known.pages.get(&(track, spool.part)).map_or(0, |pages| pages.serial);
                 let written = verify::Ogg { bytes: spool.bytes, serial, pages: None, length: None, ended: false };
                 self.look(&spool.file, |read, tell| verify::ogg(Counted { file, read }, &written, tell));
             }
-            // There are no sums of its samples.
-            Some(Format::Pcm(_)) | None => match file.metadata() {
+            (Some(Format::Pcm(head)), Some(crc)) => {
+                self.look(&spool.file, |read, tell| {
+                    verify::wav_spool(Counted { file, read }, spool.bytes, *head, crc, tell)
+                });
+            }
+            // From before there were sums of its samples.
+            (Some(Format::Pcm(_)), None) | (None, _) => match file.metadata() {
                 Ok(metadata) if metadata.len() < spool.bytes => {
                     self.tell(&spool.file, What::Length { found: metadata.len(), indexed: spool.bytes });
                 }

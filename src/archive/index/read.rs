@@ -422,6 +422,7 @@ pub(in crate::archive) async fn spools(
             bytes: row.int("bytes")?,
             next: row.sequence("next_sequence")?,
             settled: row.flag("settled")?,
+            crc: row.try_get("crc")?,
         };
         Ok((number(row)?, spool))
     };

@@ -50,9 +50,9 @@ statements! {
               ON CONFLICT DO UPDATE SET bytes = excluded.bytes, crc = excluded.crc", [];
     FORGET_EXTENTS = "DELETE FROM extents WHERE recording = ? AND track = ? AND part = ? AND begin_byte + bytes > ?",
         ["SEARCH extents USING PRIMARY KEY (recording=? AND track=? AND part=?)"];
-    SPOOL = "INSERT INTO spools (recording, track, part, file, pause_ticks, bytes, next_sequence, settled) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recording, file) DO UPDATE SET bytes = excluded.bytes, \
-             next_sequence = excluded.next_sequence, settled = excluded.settled", [];
+    SPOOL = "INSERT INTO spools (recording, track, part, file, pause_ticks, bytes, next_sequence, settled, crc) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recording, file) DO UPDATE SET bytes = excluded.bytes, \
+             next_sequence = excluded.next_sequence, settled = excluded.settled, crc = excluded.crc", [];
     FORGET_SPOOL = "DELETE FROM spools WHERE recording = ? AND file = ? AND settled = 1",
         ["SEARCH spools USING PRIMARY KEY (recording=? AND file=?)"];
     GAP = "INSERT INTO gaps (recording, track, at_ticks, length_ticks, cause, filled) VALUES (?, ?, ?, ?, ?, ?)", [];
@@ -114,6 +114,8 @@ pub(in crate::archive) struct SpoolRow {
     pub next: Sequence,
     /// Whether the part holds all of it already.
     pub settled: bool,
+    /// CRC-32 of its samples, where it is WAV.
+    pub crc: Option<u32>,
 }
 
 /// A start of the hub; gives the number of the run.
@@ -262,6 +264,7 @@ pub(in crate::archive) async fn spool(
         .bind(int(spool.bytes))
         .bind(int(spool.next.get()))
         .bind(spool.settled)
+        .bind(spool.crc)
         .execute(c)
         .await
         .map(drop)

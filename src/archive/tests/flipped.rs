@@ -171,3 +171,41 @@ async fn a_page_of_a_spool_that_says_a_wrong_length_hides_no_good_ones() {
         assert_eq!(heard.silence, silence);
     }
 }
+
+#[tokio::test]
+async fn a_flipped_bit_of_a_wav_spool_is_found_and_start_up_says_so() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    writer.begin_part(pcm_part(THREE, 1));
+    writer.append(THREE, blocks(0..10));
+    rig.round().await;
+    for round in 1..4 {
+        writer.spool(THREE, Ticks::from_millis(1500), blocks(round * 10..(round + 1) * 10));
+        rig.round().await;
+    }
+    let place = read::summary(&mut rig.archive.readers().acquire().await.unwrap(), id(1)).await.unwrap().unwrap().0;
+    let spools = read::spools(&mut rig.archive.readers().acquire().await.unwrap(), place.row).await.unwrap();
+    rig.close().await;
+    drop(writer);
+    let [(THREE, spool)] = &spools[..] else { panic!("{spools:?}") };
+    let Format::Pcm(head) = pcm_part(THREE, 1).format else { panic!("samples") };
+    let whole = fs::read(only_folder(dir.path()).join("03-ben.late")).unwrap();
+    assert_eq!(whole.len() as u64, spool.bytes);
+    for flip in [None, Some(3), Some(44), Some(whole.len() / 2), Some(whole.len() - 1)] {
+        let copy = scratch();
+        copy_all(dir.path(), copy.path());
+        let mut bytes = whole.clone();
+        flip.into_iter().for_each(|at| bytes[at] ^= 0x10);
+        fs::write(only_folder(copy.path()).join("03-ben.late"), &bytes).unwrap();
+        let mut found = Vec::new();
+        verify::wav_spool(&bytes[..], spool.bytes, head, spool.crc.unwrap(), |damage| found.push(damage)).unwrap();
+        let at = flip.map(|at| at as u64);
+        assert_eq!(found.len(), at.iter().len(), "{flip:?}: {found:?}");
+        assert!(at.is_none_or(|at| found[0].bytes.contains(&at)), "{flip:?}: {found:?}");
+        let rig = Rig::open(copy.path()).await;
+        // Of its header nothing is read.
+        let samples = at.is_some_and(|at| at >= 44);
+        assert_eq!(rig.recovered.recordings[0].damaged, u32::from(samples), "{flip:?}");
+    }
+}

@@ -44,7 +44,7 @@ async fn an_index_from_before_pcm_keeps_its_parts_and_their_spools() {
     }
     let spool = |file: &str, pause, bytes, next| {
         let (file, pause, next) = (file.to_owned(), Ticks::from_millis(pause), Sequence::new(next));
-        SpoolRow { part: 1, file, pause, bytes, next, settled: false }
+        SpoolRow { part: 1, file, pause, bytes, next, settled: false, crc: None }
     };
     let spools = read::spools(&mut connection, place.row).await.unwrap();
     assert_eq!(spools, [(ONE, spool("01-ann.late", 1500, 402, 6)), (TWO, spool("02-ben.late", 1700, 492, 7))]);

@@ -212,7 +212,8 @@ impl Spool {
 
     pub fn row(&self, settled: bool) -> SpoolRow {
         let bytes = self.log.bytes();
-        SpoolRow { part: self.part, file: self.log.file.clone(), pause: self.pause, bytes, next: self.next, settled }
+        let (file, crc) = (self.log.file.clone(), self.log.crc());
+        SpoolRow { part: self.part, file, pause: self.pause, bytes, next: self.next, settled, crc }
     }
 }
 

@@ -191,6 +191,14 @@ impl Log {
         Ok(())
     }
 
+    /// CRC-32 of its samples, where it has no sums of its own.
+    pub fn crc(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Ogg(_) => None,
+            Kind::Wav(wav) => Some(wav.crc()),
+        }
+    }
+
     /// Where the file is, once it is created.
     pub fn path(&self) -> Option<&Path> {
         self.handle.as_ref().map(|handle| handle.path.as_path())

@@ -7,7 +7,7 @@ use std::io;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::archive::extents::Extents;
+use crate::archive::extents::{Extents, Sum};
 use crate::archive::store::{Handle, Store};
 use crate::container::wav;
 use crate::media::pcm;
@@ -39,16 +39,19 @@ pub(in crate::archive) struct Wav {
     /// Whether there is a header in the file.
     headed: bool,
     extents: Extents,
+    /// Of all samples written since it was begun: what a spool has in place of extents.
+    sum: Sum,
     durable: Durable,
 }
 
 /// How far the index knows a file.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Durable {
     /// Bytes of samples.
     written: u64,
     count: Ticks,
     headed: bool,
+    sum: Sum,
 }
 
 /// Whole frames.
@@ -77,7 +80,8 @@ impl Wav {
             written: data_bytes,
             headed: true,
             extents: Extents::begin(wav::data_offset(head) + data_bytes, head.frame_bytes() as u64),
-            durable: Durable::default(),
+            sum: Sum::new(),
+            durable: Durable { written: 0, count: Ticks::ZERO, headed: false, sum: Sum::new() },
         }
     }
 
@@ -130,15 +134,16 @@ impl Wav {
 
     /// The index says all of it.
     pub fn indexed(&mut self) {
-        self.durable = Durable { written: self.written, count: self.count, headed: self.headed };
+        let sum = self.sum.clone();
+        self.durable = Durable { written: self.written, count: self.count, headed: self.headed, sum };
         self.extents.indexed();
     }
 
     /// Forgets what the index does not say.
     pub fn rewind(&mut self) {
-        let durable = self.durable;
-        let Durable { written, count, headed } = durable;
-        *self = Self { count, headed, durable, ..Self::resume(self.head, written) };
+        let durable = self.durable.clone();
+        let Durable { written, count, headed, sum } = durable.clone();
+        *self = Self { count, headed, sum, durable, ..Self::resume(self.head, written) };
     }
 
     /// Cuts the file where it ends by now, and makes its header right.
@@ -179,6 +184,11 @@ impl Wav {
         if self.headed { wav::data_offset(self.head) + self.written } else { 0 }
     }
 
+    /// CRC-32 of all samples written.
+    pub fn crc(&self) -> u32 {
+        self.sum.crc()
+    }
+
     pub const fn extents(&self) -> &Extents {
         &self.extents
     }
@@ -216,6 +226,7 @@ impl Wav {
         store.append(handle, bytes)?;
         self.written += bytes.len() as u64;
         self.extents.push(bytes);
+        self.sum.push(bytes);
         Ok(())
     }
 }
