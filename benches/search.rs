@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use roomtone::archive::{Archive, ListQuery, Options, Search};
@@ -29,8 +28,7 @@ struct Library {
 }
 
 async fn open(folder: &Path) -> Archive {
-    let options = Options { folder: folder.to_owned(), sync_period: Duration::from_millis(500) };
-    Archive::open(options, NOW).await.expect("the archive").0
+    Archive::open(Options::new(folder.to_owned()), NOW).await.expect("the archive").0
 }
 
 /// Recordings of an hour each, one after another; half of them have a title, each has three people.

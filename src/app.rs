@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,10 +78,12 @@ impl App {
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
-        let sync_period = options.sync_period;
+        let (sync_period, faults, limits) = (options.sync_period, options.faults, options.limits);
         let (archive, recovered) =
-            Archive::open(archive::Options { folder: options.recordings, sync_period }, clock.wall()).await?;
-        tell(&recovered);
+            Archive::open(archive::Options { folder: options.recordings, sync_period, faults }, clock.wall()).await?;
+        tell(&recovered, archive.folder());
+        // Ends with the archive.
+        actix::spawn(archive.clone().retain(limits, move || clock.wall()));
 
         let patience = Patience { grace: options.grace, ..Patience::default() };
         let hub = Hub::new(clock, archive.clone(), patience, options.workers.div_ceil(2)).start();
@@ -145,7 +148,14 @@ fn allow_files(connections: usize) {
     }
 }
 
-fn tell(recovered: &Recovered) {
+fn tell(recovered: &Recovered, folder: &Path) {
+    if recovered.unindexed {
+        tracing::warn!(
+            "the index names none of the recordings that are there, as if it had been lost: stop the hub and run \
+             `roomtone check --repair --recordings {}`",
+            folder.display()
+        );
+    }
     for recording in &recovered.recordings {
         tracing::warn!("{recording:?} had not ended when the hub fell; it was brought to an end");
     }

@@ -42,13 +42,41 @@ impl Extent {
     }
 }
 
+/// The sum of all bytes so far.
+#[derive(Clone)]
+pub(super) struct Sum(Digest<'static, u32, Table<16>>);
+
+impl Sum {
+    /// That of nothing.
+    pub fn new() -> Self {
+        Self(SUM.digest())
+    }
+
+    /// Takes more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// CRC-32 of all of it.
+    pub fn crc(&self) -> u32 {
+        self.0.clone().finalize()
+    }
+}
+
+impl fmt::Debug for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sum").field(&self.crc()).finish()
+    }
+}
+
 /// The extents of a part that is being written.
+#[derive(Debug)]
 pub(super) struct Extents {
     /// A frame is never in two.
     longest: u64,
     begin: u64,
     bytes: u64,
-    sum: Digest<'static, u32, Table<16>>,
+    sum: Sum,
     /// Those that are full and not in the index yet.
     full: Vec<Extent>,
     /// Whether the one that grows is not in the index as it is.
@@ -59,7 +87,7 @@ impl Extents {
     /// Extents of frames of so many bytes, the first of which begins at this byte of the file.
     pub fn begin(at: u64, frame_bytes: u64) -> Self {
         let longest = LONGEST_EXTENT / frame_bytes * frame_bytes;
-        Self { longest, begin: at, bytes: 0, sum: SUM.digest(), full: Vec::new(), grown: false }
+        Self { longest, begin: at, bytes: 0, sum: Sum::new(), full: Vec::new(), grown: false }
     }
 
     /// Takes whole frames that go on where the last ones ended.
@@ -67,20 +95,20 @@ impl Extents {
         while !bytes.is_empty() {
             let room = usize::try_from(self.longest - self.bytes).unwrap_or(usize::MAX);
             let (here, after) = bytes.split_at(room.min(bytes.len()));
-            self.sum.update(here);
+            self.sum.push(here);
             self.bytes += here.len() as u64;
             self.grown = true;
             bytes = after;
             if self.bytes == self.longest {
                 self.full.push(self.open());
                 (self.begin, self.bytes) = (self.begin + self.bytes, 0);
-                (self.sum, self.grown) = (SUM.digest(), false);
+                (self.sum, self.grown) = (Sum::new(), false);
             }
         }
     }
 
     fn open(&self) -> Extent {
-        Extent { begin: self.begin, bytes: self.bytes, crc: self.sum.clone().finalize() }
+        Extent { begin: self.begin, bytes: self.bytes, crc: self.sum.crc() }
     }
 
     /// Those that the index does not have as they are.
@@ -88,16 +116,15 @@ impl Extents {
         self.full.iter().copied().chain(self.grown.then(|| self.open()))
     }
 
+    /// Those that are full, which are given once.
+    pub fn full(&mut self) -> impl Iterator<Item = Extent> {
+        self.full.drain(..)
+    }
+
     /// The index has them all.
     pub fn indexed(&mut self) {
         self.full.clear();
         self.grown = false;
-    }
-}
-
-impl fmt::Debug for Extents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extents").field("begin", &self.begin).field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

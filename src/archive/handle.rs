@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::derived::{self, Found, Orders};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
 use super::model::{Derived, Recording, RecordingId, Summary};
 use super::reading::Opened;
+use super::retention::{Expiry, Retention};
 use super::sound::{self, TrackSound};
-use super::writer::{Command, Events, NewRecording, RecordingWriter};
+use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
 use crate::media::track::TrackNumber;
 
 /// The archive, open. Clones are the same archive.
@@ -29,7 +30,9 @@ struct Shared {
     commands: mpsc::UnboundedSender<Command>,
     opened: Opened,
     orders: Arc<Orders>,
+    retention: Arc<Retention>,
     changed: broadcast::Sender<Changed>,
+    health: watch::Sender<Health>,
 }
 
 impl Drop for Shared {
@@ -70,6 +73,9 @@ pub enum Error {
     /// It has not ended, and only what has ended can be deleted, or has anything derived from it.
     #[error("the recording has not ended")]
     Live,
+    /// Someone has marked it `keep` since retention chose it.
+    #[error("the recording is kept")]
+    Kept,
     /// The index cannot be read or written.
     #[error("the index: {0}")]
     Index(#[from] sqlx::Error),
@@ -80,6 +86,12 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is no space but what is held in reserve for ending recordings.
+    #[error("the disk is full: {free} bytes are free, and the last {RESERVE} are for ending recordings")]
+    Full {
+        /// Bytes that are free.
+        free: u64,
     },
     /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
     #[error("it could not be made: {0}")]
@@ -95,14 +107,15 @@ impl Archive {
         readers: SqlitePool,
         commands: mpsc::UnboundedSender<Command>,
         orders: Arc<Orders>,
-        changed: broadcast::Sender<Changed>,
+        (changed, health): (broadcast::Sender<Changed>, watch::Sender<Health>),
     ) -> Self {
-        let opened = Opened::default();
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, changed }) }
+        let (opened, retention) = (Opened::default(), Arc::default());
+        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, retention, changed, health }) }
     }
 
-    /// The folder of all recordings.
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder of all recordings, without the links that lead to it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.shared.folder
     }
 
@@ -114,6 +127,11 @@ impl Archive {
     /// The recordings that are played.
     pub(super) fn opened(&self) -> &Opened {
         &self.shared.opened
+    }
+
+    /// Who reads what, and what retention remembers.
+    pub(super) fn retention(&self) -> &Arc<Retention> {
+        &self.shared.retention
     }
 
     /// What becomes of recordings from now on. Ask for it before the list, and nothing is missed.
@@ -146,8 +164,9 @@ impl Archive {
     /// Where there is none, or the index or a file cannot be read.
     pub async fn track_sound(&self, id: RecordingId, track: TrackNumber) -> Result<TrackSound, Error> {
         let mut connection = self.shared.readers.acquire().await?;
+        let in_use = self.shared.retention.in_use(id);
         let found = sound::find(&mut connection, id, track).await?.ok_or(Error::NotFound)?;
-        match sound::open(&self.shared.folder, found) {
+        match sound::open(&self.shared.folder, found, in_use) {
             // Someone may have deleted it in between.
             Err(Error::File { source, path }) if source.kind() == io::ErrorKind::NotFound => {
                 let there = sound::find(&mut connection, id, track).await?.is_some();
@@ -164,8 +183,9 @@ impl Archive {
     /// since it was last asked for.
     pub async fn derived(&self, id: RecordingId, what: Derived) -> Result<Found, Error> {
         let mut connection = self.shared.readers.acquire().await?;
+        let in_use = self.shared.retention.in_use(id);
         let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
-        match found.open()? {
+        match found.open(in_use)? {
             Some(download) => Ok(Found::Made(Box::new(download))),
             None => self.shared.orders.want(id).map(Found::Making).map_err(Error::NotMade),
         }
@@ -179,15 +199,28 @@ impl Archive {
         self.ask(|reply| Command::Change { id, change, reply }).await
     }
 
-    /// Deletes a recording that has ended, from disk and index. Who has a file of it open keeps that.
+    /// Deletes a recording that has ended, from disk and index. Who has a file of it open keeps that, and who plays it keeps
+    /// all of it.
     ///
     /// # Errors
-    /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed.
+    /// [`Error::Live`] where it has not ended; where there is none, or a file cannot be removed: then it is gone from the
+    /// lists, and what is left is tried again.
     pub async fn delete(&self, id: RecordingId) -> Result<(), Error> {
+        self.delete_by(id, None).await
+    }
+
+    /// The same, by a limit where there is one; then also [`Error::Kept`].
+    pub(super) async fn delete_by(&self, id: RecordingId, expiry: Option<Expiry>) -> Result<(), Error> {
         let _kept_off = self.shared.orders.keep_off(id).await;
-        self.ask(|reply| Command::Delete { id, reply }).await?;
+        self.hold(id).await;
+        self.ask(|reply| Command::Delete { id, expiry, reply }).await?;
         self.shared.opened.forget(id);
         Ok(())
+    }
+
+    /// Goes on with deletions that were begun and could not be finished.
+    pub(super) async fn finish_deletions(&self) -> Result<(), Error> {
+        self.ask(|reply| Command::FinishDeletions { reply }).await
     }
 
     /// Begins a recording. Nothing of it is in the index or on disk before its first part. `events` is called on the
@@ -197,13 +230,19 @@ impl Archive {
         RecordingWriter::new(new, events, self.shared.commands.clone())
     }
 
+    /// How the disk is, as far as is known without asking it.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        *self.shared.health.borrow()
+    }
+
     /// Whether the index answers and the disk takes what is written, asked of the writer: a thread that hangs in a
     /// dying disk does not answer, so put a deadline on it.
     ///
     /// # Errors
-    /// What is wrong.
+    /// What is wrong. A disk that was full is well again when there is more than the reserve free.
     pub async fn healthy(&self) -> Result<(), Error> {
-        sqlx::query("SELECT 1 FROM recordings LIMIT 1").fetch_optional(&self.shared.readers).await?;
+        sqlx::query(read::ANY).fetch_optional(&self.shared.readers).await?;
         self.ask(|reply| Command::Probe { reply }).await
     }
 
@@ -218,7 +257,10 @@ impl Archive {
         self.shared.readers.close().await;
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Command) -> Result<T, Error> {
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Command,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.shared.commands.send(command(reply)).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?

@@ -15,30 +15,45 @@
 //! 4. A part is append-only, but for the header of a WAV file, which is made right again in every round. What the index says
 //!    of it is never cut; what lies beyond is cut only where it is not a whole page with a right CRC, or samples, for which
 //!    only the index vouches (`extents`), or a copy of a spool that is still there.
-//! 5. A sync that failed is not tried again: the recording ends.
+//! 5. A sync that failed is not tried again: the file ends where it was durable before, and what came since goes into another
+//!    (`writer`). A full disk ends the recording there; what that takes is held in reserve.
 //! 6. One process writes: it holds `lock`. Within it one thread writes (`writer`), and owns the only connection to
 //!    the index that does; [`Archive`] reads by others.
 //! 7. What is derived from a recording (`derived`) is written under another name and renamed when it is whole and durable;
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
-//! 8. What is in `recordings/` and not named by the index is left alone.
+//! 8. What goes by itself goes by a limit that a person set (`retention`): the oldest first, never what has not ended, is
+//!    marked `keep`, or is being read.
+//! 9. What is in `recordings/` and not named by the index is left alone. What is not ours (`foreign`), also in a place of ours, is
+//!    neither followed nor overwritten nor removed.
+//!
+//! Whether index and disk are what they should be, [`check`] tells, and [`repair`] mends what can be.
 
+pub mod backup;
 mod blocks;
+pub mod check;
 mod derived;
 mod extents;
+mod faults;
+pub mod foreign;
 mod handle;
+mod imprint;
 mod index;
 mod list;
 mod lock;
 pub mod model;
 mod names;
+pub mod offline;
 mod open;
 mod reading;
 mod recovery;
+pub mod repair;
+mod retention;
 mod search;
 pub mod session_file;
 mod sound;
 mod store;
 pub mod timeline;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -51,6 +66,7 @@ pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
 pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};
 pub use recovery::{Recovered, RecoveredRecording};
+pub use retention::{Count, Deleted, Deletion, InUse, Limits, Next, Reason, RoomStorage, Space, Storage};
 pub use search::{BadSearch, Search};
 pub use sound::{PartSound, TrackSound};
-pub use writer::{Event, Events, NewPart, NewRecording, RecordingWriter};
+pub use writer::{Event, Events, Health, NewPart, NewRecording, RecordingWriter};

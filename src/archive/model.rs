@@ -24,6 +24,13 @@ impl RecordingId {
         Self(uuid::Builder::from_unix_timestamp_millis(u64::try_from(start.get()).unwrap_or(0), &random).into_uuid())
     }
 
+    /// When the recording began, by its ID.
+    #[must_use]
+    pub fn started(self) -> UnixMillis {
+        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+        UnixMillis::new(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
     /// The UUID.
     #[must_use]
     pub const fn uuid(self) -> Uuid {
@@ -133,6 +140,12 @@ impl FromStr for StateKind {
 pub struct UnknownWord {
     what: &'static str,
     word: String,
+}
+
+impl UnknownWord {
+    pub(super) fn new(what: &'static str, word: &str) -> Self {
+        Self { what, word: word.to_owned() }
+    }
 }
 
 /// Why a recording ended. Every recording carries one.
@@ -425,4 +438,11 @@ pub struct Recording {
     pub attendance: Vec<Attendance>,
     /// What was made out of it, so far.
     pub derived: Vec<DerivedFile>,
+}
+
+impl Recording {
+    /// Its parts, each with its track, in order.
+    pub fn parts(&self) -> impl Iterator<Item = (&Track, &Part)> {
+        self.tracks.iter().flat_map(|track| track.parts.iter().map(move |part| (track, part)))
+    }
 }

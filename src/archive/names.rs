@@ -9,6 +9,8 @@ use super::model::{Derived, RecordingId};
 
 /// The index, in the folder of all recordings.
 pub(super) const INDEX: &str = "index.sqlite3";
+/// What of the index is not in its file yet.
+pub(super) const INDEX_LOG: &str = "index.sqlite3-wal";
 /// What a recording says of itself, in its folder.
 pub(super) const SESSION: &str = "session.json";
 /// The next session file, until it takes the place of the one before.
@@ -16,8 +18,15 @@ pub(super) const SESSION_NEXT: &str = "session.json.next";
 /// The folder for what is derived, in a recording's folder.
 pub(super) const DERIVED: &str = "derived";
 
+/// The file that is created and removed to see whether the disk takes it, in the folder of all recordings.
+pub(super) const PROBE: &str = ".probe";
 /// What the name of a derived file ends with until it takes the place of the one before.
 pub(super) const NEXT: &str = ".next";
+
+/// What an index is called that was set aside because it could not be read any more, with the time behind it.
+pub(super) const INDEX_ASIDE: &str = "index.sqlite3.damaged-";
+/// The same for a session file.
+pub(super) const SESSION_ASIDE: &str = "session.json.damaged-";
 
 /// The longest slug, in characters.
 const LONGEST_SLUG: usize = 32;
@@ -47,6 +56,91 @@ pub(super) fn derived(what: Derived) -> String {
         Derived::Track(track) => format!("track-{track}.webm"),
         Derived::Waveform(track) => format!("waveform-{track}.json"),
     }
+}
+
+/// Whether a derived file has this name, or will have it when it is whole.
+pub(super) fn is_derived(name: &str) -> bool {
+    let name = name.strip_suffix(NEXT).unwrap_or(name);
+    let numbered = |before: &str, after: &str| {
+        name.strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(after))
+            .is_some_and(|number| count(number).is_some())
+    };
+    name == derived(Derived::Session) || numbered("track-", ".webm") || numbered("waveform-", ".json")
+}
+
+/// What the name of a file of a track says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TrackFile {
+    /// Which track.
+    pub track: TrackNumber,
+    /// What is left of its participant's name.
+    pub slug: String,
+    /// What is in it.
+    pub holds: Holds,
+}
+
+/// What is in a file of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A part, by its number.
+    Part(u32, Codec),
+    /// What waits for a part.
+    Spool,
+}
+
+/// Reads the name of a part or a spool; `None` where it is that of neither.
+pub(super) fn track_file(name: &str) -> Option<TrackFile> {
+    let (track, rest) = name.split_once('-')?;
+    let number = count(track.strip_prefix('0').unwrap_or(track))?;
+    let track = TrackNumber::new(u16::try_from(number).ok()?);
+    let mut pieces = rest.split('.');
+    let slug = pieces.next()?;
+    let holds = match (pieces.next()?, pieces.next(), pieces.next()) {
+        ("late", None, None) => Holds::Spool,
+        ("late", Some(nth), None) if count(nth)? > 1 => Holds::Spool,
+        (kind, None, None) => Holds::Part(1, codec(kind)?),
+        (number, Some(kind), None) if count(number)? > 1 => Holds::Part(count(number)?, codec(kind)?),
+        _ => return None,
+    };
+    let file = TrackFile { track, slug: slug.to_owned(), holds };
+    (file.slug == self::slug(slug) && file.stem() == name.split('.').next()?).then_some(file)
+}
+
+impl TrackFile {
+    fn stem(&self) -> String {
+        format!("{:02}-{}", self.track.get(), self.slug)
+    }
+}
+
+fn codec(kind: &str) -> Option<Codec> {
+    match kind {
+        "ogg" => Some(Codec::Opus),
+        "wav" => Some(Codec::Pcm),
+        _ => None,
+    }
+}
+
+/// Reads the name of a recording's folder in its room's; `None` where it is none.
+pub(super) fn recording(name: &str) -> Option<RecordingId> {
+    let (start, id) = name.split_once('-')?;
+    let id: RecordingId = id.parse().ok()?;
+    (is_compact(start) && name == format!("{start}-{id}")).then_some(id)
+}
+
+/// Whether this is a time as the names of folders have it.
+fn is_compact(start: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match start.as_bytes() {
+        [date @ .., b'T', _, _, _, _, _, _, b'Z'] if date.len() == 8 => digits(&start[..8]) && digits(&start[9..15]),
+        _ => false,
+    }
+}
+
+/// Reads a number from 1 as it is written in names: without a plus, and without zeros before it.
+fn count(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number > 0 && number.to_string() == text).then_some(number)
 }
 
 fn stem(track: TrackNumber, name: &ParticipantName) -> String {
@@ -104,6 +198,58 @@ mod tests {
         assert_eq!(part(one, &ann, 2, Codec::Pcm), "01-ann.2.wav");
         assert_eq!(spool(one, &ann, 1), "01-ann.late");
         assert_eq!(spool(TrackNumber::new(123), &ann, 2), "123-ann.late.2");
+    }
+
+    #[test]
+    fn the_names_of_our_files_are_known_again_and_no_others() {
+        let ann: ParticipantName = "Ann 2".parse().unwrap();
+        for track in [1, 9, 10, 99, 100, 65_535] {
+            let track = TrackNumber::new(track);
+            for (name, holds) in [
+                (part(track, &ann, 1, Codec::Opus), Holds::Part(1, Codec::Opus)),
+                (part(track, &ann, 12, Codec::Pcm), Holds::Part(12, Codec::Pcm)),
+                (spool(track, &ann, 1), Holds::Spool),
+                (spool(track, &ann, 3), Holds::Spool),
+            ] {
+                assert_eq!(track_file(&name), Some(TrackFile { track, slug: "ann-2".to_owned(), holds }), "{name}");
+            }
+            for what in [Derived::Session, Derived::Track(track), Derived::Waveform(track)] {
+                assert!(is_derived(&derived(what)) && is_derived(&(derived(what) + NEXT)));
+            }
+        }
+        let id = RecordingId::new(UnixMillis::new(1_795_339_680_123), [7; 10]);
+        let folder = folder(&RoomName::lobby(), UnixMillis::new(1_795_339_680_123), id);
+        assert_eq!(recording(folder.strip_prefix("lobby/").unwrap()), Some(id));
+        for none in [
+            "1-ann.ogg",
+            "001-ann.ogg",
+            "00-ann.ogg",
+            "01-Ann.ogg",
+            "01-.ogg",
+            "01-ann.1.ogg",
+            "01-ann.mp3",
+            "01-ann.02.ogg",
+        ] {
+            assert_eq!(track_file(none), None, "{none}");
+        }
+        for none in
+            ["01-ann.ogg.next", "01-ann.late.1", "01-a/b.ogg", "../01-ann.ogg", "70000-ann.ogg", "session.json", ""]
+        {
+            assert_eq!(track_file(none), None, "{none}");
+        }
+        for none in [
+            "track-0.webm",
+            "track-01.webm",
+            "track-.webm",
+            "session.json",
+            "waveform-1.webm",
+            "session.webm.next.next",
+        ] {
+            assert!(!is_derived(none), "{none}");
+        }
+        for none in ["notes", "20261122T092800Z", "20261122T092800Z-", "2026-11-22", "20261122T092800Z-../x"] {
+            assert_eq!(recording(none), None, "{none}");
+        }
     }
 
     proptest! {

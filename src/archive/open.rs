@@ -8,15 +8,18 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::check::walk;
 use super::derived::Orders;
+use super::foreign::{self, Kind};
 use super::handle::{Archive, CHANGES, Changed};
 use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
-use super::store::Store;
-use super::writer::{Writer, shell};
+use super::repair::strays;
+use super::store::{Phase, Store};
+use super::writer::{Health, Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
 
@@ -27,13 +30,15 @@ pub struct Options {
     pub folder: PathBuf,
     /// How long a packet waits at most until a round makes it durable.
     pub sync_period: Duration,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 impl Options {
     /// The folder with a round every 500 ms.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, sync_period: Duration::from_millis(500) }
+        Self { folder, sync_period: Duration::from_millis(500), faults: None }
     }
 }
 
@@ -63,7 +68,7 @@ pub enum OpenError {
         index: PathBuf,
     },
     /// The index cannot be read or written.
-    #[error("the index {} cannot be used: {source}", index.display())]
+    #[error("the index {} cannot be used: {source}{}", index.display(), remedy(source))]
     Index {
         /// The index.
         index: PathBuf,
@@ -88,6 +93,11 @@ pub enum OpenError {
     },
 }
 
+/// What to do about an index that is none any more.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    if index::is_damaged(error) { "; roomtone check --repair makes it anew out of the recordings" } else { "" }
+}
+
 impl Archive {
     /// Opens the archive: takes the lock, brings the index to this version, puts in order what a crash left, starts the
     /// writer's thread. `now` is the start of this run.
@@ -95,19 +105,37 @@ impl Archive {
     /// # Errors
     /// Where one of these is refused; each is one sentence.
     pub async fn open(options: Options, now: UnixMillis) -> Result<(Self, Recovered), OpenError> {
-        let folder = options.folder.clone();
+        let folder = create(&options.folder)?;
+        let options = Options { folder: folder.clone(), ..options };
         let (commands, inbox) = mpsc::unbounded_channel();
         let (opened, opening) = oneshot::channel();
         let orders = Arc::new(Orders::default());
         let changed = broadcast::Sender::new(CHANGES);
-        let (channel, making, told) = ((commands.downgrade(), inbox), Arc::clone(&orders), changed.clone());
+        let health = watch::Sender::new(Health::Well);
+        let (channel, making) = ((commands.downgrade(), inbox), Arc::clone(&orders));
+        let told = (changed.clone(), health.clone());
         let thread = std::thread::Builder::new().name("archive".to_owned());
         let spawned = thread.spawn(move || shell(options, now, channel, making, told, opened));
         spawned.map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands, orders, changed), recovered))
+        Ok((Self::new(folder, readers, commands, orders, (changed, health)), recovered))
+    }
+}
+
+/// Creates the folder of all recordings, where it is not there, and gives it without the links that lead to it.
+fn create(folder: &Path) -> Result<PathBuf, OpenError> {
+    let created = std::fs::create_dir_all(folder).and_then(|()| foreign::resolve(folder));
+    created.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })
+}
+
+/// Takes the lock of the folder.
+pub(super) fn lock(folder: &Path, now: UnixMillis) -> Result<Lock, OpenError> {
+    match Lock::take(folder, std::process::id(), now) {
+        Ok(lock) => Ok(lock),
+        Err(Refused::Held(holder)) => Err(OpenError::Held { folder: folder.to_owned(), holder }),
+        Err(Refused::Io(source)) => Err(OpenError::Folder { folder: folder.to_owned(), source }),
     }
 }
 
@@ -117,30 +145,42 @@ pub(super) async fn open(
     now: UnixMillis,
     mut store: Box<dyn Store>,
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
 ) -> Result<(Writer, Lock, Recovered), OpenError> {
     let folder = &options.folder;
-    let pid = std::process::id();
     let unwritable = |source| OpenError::Folder { folder: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(unwritable)?;
-    let lock = match Lock::take(folder, pid, now) {
-        Ok(lock) => lock,
-        Err(Refused::Held(holder)) => return Err(OpenError::Held { folder: folder.clone(), holder }),
-        Err(Refused::Io(source)) => return Err(unwritable(source)),
-    };
-    let mut connection = connect(&folder.join(names::INDEX)).await?;
+    let lock = lock(folder, now)?;
+    let index = folder.join(names::INDEX);
+    // Whoever closes the index as it should be leaves nothing beside it.
+    let fell = foreign::look(&folder.join(names::INDEX_LOG)).map_err(unwritable)?.is_some();
+    let mut connection = connect(&index).await?;
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
-    let run = index::write::run(&mut connection, now, pid).await.map_err(&unusable)?;
-    index::search::fill(&mut connection).await.map_err(unusable)?;
+    let run = index::write::run(&mut connection, now, std::process::id()).await.map_err(&unusable)?;
+    index::search::fill(&mut connection).await.map_err(&unusable)?;
+    let empty = index::read::is_empty(&mut connection).await.map_err(&unusable)?;
+    let unindexed = empty && walk::any_recording(folder);
+    let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
+    if fell {
+        let taken = strays::sweep(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
+        for (path, what) in taken {
+            tracing::warn!("{} {what}", path.display());
+        }
+    }
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
-    let recovered = recovered.map_err(|source| OpenError::Recovery { folder: folder.clone(), source })?;
-    Ok((Writer::new(folder.clone(), run, store, connection, orders, changed), lock, recovered))
+    let recovered = recovered.map_err(unordered)?;
+    let recovered = Recovered { unindexed, ..recovered };
+    store.phase(Phase::Write);
+    Ok((Writer::new(folder.clone(), run, store, connection, orders, told), lock, recovered))
 }
 
 /// Opens the connection that writes, and brings the index to this version.
 pub(super) async fn connect(index: &Path) -> Result<SqliteConnection, OpenError> {
+    // SQLite would follow a link.
+    let plain = foreign::expect(index, Kind::File);
+    plain.map_err(|source| OpenError::Index { index: index.to_owned(), source: sqlx::Error::Io(source) })?;
     let unusable = |source| OpenError::Index { index: index.to_owned(), source };
     let mut connection = index::writing(index).connect().await.map_err(unusable)?;
     match index::MIGRATIONS.run(&mut connection).await {
@@ -148,6 +188,7 @@ pub(super) async fn connect(index: &Path) -> Result<SqliteConnection, OpenError>
         Err(MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..)) => {
             Err(OpenError::Newer { index: index.to_owned() })
         }
+        Err(MigrateError::Execute(source)) => Err(unusable(source)),
         Err(source) => Err(OpenError::Migration { index: index.to_owned(), source }),
     }
 }

@@ -8,18 +8,20 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::blocks::{Blocks, BlocksRead};
 use super::extents::Extent;
+use super::foreign;
 use super::handle::{Archive, Error};
 use super::index::read;
 use super::model::{Part, Pins, Recording, RecordingId};
+use super::retention::InUse;
 use super::timeline::Timeline;
-use crate::container::ogg::{Place, Search, place_after};
+use crate::container::ogg::{LONGEST_PAGE, Place, Search, place_after};
 use crate::media::time::{Moment, Ticks};
 use crate::media::track::{Format, TrackNumber};
 
@@ -29,13 +31,15 @@ const READERS: usize = 4;
 const FRESH: Duration = Duration::from_millis(400);
 /// How many files of a recording stay open that nobody reads any more: who plays it may come back to them.
 const MOST_FILES: usize = 64;
+/// How many files of a recording stay open that is deleted while it is played.
+const MOST_HELD: usize = 1024;
 /// A piece is about this much sound of its part: as much as a replay sends in a turn.
 const PIECE: Ticks = Ticks::from_millis(500);
 /// And at least and at most so many bytes.
 const SHORTEST_PIECE: u64 = 2 * 1024;
 const LONGEST_PIECE: u64 = 16 * 1024;
-/// How many bytes behind damage are searched for a good page: the longest page is a quarter of it.
-const LONGEST_DAMAGE: u64 = 256 * 1024;
+/// How many bytes behind damage are searched for a good page at a time: the longest page is a quarter of it.
+const WINDOW: u64 = 256 * 1024;
 
 /// A recording, opened: all who play it share it.
 #[derive(Debug)]
@@ -52,10 +56,20 @@ pub struct OpenRecording {
     row: i64,
     folder: PathBuf,
     files: Arc<Files>,
+    _in_use: InUse,
 }
 
-/// The files of a recording that someone reads or has read, by track and part.
-type Files = Mutex<HashMap<(TrackNumber, u32), Arc<PartFile>>>;
+/// The files of a recording that someone reads or has read.
+#[derive(Debug, Default)]
+struct Files {
+    /// By track and part.
+    open: Mutex<HashMap<(TrackNumber, u32), Arc<PartFile>>>,
+    /// The sums of all WAV parts, once the recording is deleted and the index no longer has them.
+    sums: OnceLock<Sums>,
+}
+
+/// Extents by track and part.
+type Sums = HashMap<(TrackNumber, u32), Vec<Extent>>;
 
 /// A part's file, open. Deleting the recording takes nothing away from whoever holds this.
 #[derive(Debug)]
@@ -162,6 +176,7 @@ impl Archive {
         {
             return Ok(Arc::clone(open));
         }
+        let in_use = self.retention().in_use(id);
         let mut transaction = self.readers().begin().await?;
         let Some((place, recording)) = read::recording(&mut transaction, id).await? else {
             return Err(Error::NotFound);
@@ -175,6 +190,7 @@ impl Archive {
             row: place.row,
             folder: self.folder().join(place.folder),
             files: before.map_or_else(Arc::default, |before| Arc::clone(&before.files)),
+            _in_use: in_use,
         });
         slot.recording = Arc::downgrade(&open);
         Ok(open)
@@ -220,12 +236,55 @@ impl Archive {
             _ => return Ok(Vec::new()),
         };
         let track = recording.recording.tracks[wanted.track].number;
+        if let Some(held) = recording.files.sums.get() {
+            let of_part = held.get(&(track, part.number)).map_or(&[][..], Vec::as_slice);
+            let within = |extent: &&Extent| extent.begin < bytes.end && extent.range().end > bytes.start;
+            return Ok(of_part.iter().filter(within).copied().collect());
+        }
         let mut connection = self.readers().acquire().await?;
         read::extents(&mut connection, recording.row, track, part.number, bytes).await
     }
 }
 
+impl Archive {
+    /// Makes those who play a recording independent of it, since it is about to go: all of its files are opened, and what
+    /// the index knows of them is read. Where that fails, it is as if a file were missing, and they are told so.
+    pub(super) async fn hold(&self, id: RecordingId) {
+        let Some(slot) = lock(&self.opened().recordings).get(&id).map(Arc::clone) else { return };
+        let Some(open) = slot.lock().await.recording.upgrade() else { return };
+        let mut sums = Sums::new();
+        for (track, part) in open.parts().take(MOST_HELD) {
+            if matches!(part.format, Format::Pcm(_)) {
+                let extents = match self.readers().acquire().await {
+                    Ok(mut reader) => read::extents(&mut reader, open.row, track, part.number, 0..u64::MAX).await,
+                    Err(error) => Err(error),
+                };
+                match extents {
+                    Ok(extents) => drop(sums.insert((track, part.number), extents)),
+                    Err(error) => tracing::warn!(recording = %id, "who plays it cannot go on: {error}"),
+                }
+            }
+        }
+        let files = tokio::task::spawn_blocking(move || {
+            for (track, part) in open.parts().take(MOST_HELD) {
+                if let Err(error) = open.open(track, part) {
+                    tracing::warn!(recording = %id, "who plays it cannot go on in {}: {error}", part.file);
+                }
+            }
+            Arc::clone(&open.files)
+        });
+        if let Ok(files) = files.await {
+            let _ = files.sums.set(sums);
+        }
+    }
+}
+
 impl OpenRecording {
+    /// All parts, with their tracks.
+    fn parts(&self) -> impl Iterator<Item = (TrackNumber, &Part)> {
+        self.recording.tracks.iter().flat_map(|track| track.parts.iter().map(|part| (track.number, part)))
+    }
+
     /// Whether nothing will be added.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -286,11 +345,11 @@ impl OpenRecording {
     /// Opens a part's file, unless someone has it open.
     fn open(&self, track: TrackNumber, part: &Part) -> io::Result<Arc<PartFile>> {
         let key = (track, part.number);
-        if let Some(file) = lock(&self.files).get(&key) {
+        if let Some(file) = lock(&self.files.open).get(&key) {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(PartFile::open(&self.folder.join(&part.file))?);
-        let mut files = lock(&self.files);
+        let mut files = lock(&self.files.open);
         if files.len() >= MOST_FILES {
             files.retain(|_, file| Arc::strong_count(file) > 1);
         }
@@ -300,7 +359,7 @@ impl OpenRecording {
 
 impl PartFile {
     fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)? })
+        Ok(Self { file: foreign::open(path)? })
     }
 
     /// The place from which a demuxer comes upon so many ticks, in a file of so many durable bytes.
@@ -313,12 +372,21 @@ impl PartFile {
         Ok(search.place())
     }
 
-    /// The place behind what is damaged at a byte, in a file of so many durable bytes.
+    /// The place behind what is damaged at a byte, in a file of so many durable bytes; their end where nothing good follows.
     fn behind(&self, bytes: u64, offset: u64) -> io::Result<Place> {
-        let begin = offset.saturating_add(1);
-        let read = self.read(begin, LONGEST_DAMAGE.min(bytes.saturating_sub(begin)))?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no good page behind the damage");
-        place_after(&read, begin).ok_or_else(damaged)
+        let mut begin = offset.saturating_add(1);
+        while begin < bytes {
+            let read = self.read(begin, WINDOW.min(bytes - begin))?;
+            if let Some(place) = place_after(&read, begin) {
+                return Ok(place);
+            }
+            if (read.len() as u64) < WINDOW {
+                break;
+            }
+            // A page may lie across the edge.
+            begin += WINDOW - LONGEST_PAGE as u64;
+        }
+        Ok(Place { offset: bytes, granule: 0 })
     }
 
     /// So many bytes, fewer where the file ends.
@@ -372,4 +440,27 @@ fn piece(part: &Part) -> u64 {
 /// What a thread that panicked left is whole: every change under these locks is one call.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::ogg::PartMuxer;
+
+    #[test]
+    fn a_good_page_is_found_however_long_the_damage_before_it_is() {
+        let mut muxer = PartMuxer::resume(7, 9, 96_000);
+        muxer.push(&[&[0xF8][..], &[0x55; 80]].concat(), Ticks::from_millis(20));
+        let page = muxer.take();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part");
+        for before in [1, WINDOW - 5, WINDOW, 3 * WINDOW, 1_000_000] {
+            let damage = vec![b'O'; usize::try_from(before).unwrap()];
+            std::fs::write(&path, [&damage[..], &page, &damage].concat()).unwrap();
+            let bytes = std::fs::metadata(&path).unwrap().len();
+            let file = PartFile::open(&path).unwrap();
+            assert_eq!(file.behind(bytes, 0).unwrap(), Place { offset: before, granule: 96_000 });
+            assert_eq!(file.behind(bytes, before).unwrap(), Place { offset: bytes, granule: 0 }, "nothing follows");
+        }
+    }
 }

@@ -47,6 +47,9 @@ pub struct End {
     pub at: UnixMillis,
     /// Why.
     pub reason: EndReason,
+    /// How long it is: the end of its last durable sound on the session's clock. Files of the first versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_ticks: Option<Ticks>,
 }
 
 /// One participant's stream.
@@ -84,6 +87,9 @@ pub struct Part {
     pub start: Anchor,
     /// The number of its first packet.
     pub first_sequence: Sequence,
+    /// The number after its last packet, once nothing more may come. Files of the first versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_sequence: Option<Sequence>,
 }
 
 /// A pair of places that are the same time.
@@ -180,7 +186,7 @@ impl SessionFile {
             title: summary.title.clone(),
             keep: summary.keep,
             started: summary.started,
-            end: summary.ended.zip(reason).map(|(at, reason)| End { at, reason }),
+            end: summary.ended.zip(reason).map(|(at, reason)| End { at, reason, length_ticks: Some(summary.length) }),
             tracks: tracks.iter().map(Track::of).collect(),
             chat: chat.iter().map(line).collect(),
             attendance: attendance.iter().map(stay).collect(),
@@ -193,6 +199,21 @@ impl SessionFile {
         let mut bytes = serde_json::to_vec_pretty(self).expect("every key is a string, and every value is plain");
         bytes.push(b'\n');
         bytes
+    }
+
+    /// Whether a file of any version says the same as this one does, as far as its version could say it.
+    #[must_use]
+    pub fn is_said_by(&self, file: &Self) -> bool {
+        let mut file = file.clone();
+        if let (Some(end), Some(ours)) = (&mut file.end, &self.end) {
+            end.length_ticks = end.length_ticks.or(ours.length_ticks);
+        }
+        for (track, ours) in file.tracks.iter_mut().zip(&self.tracks) {
+            for (part, ours) in track.parts.iter_mut().zip(&ours.parts) {
+                part.next_sequence = part.next_sequence.or(ours.next_sequence);
+            }
+        }
+        file == *self
     }
 
     /// Reads the file.
@@ -220,6 +241,7 @@ impl Track {
             source: part.source,
             start: Anchor::of(part.start),
             first_sequence: part.first,
+            next_sequence: (!part.open).then_some(part.next),
         };
         let gap = |&model::Gap { at, length, cause, filled }: &model::Gap| Gap {
             at_ticks: at,
@@ -263,6 +285,20 @@ mod tests {
         let old = br#"{"version":1,"id":"019a0000-0000-7000-8000-000000000000","room":"talk","title":null,"keep":false,
             "started":"2026-11-22T09:28:00.000Z","end":null,"tracks":[],"chat":[]}"#;
         assert_eq!(SessionFile::read(old).unwrap().attendance, []);
+    }
+
+    #[test]
+    fn a_file_that_leaves_out_what_its_version_did_not_know_says_the_same_and_one_that_differs_does_not() {
+        let text = r#"{"version":1,"id":"019a0000-0000-7000-8000-000000000000","room":"talk","title":null,"keep":false,
+            "started":"2026-11-22T09:28:00.000Z","end":{"at":"2026-11-22T09:29:00.000Z","reason":"finished"},
+            "tracks":[],"chat":[]}"#;
+        let old = SessionFile::read(text.as_bytes()).unwrap();
+        let mut ours = old.clone();
+        ours.end = ours.end.map(|end| End { length_ticks: Some(Ticks::from_secs(60)), ..end });
+        assert!(ours.is_said_by(&old) && ours.is_said_by(&ours));
+        let other = old.end.map(|end| End { length_ticks: Some(Ticks::from_secs(61)), ..end });
+        assert!(!ours.is_said_by(&SessionFile { end: other, ..old.clone() }));
+        assert!(!ours.is_said_by(&SessionFile { keep: true, ..old }));
     }
 
     #[test]

@@ -10,10 +10,12 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
+use super::foreign;
 use super::handle::Error;
 use super::index::read;
 use super::index::row::RowExt as _;
 use super::model::{Part, RecordingId, StateKind};
+use super::retention::InUse;
 
 /// A track's parts, open. Those of Ogg are one file, one after another: where there are several, a chained stream (RFC 3533 §4).
 /// Those of WAV have a header each.
@@ -36,6 +38,8 @@ pub struct TrackSound {
     pub modified: UnixMillis,
     /// Whether more may come: the recording has not ended.
     pub grows: bool,
+    /// Retention leaves the recording alone as long as this lives.
+    pub in_use: Option<InUse>,
 }
 
 /// A part, open for reading.
@@ -69,10 +73,7 @@ pub(super) async fn find(
     id: RecordingId,
     track: TrackNumber,
 ) -> Result<Option<Found>, sqlx::Error> {
-    let query = "SELECT room, title, started_unix_millis, state, folder, name, parts.* FROM recordings \
-                 JOIN tracks USING (recording) JOIN parts USING (recording, track) \
-                 WHERE id = ? AND deleting = 0 AND track = ? ORDER BY part";
-    let rows = sqlx::query(query).bind(id.to_string()).bind(track.get()).fetch_all(connection).await?;
+    let rows = sqlx::query(read::SOUND_OF_TRACK).bind(id.to_string()).bind(track.get()).fetch_all(connection).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     Ok(Some(Found {
         room: first.word("room")?,
@@ -86,12 +87,12 @@ pub(super) async fn find(
 }
 
 /// Opens what was found, below the folder of all recordings.
-pub(super) fn open(root: &Path, found: Found) -> Result<TrackSound, Error> {
+pub(super) fn open(root: &Path, found: Found, in_use: InUse) -> Result<TrackSound, Error> {
     let mut parts = Vec::with_capacity(found.parts.len());
     let mut modified = found.started;
     for part in found.parts {
         let path = root.join(&found.folder).join(&part.file);
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let opened = foreign::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|source| Error::File { path: path.clone(), source })?;
         let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let millis = since.and_then(|since| i64::try_from(since.as_millis()).ok());
@@ -109,5 +110,6 @@ pub(super) fn open(root: &Path, found: Found) -> Result<TrackSound, Error> {
         parts,
         modified,
         grows: found.grows,
+        in_use: Some(in_use),
     })
 }

@@ -1,9 +1,14 @@
 //! The disk, as far as the writer needs it: a trait so small that a test can stand in for it and see in which order
 //! things reach it.
+//!
+//! The disk itself touches nothing that is not ours: it refuses a place at which a symbolic link stands, or that is reached
+//! through one, and does not take a folder for a file ([`Foreign`](super::foreign::Foreign)).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use super::foreign::{self, Kind};
 
 /// A file that is being written, with its path for whoever reports an error.
 #[derive(Debug)]
@@ -11,6 +16,19 @@ pub(super) struct Handle {
     /// Where it is.
     pub path: PathBuf,
     file: File,
+}
+
+/// What the archive is at, for a store that tells one from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Recordings are written.
+    Write,
+    /// Start-up puts in order what the last run left.
+    Recover,
+    /// A recording goes.
+    Delete,
+    /// Something is derived from a recording.
+    Make,
 }
 
 /// What the writer does to the disk. Nothing here is durable before a sync says so.
@@ -43,8 +61,15 @@ pub(super) trait Store: Send {
     fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)>;
     /// Bytes that are free to us on the disk that a folder is on.
     fn free(&mut self, path: &Path) -> io::Result<u64>;
+    /// Bytes that the disk has that a folder is on.
+    fn capacity(&mut self, path: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(path)?;
+        Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
+    }
     /// Told after each transaction of the index. The disk has nothing to do for it.
     fn committed(&mut self) {}
+    /// Told what the archive is at from now on. It is all the same to the disk.
+    fn phase(&mut self, _phase: Phase) {}
 }
 
 /// The disk itself.
@@ -53,16 +78,22 @@ pub(super) struct Disk;
 
 impl Store for Disk {
     fn create_folder(&mut self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        match foreign::reached(path).and_then(|()| fs::create_dir(path)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                foreign::expect(path, Kind::Folder).and(Err(error))
+            }
+            created => created,
+        }
     }
 
     fn create(&mut self, path: &Path) -> io::Result<Handle> {
+        foreign::reached(path)?;
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         Ok(Handle { path: path.to_owned(), file })
     }
 
     fn open(&mut self, path: &Path) -> io::Result<Handle> {
-        let file = OpenOptions::new().write(true).open(path)?;
+        let file = foreign::open_with(path, OpenOptions::new().write(true))?;
         Ok(Handle { path: path.to_owned(), file })
     }
 
@@ -81,6 +112,7 @@ impl Store for Disk {
     }
 
     fn sync_folder(&mut self, path: &Path) -> io::Result<()> {
+        foreign::expect(path, Kind::Folder)?;
         File::open(path)?.sync_all()
     }
 
@@ -89,23 +121,28 @@ impl Store for Disk {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        foreign::expect(from, Kind::File)?;
+        foreign::expect(to, Kind::File)?;
         fs::rename(from, to)
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
+        foreign::expect(path, Kind::File)?;
         fs::remove_file(path)
     }
 
     fn remove_folder(&mut self, path: &Path) -> io::Result<()> {
+        foreign::expect(path, Kind::Folder)?;
         fs::remove_dir(path)
     }
 
     fn list(&mut self, path: &Path) -> io::Result<Vec<String>> {
+        foreign::expect(path, Kind::Folder)?;
         fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
     fn read(&mut self, path: &Path, from: u64) -> io::Result<(Box<dyn Read>, u64)> {
-        let mut file = File::open(path)?;
+        let mut file = foreign::open(path)?;
         file.seek(SeekFrom::Start(from))?;
         let bytes = file.metadata()?.len();
         Ok((Box::new(file), bytes))

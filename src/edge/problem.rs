@@ -57,6 +57,8 @@ pub enum Kind {
     Stopping,
     /// Index or disk cannot be used.
     NotReady,
+    /// There is no space.
+    DiskFull,
     /// The hub's own fault.
     Internal,
 }
@@ -85,6 +87,7 @@ impl Kind {
                 (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections")
             }
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "The hub stops"),
+            Self::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk_full", "The disk is full"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "Index or disk cannot be used"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The hub's own fault"),
         }
@@ -170,6 +173,7 @@ impl From<archive::Error> for Problem {
                 let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
                 Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
             }
+            archive::Error::Full { .. } => Self::new(Kind::DiskFull, "What is left is held for ending recordings."),
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
             error => Self::internal(&error),
         }

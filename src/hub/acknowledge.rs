@@ -24,19 +24,32 @@ pub struct Acknowledged {
 }
 
 impl Holes {
-    /// These packets are missing, from `begin` up to before `end`; nothing above them was missing before.
-    pub fn add(&mut self, begin: Sequence, end: Sequence) {
+    /// These packets are missing, from `begin` up to before `end`.
+    pub fn add(&mut self, mut begin: Sequence, mut end: Sequence) {
         if end <= begin {
             return;
         }
-        match self.holes.last_mut() {
-            Some(last) if last.1 >= begin => last.1 = last.1.max(end),
-            _ => self.holes.push((begin, end)),
+        // Most come behind all others, and go into none or the last.
+        let first = self.holes.partition_point(|hole| hole.1 < begin);
+        let after = self.holes.partition_point(|hole| hole.0 <= end);
+        for hole in self.holes.drain(first..after) {
+            (begin, end) = (begin.min(hole.0), end.max(hole.1));
         }
+        self.holes.insert(first, (begin, end));
         if self.holes.len() > MOST_HOLES {
             let second = self.holes.remove(1);
             self.holes[0].1 = second.1;
         }
+    }
+
+    /// These holes and others.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let mut all = self.clone();
+        for (begin, end) in &others.holes {
+            all.add(*begin, *end);
+        }
+        all
     }
 
     /// What of the packets below `next` may be acknowledged.
@@ -83,6 +96,20 @@ mod tests {
         assert_eq!(acknowledged(&holes, 13), (10, vec![]));
         assert_eq!(acknowledged(&holes, 20), (10, vec![range(13, 20)]));
         assert_eq!(acknowledged(&holes, 30), (10, vec![range(13, 20), range(21, 30)]));
+    }
+
+    #[test]
+    fn a_hole_that_comes_late_takes_in_those_that_it_covers() {
+        let mut holes = Holes::default();
+        for (begin, end) in [(10, 12), (20, 22), (30, 31)] {
+            holes.add(Sequence::new(begin), Sequence::new(end));
+        }
+        let mut late = Holes::default();
+        late.add(Sequence::new(15), Sequence::new(25));
+        late.add(Sequence::new(3), Sequence::new(4));
+        assert_eq!(acknowledged(&late, 30), (3, vec![range(4, 15), range(25, 30)]));
+        let all = holes.with(&late);
+        assert_eq!(acknowledged(&all, 40), (3, vec![range(4, 10), range(12, 15), range(25, 30), range(31, 40)]));
     }
 
     #[test]

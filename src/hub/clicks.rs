@@ -216,7 +216,7 @@ fn minutes() -> u64 {
 async fn clicks_of_publishers_of_every_kind_whose_clocks_drift_lie_together_in_what_is_derived() {
     let length = Duration::from_secs(60 * minutes());
     let folder = tempfile::tempdir().expect("a folder");
-    let options = Options { folder: folder.path().to_owned(), sync_period: Duration::from_millis(50) };
+    let options = Options { sync_period: Duration::from_millis(50), ..Options::new(folder.path().to_owned()) };
     let (archive, _) = Archive::open(options, WALL).await.expect("an archive");
     let id = record(&archive, length).await;
     let recording = archive.recording(id).await.expect("an index").expect("a recording");
@@ -277,7 +277,7 @@ async fn record(archive: &Archive, length: Duration) -> RecordingId {
                 Effect::Begin(session) => {
                     let new = NewRecording { id: session.id, room: room.name().clone(), started: session.started };
                     recording = Some(session.id);
-                    hand = Some(Hand::new(archive.begin(new, Box::new(|_| {}))));
+                    hand = Some(Hand::new(archive.begin(new, Box::new(|_| {})), session.zero));
                 }
                 Effect::Record(entry) => hand.as_mut().expect("a session").take(entry),
                 _ => {}

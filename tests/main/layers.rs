@@ -12,7 +12,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("archive", &["archive"]),
     ("hub", &["hub"]),
     ("edge", &["edge"]),
-    ("composition", &["app.rs", "cli.rs", "main.rs", "lib.rs"]),
+    ("composition", &["app.rs", "cli", "main.rs", "lib.rs"]),
 ];
 
 /// What those below `archive` must never touch.

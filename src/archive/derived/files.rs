@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::recipe::{SPARED, Stopped};
+use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
 use crate::archive::model::{Derived, RecordingId, StateKind};
 use crate::archive::names;
+use crate::archive::retention::InUse;
 use crate::archive::store::{Handle, Store};
 use crate::archive::writer::remove_if_there;
 use crate::media::room::{ParticipantName, RoomName};
@@ -41,9 +43,11 @@ impl NewFile<'_> {
     ) -> Result<u64, Stopped> {
         let derived = folder.join(names::DERIVED);
         match store.create_folder(&derived) {
-            Ok(()) => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(Stopped::file(&derived, source)),
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Stopped::file(&derived, source));
+            }
+            // Also where it is there: who made it may have been killed before it was durable.
+            _ => store.sync_folder(folder).map_err(|source| Stopped::file(folder, source))?,
         }
         let name = names::derived(what);
         let (path, next) = (derived.join(&name), derived.join(name + names::NEXT));
@@ -92,9 +96,13 @@ impl NewFile<'_> {
         self.store
     }
 
+    /// Syncs, and asks what is free by now: others write meanwhile, and what is held for ending recordings is not for this.
     fn sync(&mut self) -> Result<(), Stopped> {
-        self.unsynced = 0;
-        self.store.sync(&self.handle).map_err(|source| Stopped::file(&self.handle.path, source))
+        let bytes = std::mem::take(&mut self.unsynced) as u64;
+        let path = &self.handle.path;
+        self.store.sync(&self.handle).map_err(|source| Stopped::file(path, source))?;
+        let free = self.store.free(path.parent().unwrap_or(path)).map_err(|source| Stopped::file(path, source))?;
+        if free < SPARED { Err(Stopped::Full { bytes }) } else { Ok(()) }
     }
 }
 
@@ -140,6 +148,8 @@ pub struct Download {
     pub bytes: u64,
     /// When it was made, by the disk's own word, in nanoseconds since 1970: no two files of one name have the same.
     pub made_unix_nanos: u128,
+    /// Retention leaves the recording alone as long as this lives.
+    pub in_use: InUse,
 }
 
 /// What there is of a derived file.
@@ -169,15 +179,13 @@ pub(in crate::archive) async fn find(
     id: RecordingId,
     what: Derived,
 ) -> Result<Indexed, Error> {
-    let query = "SELECT recording, room, title, started_unix_millis, state, folder FROM recordings \
-                 WHERE id = ? AND deleting = 0";
-    let row = sqlx::query(query).bind(id.to_string()).fetch_optional(&mut *connection).await?;
+    let row = sqlx::query(index::read::OF_A_DERIVED_FILE).bind(id.to_string()).fetch_optional(&mut *connection).await?;
     let row = row.ok_or(Error::NotFound)?;
     let recording = row.int("recording")?;
     let name = match what {
         Derived::Session => None,
         Derived::Track(track) | Derived::Waveform(track) => {
-            let query = sqlx::query("SELECT name FROM tracks WHERE recording = ? AND track = ?");
+            let query = sqlx::query(index::read::NAME_OF_TRACK);
             let row = query.bind(recording).bind(track.get()).fetch_optional(&mut *connection).await?;
             Some(row.ok_or(Error::NotFound)?.word("name")?)
         }
@@ -198,10 +206,10 @@ pub(in crate::archive) async fn find(
 
 impl Indexed {
     /// Opens it; `None` where it was not made, or someone has removed it.
-    pub fn open(self) -> Result<Option<Download>, Error> {
+    pub fn open(self, in_use: InUse) -> Result<Option<Download>, Error> {
         let Some(path) = self.path else { return Ok(None) };
         let wrong = |source| Error::File { path: path.clone(), source };
-        let file = match File::open(&path) {
+        let file = match foreign::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),
@@ -216,6 +224,7 @@ impl Indexed {
             file,
             bytes: metadata.len(),
             made_unix_nanos: made.unwrap_or_default().as_nanos(),
+            in_use,
         }))
     }
 }

@@ -22,7 +22,7 @@ use crate::archive::index::{self, read};
 use crate::archive::lock::Lock;
 use crate::archive::model::RecordingId;
 use crate::archive::names;
-use crate::archive::store::{Disk, Store};
+use crate::archive::store::Store;
 use crate::archive::writer::{Command, DerivedNews, Trouble};
 use crate::media::track::Format;
 
@@ -329,6 +329,7 @@ impl Maker {
 pub(in crate::archive) fn maker(
     orders: Arc<Orders>,
     root: PathBuf,
+    store: Box<dyn Store>,
     commands: mpsc::WeakUnboundedSender<Command>,
     lock: Arc<Lock>,
 ) {
@@ -340,7 +341,6 @@ pub(in crate::archive) fn maker(
         Ok(runtime) => {
             runtime.block_on(async {
                 let readers = index::readers(&root.join(names::INDEX));
-                let store = Box::new(Disk);
                 Maker { orders: Arc::clone(&orders), root, readers: readers.clone(), commands, store }.run().await;
                 readers.close().await;
             });

@@ -66,7 +66,7 @@ pub(super) struct Reader<'a> {
 
 /// A part that is being read.
 enum Open<'a> {
-    Ogg { file: Box<dyn Read>, left: u64, salvager: Box<Salvager> },
+    Ogg { file: Box<dyn Read>, left: u64, salvager: Box<Salvager>, ended: bool },
     Wav(Box<Samples<'a>>),
 }
 
@@ -170,7 +170,7 @@ impl<'a> Open<'a> {
             }
         };
         match part.format {
-            Format::Opus(_) => Some(Self::Ogg { file, left: part.bytes, salvager: Box::default() }),
+            Format::Opus(_) => Some(Self::Ogg { file, left: part.bytes, salvager: Box::default(), ended: false }),
             Format::Pcm(head) => match Samples::new(file, head, part.bytes, sums, kind) {
                 Ok(samples) => Some(Self::Wav(Box::new(samples))),
                 Err(error) => {
@@ -189,13 +189,16 @@ impl<'a> Open<'a> {
     }
 
     fn read(&mut self, work: &Work) -> Result<Got, Stopped> {
-        let (file, left, salvager) = match self {
-            Self::Ogg { file, left, salvager } => (file, left, salvager),
+        let (file, left, salvager, ended) = match self {
+            Self::Ogg { file, left, salvager, ended } => (file, left, salvager, ended),
             Self::Wav(samples) => {
                 let more = samples.read(work)?;
                 return Ok(if more { Got::Some } else { Got::End { damaged: samples.damaged() } });
             }
         };
+        if *ended {
+            return Ok(Got::End { damaged: *left > 0 || salvager.damaged() });
+        }
         let most = usize::try_from(*left).unwrap_or(READ).min(READ);
         let mut buffer = vec![0; most];
         let read = match file.read(&mut buffer) {
@@ -207,7 +210,9 @@ impl<'a> Open<'a> {
         };
         work.done(read as u64)?;
         if read == 0 {
-            return Ok(Got::End { damaged: *left > 0 || salvager.damaged() });
+            // A page that says a wrong length may still hide good ones.
+            *ended = true;
+            salvager.finish();
         }
         *left -= read as u64;
         salvager.push(&buffer[..read]);

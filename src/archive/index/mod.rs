@@ -1,7 +1,23 @@
 //! The index: SQL, and rows to values and back. It knows no file and no promise about one.
+//!
+//! All SQL of the program stands in here and in `archive/list.rs`, each statement with the way in which SQLite is to carry it out:
+//! by which index. A test reads the plans. What a statement costs does not grow with the number of recordings.
+
+/// Statements: a name, the SQL, and the lines of its plan that touch a table, as `EXPLAIN QUERY PLAN` says them.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr, [$($plan:literal),*];)+) => {
+        $($(#[$doc])* pub(in crate::archive) const $name: &str = $sql;)+
+
+        /// All of them, for the test that reads their plans.
+        #[cfg(test)]
+        pub(in crate::archive) const STATEMENTS: &[super::Statement] =
+            &[$(super::Statement { name: stringify!($name), sql: $name, plan: &[$($plan),*] }),+];
+    };
+}
 
 pub(super) mod derived;
 pub(super) mod read;
+pub(super) mod retention;
 pub(super) mod row;
 pub(super) mod search;
 pub(super) mod write;
@@ -15,6 +31,22 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 /// What makes an index of this version out of an older one, or out of nothing.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// A statement, and how it is to be carried out.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement {
+    pub name: &'static str,
+    pub sql: &'static str,
+    pub plan: &'static [&'static str],
+}
+
+/// All statements of these modules.
+#[cfg(test)]
+pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
+    let all = [derived::STATEMENTS, read::STATEMENTS, retention::STATEMENTS, search::STATEMENTS, write::STATEMENTS];
+    all.into_iter().flatten()
+}
+
 /// How many readers there are at once; each has a thread of its own.
 const READERS: u32 = 4;
 
@@ -27,6 +59,24 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
+}
+
+/// How an index is opened that is only looked at: nothing is written, not even beside it where it is `alone`, which is where
+/// nobody can be writing it and nothing waits beside it to be put into it.
+pub(super) fn reading(path: &Path, alone: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(true)
+        .immutable(alone)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+/// Whether this says that the file is no index any more, and not that it cannot be reached just now.
+pub(super) fn is_damaged(error: &sqlx::Error) -> bool {
+    // SQLITE_CORRUPT and SQLITE_NOTADB; their extended codes are in the upper bytes.
+    let code = |error: &dyn sqlx::error::DatabaseError| error.code().and_then(|code| code.parse::<u32>().ok());
+    matches!(error, sqlx::Error::Database(error) if matches!(code(&**error).map(|code| code & 0xFF), Some(11 | 26)))
 }
 
 /// The readers of an index that is there.

@@ -1,5 +1,6 @@
 //! Reading the index.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use sqlx::sqlite::SqliteRow;
@@ -13,23 +14,104 @@ use crate::media::opus;
 use crate::media::pcm;
 use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
+use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
 use super::derived;
 use super::row::{RowExt as _, int, undecodable};
 use super::write::{Pages, SpoolRow, Stream};
 
-/// The columns of [`summary_of`].
+/// The columns of [`summary_of`]. The names are those of all tracks, in order: whoever has two stands there twice.
 macro_rules! summary_columns {
     () => {
         "recordings.recording, id, room, folder, title, keep, started_unix_millis, ended_unix_millis, state, end_reason, \
          length_ticks, bytes, \
-         (SELECT count(*) FROM tracks AS t WHERE t.recording = recordings.recording) AS tracks, \
          (SELECT json_group_array(name) FROM (SELECT name FROM tracks AS t WHERE t.recording = recordings.recording \
-          GROUP BY name ORDER BY min(track))) AS people"
+          ORDER BY track)) AS names"
     };
 }
 pub(in crate::archive) use summary_columns;
+
+statements! {
+    /// What lists show of a recording.
+    SUMMARY = concat!("SELECT ", summary_columns!(), " FROM recordings WHERE id = ? AND deleting = 0"),
+        [
+            "SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)",
+            "SEARCH t USING PRIMARY KEY (recording=?)"
+        ];
+    TRACKS = "SELECT track, participant, name FROM tracks WHERE recording = ? ORDER BY track",
+        ["SEARCH tracks USING PRIMARY KEY (recording=?)"];
+    PARTS = "SELECT * FROM parts WHERE recording = ? ORDER BY track, part",
+        ["SEARCH parts USING PRIMARY KEY (recording=?)"];
+    GAPS = "SELECT track, at_ticks, length_ticks, cause, filled FROM gaps WHERE recording = ? ORDER BY track, at_ticks, gap",
+        ["SEARCH gaps USING INDEX gaps_of_track (recording=?)"];
+    ANCHORS = "SELECT track, track_ticks, session_ticks FROM anchors WHERE recording = ? ORDER BY track, track_ticks",
+        ["SEARCH anchors USING PRIMARY KEY (recording=?)"];
+    RESTARTS = "SELECT track, at_ticks, pre_skip_ticks FROM restarts WHERE recording = ? ORDER BY track, at_ticks",
+        ["SEARCH restarts USING PRIMARY KEY (recording=?)"];
+    CHAT = "SELECT at_ticks, participant, name, text FROM chat WHERE recording = ? ORDER BY line",
+        ["SEARCH chat USING INDEX chat_of_recording (recording=?)"];
+    ATTENDANCE = "SELECT participant, name, joined_ticks, left_ticks FROM attendance WHERE recording = ? ORDER BY line",
+        ["SEARCH attendance USING INDEX attendance_of_recording (recording=?)"];
+    FILES = "SELECT file FROM parts WHERE recording = ? UNION ALL SELECT file FROM spools WHERE recording = ?",
+        [
+            "SEARCH parts USING COVERING INDEX sqlite_autoindex_parts_2 (recording=?)",
+            "SEARCH spools USING PRIMARY KEY (recording=?)"
+        ];
+    BEING_DELETED = "SELECT recording, folder FROM recordings WHERE deleting = 1 ORDER BY recording",
+        ["SCAN recordings USING INDEX recordings_being_deleted"];
+    /// Two ways for a recording to be unfinished; what is found both ways comes twice.
+    UNFINISHED = "SELECT id FROM recordings WHERE deleting = 0 AND state IN ('live', 'grace', 'pending') UNION ALL \
+                  SELECT id FROM parts JOIN recordings USING (recording) WHERE open = 1 AND deleting = 0",
+        [
+            "SEARCH recordings USING INDEX recordings_in_state_newest_first (state=?)",
+            "SCAN parts USING COVERING INDEX parts_open",
+            "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"
+        ];
+    WITH_STALE_SESSION_FILE = "SELECT id FROM recordings WHERE session_file_stale = 1 AND deleting = 0 ORDER BY recording",
+        ["SCAN recordings USING INDEX recordings_with_stale_session_file"];
+    OPEN_PARTS = "SELECT * FROM parts WHERE recording = ? AND open = 1 ORDER BY track, part",
+        ["SEARCH parts USING PRIMARY KEY (recording=?)"];
+    EXTENTS = "SELECT begin_byte, bytes, crc FROM extents WHERE recording = ? AND track = ? AND part = ? \
+               AND begin_byte > ? AND begin_byte < ? AND begin_byte + bytes > ? ORDER BY begin_byte",
+        ["SEARCH extents USING PRIMARY KEY (recording=? AND track=? AND part=? AND begin_byte>? AND begin_byte<?)"];
+    SPOOLS = "SELECT * FROM spools WHERE recording = ? ORDER BY file",
+        ["SEARCH spools USING PRIMARY KEY (recording=?)"];
+    SETTLED_SPOOLS = "SELECT recording, folder, file FROM spools JOIN recordings USING (recording) WHERE settled = 1",
+        [
+            "SCAN spools USING COVERING INDEX spools_settled",
+            "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"
+        ];
+    /// What `archive/sound.rs` asks for.
+    SOUND_OF_TRACK = "SELECT room, title, started_unix_millis, state, folder, name, parts.* FROM recordings \
+                      JOIN tracks USING (recording) JOIN parts USING (recording, track) \
+                      WHERE id = ? AND deleting = 0 AND track = ? ORDER BY part",
+        [
+            "SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)",
+            "SEARCH tracks USING PRIMARY KEY (recording=? AND track=?)",
+            "SEARCH parts USING PRIMARY KEY (recording=? AND track=?)"
+        ];
+    /// What `archive/derived/files.rs` asks for.
+    OF_A_DERIVED_FILE = "SELECT recording, room, title, started_unix_millis, state, folder FROM recordings \
+                         WHERE id = ? AND deleting = 0",
+        ["SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)"];
+    NAME_OF_TRACK = "SELECT name FROM tracks WHERE recording = ? AND track = ?",
+        ["SEARCH tracks USING PRIMARY KEY (recording=? AND track=?)"];
+    PAGES = "SELECT track, part, serial, pages FROM parts WHERE recording = ? AND codec = 'opus' ORDER BY track, part",
+        ["SEARCH parts USING PRIMARY KEY (recording=?)"];
+    ANY_RECORDING = "SELECT 1 FROM recordings LIMIT 1", ["SCAN recordings USING COVERING INDEX recordings_newest_first"];
+    SESSION_FILE_STALE = "SELECT session_file_stale FROM recordings WHERE recording = ?",
+        ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
+    /// When the run before one was started.
+    RUN_BEFORE = "SELECT started_unix_millis FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1",
+        ["SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)"];
+    /// The next of all recordings, in the order of their rows.
+    NEXT = "SELECT id FROM recordings WHERE recording > ? ORDER BY recording LIMIT 1",
+        ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid>?)"];
+    /// Whether the index answers.
+    ANY = "SELECT 1 FROM storage WHERE one = 1",
+        ["SEARCH storage USING INTEGER PRIMARY KEY (rowid=?)"];
+}
 
 /// Where a recording is: in the index, and in the folder of all recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +125,11 @@ pub(in crate::archive) struct Place {
 /// Reads what lists show out of a row with [`summary_columns`].
 pub(in crate::archive) fn summary_of(row: &SqliteRow) -> Result<(Place, Summary), sqlx::Error> {
     let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
-    let people: Vec<ParticipantName> =
-        serde_json::from_str(row.try_get("people")?).map_err(|source| undecodable("people", source))?;
+    let names: Vec<ParticipantName> =
+        serde_json::from_str(row.try_get("names")?).map_err(|source| undecodable("names", source))?;
+    let tracks = u32::try_from(names.len()).map_err(|source| undecodable("names", source))?;
+    let mut seen = HashSet::new();
+    let people = names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect();
     let ended = match row.try_get::<Option<i64>, _>("ended_unix_millis")? {
         Some(_) => Some(row.millis("ended_unix_millis")?),
         None => None,
@@ -65,7 +150,7 @@ pub(in crate::archive) fn summary_of(row: &SqliteRow) -> Result<(Place, Summary)
         length: row.ticks("length_ticks")?,
         bytes: row.int("bytes")?,
         people,
-        tracks: row.int("tracks")?,
+        tracks,
     };
     Ok((place, summary))
 }
@@ -75,8 +160,7 @@ pub(in crate::archive) async fn summary(
     connection: &mut SqliteConnection,
     id: RecordingId,
 ) -> Result<Option<(Place, Summary)>, sqlx::Error> {
-    let query = concat!("SELECT ", summary_columns!(), " FROM recordings WHERE id = ? AND deleting = 0");
-    let row = sqlx::query(query).bind(id.to_string()).fetch_optional(connection).await?;
+    let row = sqlx::query(SUMMARY).bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(summary_of).transpose()
 }
 
@@ -94,9 +178,8 @@ pub(in crate::archive) async fn recording(
 }
 
 async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Track>, sqlx::Error> {
-    let query = "SELECT track, participant, name FROM tracks WHERE recording = ? ORDER BY track";
     let mut tracks = Vec::new();
-    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(TRACKS).bind(recording).fetch_all(&mut *connection).await? {
         tracks.push(Track {
             number: number(&row)?,
             participant: row.word("participant")?,
@@ -107,12 +190,10 @@ async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec
             restarts: Vec::new(),
         });
     }
-    let query = "SELECT * FROM parts WHERE recording = ? ORDER BY track, part";
-    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(PARTS).bind(recording).fetch_all(&mut *connection).await? {
         track(&mut tracks, &row)?.parts.push(part(&row)?);
     }
-    let query = "SELECT track, at_ticks, length_ticks, cause, filled FROM gaps WHERE recording = ? ORDER BY track, at_ticks, gap";
-    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(GAPS).bind(recording).fetch_all(&mut *connection).await? {
         let gap = Gap {
             at: row.ticks("at_ticks")?,
             length: row.ticks("length_ticks")?,
@@ -121,13 +202,11 @@ async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec
         };
         track(&mut tracks, &row)?.gaps.push(gap);
     }
-    let query = "SELECT track, track_ticks, session_ticks FROM anchors WHERE recording = ? ORDER BY track, track_ticks";
-    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(ANCHORS).bind(recording).fetch_all(&mut *connection).await? {
         let anchor = Anchor { track: row.ticks("track_ticks")?, session: row.ticks("session_ticks")? };
         track(&mut tracks, &row)?.anchors.push(anchor);
     }
-    let query = "SELECT track, at_ticks, pre_skip_ticks FROM restarts WHERE recording = ? ORDER BY track, at_ticks";
-    for row in sqlx::query(query).bind(recording).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(RESTARTS).bind(recording).fetch_all(&mut *connection).await? {
         let restart = Restart { at: row.ticks("at_ticks")?, pre_skip: row.int("pre_skip_ticks")? };
         track(&mut tracks, &row)?.restarts.push(restart);
     }
@@ -177,8 +256,7 @@ fn format(row: &SqliteRow) -> Result<Format, sqlx::Error> {
 }
 
 async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Chat>, sqlx::Error> {
-    let query = "SELECT at_ticks, participant, name, text FROM chat WHERE recording = ? ORDER BY line";
-    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let rows = sqlx::query(CHAT).bind(recording).fetch_all(connection).await?;
     let line = |row: &SqliteRow| {
         Ok(Chat {
             at: row.ticks("at_ticks")?,
@@ -191,8 +269,7 @@ async fn chat(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<C
 }
 
 async fn attendance(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Attendance>, sqlx::Error> {
-    let query = "SELECT participant, name, joined_ticks, left_ticks FROM attendance WHERE recording = ? ORDER BY line";
-    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let rows = sqlx::query(ATTENDANCE).bind(recording).fetch_all(connection).await?;
     let stay = |row: &SqliteRow| {
         let left = row.try_get::<Option<i64>, _>("left_ticks")?.map(|_| row.ticks("left_ticks")).transpose()?;
         Ok(Attendance {
@@ -210,31 +287,29 @@ pub(in crate::archive) async fn files(
     connection: &mut SqliteConnection,
     recording: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let query = "SELECT file FROM parts WHERE recording = ? UNION ALL SELECT file FROM spools WHERE recording = ?";
-    sqlx::query_scalar(query).bind(recording).bind(recording).fetch_all(connection).await
+    sqlx::query_scalar(FILES).bind(recording).bind(recording).fetch_all(connection).await
 }
 
 /// The recordings that someone deleted and whose files may still be there.
 pub(in crate::archive) async fn being_deleted(connection: &mut SqliteConnection) -> Result<Vec<Place>, sqlx::Error> {
-    let query = "SELECT recording, folder FROM recordings WHERE deleting = 1 ORDER BY recording";
-    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let rows = sqlx::query(BEING_DELETED).fetch_all(connection).await?;
     rows.iter().map(|row| Ok(Place { row: row.int("recording")?, folder: row.try_get("folder")? })).collect()
 }
 
 /// The recordings that have not ended, or that have a part without its last page.
 pub(in crate::archive) async fn unfinished(connection: &mut SqliteConnection) -> Result<Vec<RecordingId>, sqlx::Error> {
-    let query = "SELECT id FROM recordings WHERE deleting = 0 AND recording IN (\
-                 SELECT recording FROM recordings WHERE state IN ('live', 'grace', 'pending') \
-                 UNION SELECT recording FROM parts WHERE open = 1) ORDER BY id";
-    sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
+    let rows = sqlx::query(UNFINISHED).fetch_all(connection).await?;
+    let mut found = rows.iter().map(|row| row.word("id")).collect::<Result<Vec<RecordingId>, _>>()?;
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// The recordings whose session file may say less than the index.
 pub(in crate::archive) async fn with_stale_session_file(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<RecordingId>, sqlx::Error> {
-    let query = "SELECT id FROM recordings WHERE session_file_stale = 1 AND deleting = 0 ORDER BY recording";
-    sqlx::query(query).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
+    sqlx::query(WITH_STALE_SESSION_FILE).fetch_all(connection).await?.iter().map(|row| row.word("id")).collect()
 }
 
 /// A part that may lack its last page, as the index knows it.
@@ -253,8 +328,7 @@ pub(in crate::archive) async fn open_parts(
     connection: &mut SqliteConnection,
     recording: i64,
 ) -> Result<Vec<OpenPart>, sqlx::Error> {
-    let query = "SELECT * FROM parts WHERE recording = ? AND open = 1 ORDER BY track, part";
-    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let rows = sqlx::query(OPEN_PARTS).bind(recording).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
         let part = part(row)?;
         let pages = match part.format {
@@ -275,9 +349,7 @@ pub(in crate::archive) async fn extents(
     part: u32,
     bytes: Range<u64>,
 ) -> Result<Vec<Extent>, sqlx::Error> {
-    let query = "SELECT begin_byte, bytes, crc FROM extents WHERE recording = ? AND track = ? AND part = ? \
-                 AND begin_byte > ? AND begin_byte < ? AND begin_byte + bytes > ? ORDER BY begin_byte";
-    let query = sqlx::query(query).bind(recording).bind(track.get()).bind(part);
+    let query = sqlx::query(EXTENTS).bind(recording).bind(track.get()).bind(part);
     // None that begins earlier is long enough.
     let earliest = bytes.start.saturating_sub(LONGEST_EXTENT);
     let query = query.bind(int(earliest)).bind(int(bytes.end)).bind(int(bytes.start));
@@ -287,13 +359,61 @@ pub(in crate::archive) async fn extents(
     rows.iter().map(read).collect()
 }
 
+/// What the writer knows of a recording's Ogg parts.
+pub(in crate::archive) async fn pages(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<((TrackNumber, u32), Pages)>, sqlx::Error> {
+    let rows = sqlx::query(PAGES).bind(recording).fetch_all(connection).await?;
+    let read = |row: &SqliteRow| {
+        let pages = Pages { serial: row.int("serial")?, count: row.int("pages")? };
+        Ok(((number(row)?, row.int("part")?), pages))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// When the run before this one was started; `None` for the first.
+pub(in crate::archive) async fn started_before(
+    connection: &mut SqliteConnection,
+    run: i64,
+) -> Result<Option<UnixMillis>, sqlx::Error> {
+    let row = sqlx::query(RUN_BEFORE).bind(run).fetch_optional(connection).await?;
+    row.map(|row| row.millis("started_unix_millis")).transpose()
+}
+
+/// The recording with the next row, unless it is being deleted.
+pub(in crate::archive) async fn next(
+    connection: &mut SqliteConnection,
+    row: i64,
+) -> Result<Option<(Place, Recording)>, sqlx::Error> {
+    let id = sqlx::query(NEXT).bind(row).fetch_optional(&mut *connection).await?;
+    match id {
+        Some(row) => recording(connection, row.word("id")?).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether the index names no recording.
+pub(in crate::archive) async fn is_empty(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query(ANY_RECORDING).fetch_optional(connection).await?;
+    Ok(found.is_none())
+}
+
+/// Whether a recording's session file may say less than the index.
+pub(in crate::archive) async fn session_file_is_stale(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar(SESSION_FILE_STALE);
+    query.bind(recording).fetch_one(connection).await.map(|stale: i64| stale != 0)
+}
+
 /// The spools of a recording, with their tracks.
 pub(in crate::archive) async fn spools(
     connection: &mut SqliteConnection,
     recording: i64,
 ) -> Result<Vec<(TrackNumber, SpoolRow)>, sqlx::Error> {
-    let query = "SELECT * FROM spools WHERE recording = ? ORDER BY track, part";
-    let rows = sqlx::query(query).bind(recording).fetch_all(connection).await?;
+    let rows = sqlx::query(SPOOLS).bind(recording).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
         let spool = SpoolRow {
             part: row.int("part")?,
@@ -302,18 +422,20 @@ pub(in crate::archive) async fn spools(
             bytes: row.int("bytes")?,
             next: row.sequence("next_sequence")?,
             settled: row.flag("settled")?,
+            crc: row.try_get("crc")?,
         };
         Ok((number(row)?, spool))
     };
-    rows.iter().map(read).collect()
+    let mut spools = rows.iter().map(read).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    spools.sort_by_key(|(track, spool)| (*track, spool.part));
+    Ok(spools)
 }
 
 /// The spools of all recordings whose part holds them by now, with where their recording is.
 pub(in crate::archive) async fn settled_spools(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<(Place, String)>, sqlx::Error> {
-    let query = "SELECT recording, folder, file FROM spools JOIN recordings USING (recording) WHERE settled = 1";
-    let rows = sqlx::query(query).fetch_all(connection).await?;
+    let rows = sqlx::query(SETTLED_SPOOLS).fetch_all(connection).await?;
     let read = |row: &SqliteRow| {
         let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
         Ok((place, row.try_get("file")?))

@@ -17,7 +17,7 @@ use super::index::derived;
 use super::index::read::{self, OpenPart};
 use super::index::write::{self, SpoolRow};
 use super::model::{EndReason, Gap, Recording, RecordingId, Track};
-use super::store::Store;
+use super::store::{Phase, Store};
 use super::writer::{Trouble, ended, remove_if_there, replace_session_file, unlink};
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
@@ -30,6 +30,8 @@ pub struct Recovered {
     pub recordings: Vec<RecoveredRecording>,
     /// How many deletions it finished.
     pub deletions: u32,
+    /// The index names no recording, as one does that was lost and begun anew, and there are some.
+    pub unindexed: bool,
 }
 
 /// A recording that had been left open.
@@ -43,7 +45,8 @@ pub struct RecoveredRecording {
     pub length: Ticks,
     /// Bytes that were cut off the ends of its files: no whole pages, or samples that no sum vouches for.
     pub cut: u64,
-    /// How many of its parts end otherwise than they were written: what is wrong stays, and is told to whoever plays it.
+    /// How many of its parts, or the spools beside them, end otherwise than they were written: what is wrong in a part stays,
+    /// and is told to whoever plays it; what is wrong in a spool has become silence.
     pub damaged: u32,
     /// What could not be put in order, and is tried again at the next start.
     pub trouble: Option<String>,
@@ -56,6 +59,7 @@ pub(super) async fn recover(
     root: &Path,
 ) -> Result<Recovered, Error> {
     let mut recovered = Recovered::default();
+    store.phase(Phase::Delete);
     for place in read::being_deleted(connection).await? {
         match unlink(store, connection, root, &place).await {
             Ok(()) => recovered.deletions += 1,
@@ -63,6 +67,7 @@ pub(super) async fn recover(
             Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
         }
     }
+    store.phase(Phase::Recover);
     for id in read::unfinished(connection).await? {
         recovered.recordings.extend(recording(store, connection, root, id).await?);
     }
@@ -105,7 +110,7 @@ async fn recording(
         match finish(store, &folder, open, spool, &extents) {
             Ok(part) => {
                 cut += part.cut;
-                damaged += u32::from(part.extents.as_ref().is_some_and(|extents| extents.damaged));
+                damaged += u32::from(part.damaged);
                 finished.push(part);
             }
             Err(error) => {
@@ -144,29 +149,29 @@ async fn recording(
 }
 
 /// A part that has its end now.
-struct Finished {
-    open: OpenPart,
+pub(super) struct Finished {
+    pub open: OpenPart,
     /// Bytes that were cut off.
-    cut: u64,
+    pub cut: u64,
     /// The gap before what its spool held, and the spool.
-    gap: Option<Gap>,
-    spool: Option<SpoolRow>,
+    pub gap: Option<Gap>,
+    pub spool: Option<SpoolRow>,
     /// What becomes of its extents, where it is WAV.
-    extents: Option<Resumed>,
+    pub extents: Option<Resumed>,
+    /// Whether its end, or its spool, is not what was written.
+    pub damaged: bool,
 }
 
 /// What becomes of a part's extents.
-struct Resumed {
+pub(super) struct Resumed {
     /// Those that end behind this byte go.
-    keep: u64,
+    pub keep: u64,
     /// And these come.
-    new: Vec<Extent>,
-    /// Whether the last one is not what was written.
-    damaged: bool,
+    pub new: Vec<Extent>,
 }
 
 /// Cuts a part's torn tail, appends what its spool holds, ends it, syncs it.
-fn finish(
+pub(super) fn finish(
     store: &mut dyn Store,
     folder: &Path,
     open: OpenPart,

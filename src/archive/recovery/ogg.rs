@@ -4,12 +4,14 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::Finished;
 use crate::archive::index::read::OpenPart;
 use crate::archive::index::write::{Pages, SpoolRow, Stream};
 use crate::archive::store::Store;
 use crate::archive::writer::{Trouble, pause_gap};
-use crate::container::ogg::{Demuxer, Event, Page, PageReader, PartMuxer};
+use crate::container::ogg::{Page, PageReader, PartMuxer, Salvager};
 use crate::media::opus;
 use crate::media::packet::Sequence;
 use crate::media::time::Ticks;
@@ -27,22 +29,24 @@ pub(super) fn finish(
     let mut handle = store.open(&path).map_err(wrong)?;
     // What a part has beyond the index while it has a spool is no more than a copy of that: the transaction that named
     // the spool spoke of the part, too. So it goes, and comes again.
-    let spooled = spool.map(|spool| spooled(store, &folder.join(&spool.file))).transpose()?;
-    let tail = if spooled.is_some() {
+    let spooled = spool.map(|spool| Spooled::read(store, &folder.join(&spool.file), spool)).transpose()?;
+    let (_, there) = store.read(&path, 0).map_err(wrong)?;
+    let mut damaged = there < open.part.bytes;
+    if damaged {
+        tracing::error!(file = %path.display(), "has {there} bytes of {} that were durable", open.part.bytes);
+    }
+    let tail = if spooled.is_some() && !damaged {
         Tail::indexed(&open, pages)
     } else {
         Tail::read(store, &path, &open, pages).map_err(wrong)?
     };
-    let (_, there) = store.read(&path, 0).map_err(wrong)?;
-    if there < open.part.bytes {
-        tracing::error!(file = %path.display(), "has {there} bytes of {} that were durable", open.part.bytes);
-    }
     if tail.bytes != there {
         store.truncate(&mut handle, tail.bytes).map_err(wrong)?;
     }
     let mut muxer = PartMuxer::resume(pages.serial, tail.pages, tail.length.get());
     let mut gap = None;
-    if let (Some(spool), Some(packets)) = (spool, spooled) {
+    if let (Some(spool), Some(Spooled { packets, damaged: in_spool })) = (spool, spooled) {
+        damaged |= in_spool;
         gap = Some(pause_gap(open.part.start.track.saturating_add(tail.length), spool.pause));
         for (packet, duration) in opus::silence(spool.pause).0 {
             muxer.push(packet, duration);
@@ -63,7 +67,7 @@ pub(super) fn finish(
     store.sync(&handle).map_err(wrong)?;
     open.part.bytes = tail.bytes + bytes.len() as u64;
     open.stream = Stream { pages: Some(Pages { count, ..pages }), open: false };
-    Ok(Finished { open, cut: there.saturating_sub(tail.bytes), gap, spool: spool.cloned(), extents: None })
+    Ok(Finished { open, cut: there.saturating_sub(tail.bytes), gap, spool: spool.cloned(), extents: None, damaged })
 }
 
 /// How far a part goes, by the index or by what stands in the file beyond that.
@@ -84,11 +88,12 @@ impl Tail {
     }
 
     /// Reads on from where the index ends, up to the last whole page that ends with a whole packet. A file that is shorter
-    /// than the index says, which only a disk that forgets can make, is read from its start.
+    /// than the index says, which only a disk that forgets can make, is read from its start, past whatever is damaged in it.
     fn read(store: &mut dyn Store, path: &Path, open: &OpenPart, of: Pages) -> io::Result<Self> {
         let mut tail = Self::indexed(open, of);
         let (_, there) = store.read(path, 0)?;
-        if there < tail.bytes {
+        let short = there < tail.bytes;
+        if short {
             tail = Self { bytes: 0, pages: 0, length: Ticks::ZERO, next: open.part.first, last: false };
         }
         let begin = tail;
@@ -99,18 +104,27 @@ impl Tail {
         loop {
             let read = file.read(&mut buffer)?;
             pages.push(&buffer[..read]);
-            // Damage is where the good part ends, like the end of the file.
-            while let Ok(Some(page)) = pages.pull() {
-                let follows = page.serial == of.serial && page.sequence == reached.pages && !reached.last;
-                if !follows {
-                    return Ok(tail);
-                }
-                reached.count(&page, begin.bytes);
-                if page.lacing.last().is_none_or(|&lacing| lacing < 255) {
-                    tail = reached;
+            loop {
+                match pages.pull() {
+                    Ok(Some(page)) => {
+                        let follows = page.sequence == reached.pages || (short && page.sequence > reached.pages);
+                        if follows && page.serial == of.serial && !reached.last {
+                            reached.count(&page, begin.bytes);
+                            if page.lacing.last().is_none_or(|&lacing| lacing < 255) {
+                                tail = reached;
+                            }
+                        } else if !short {
+                            return Ok(tail);
+                        }
+                    }
+                    Ok(None) if read > 0 || pages.end().is_ok() => break,
+                    // What was durable behind damage is durable still.
+                    Ok(None) | Err(_) if short => drop(pages.skip()),
+                    // Damage is where the good part ends, like the end of the file.
+                    Ok(None) | Err(_) => return Ok(tail),
                 }
             }
-            if read == 0 || pages.pull().is_err() {
+            if read == 0 {
                 return Ok(tail);
             }
         }
@@ -132,18 +146,46 @@ impl Tail {
     }
 }
 
-/// The whole packets of a spool, with their durations, up to a torn tail.
-fn spooled(store: &mut dyn Store, path: &Path) -> Result<Vec<(bytes::Bytes, Ticks)>, Trouble> {
-    let mut demuxer = Demuxer::new();
-    let mut all = Vec::new();
-    let read = store.read(path, 0).and_then(|(mut file, _)| file.read_to_end(&mut all));
-    read.map_err(|source| Trouble::file(path, source))?;
-    demuxer.push(&all);
-    let mut packets = Vec::new();
-    while let Ok(Some(event)) = demuxer.pull() {
-        if let Event::Packet(packet) = event {
-            packets.push((packet.data, packet.duration));
+/// What is in a spool.
+struct Spooled {
+    /// Its packets with their durations, and coded silence in the place of those that are damaged.
+    packets: Vec<(Bytes, Ticks)>,
+    damaged: bool,
+}
+
+impl Spooled {
+    /// Reads what the index says of it, past whatever is damaged there, and what whole pages follow.
+    fn read(store: &mut dyn Store, path: &Path, spool: &SpoolRow) -> Result<Self, Trouble> {
+        let mut all = Vec::new();
+        let read = store.read(path, 0).and_then(|(mut file, _)| file.read_to_end(&mut all));
+        read.map_err(|source| Trouble::file(path, source))?;
+        let durable = usize::try_from(spool.bytes).unwrap_or(usize::MAX).min(all.len());
+        let (durable, more) = all.split_at(durable);
+        let mut spooled = Self { packets: Vec::new(), damaged: (durable.len() as u64) < spool.bytes };
+        let (mut salvager, mut end) = (Salvager::new(), Ticks::ZERO);
+        salvager.push(durable);
+        salvager.finish();
+        spooled.take(&mut salvager, &mut end);
+        let mut pages = PageReader::new();
+        pages.push(more);
+        while let Ok(Some(page)) = pages.pull() {
+            let here = usize::try_from(page.offset).unwrap_or(0)..usize::try_from(page.end()).unwrap_or(0);
+            salvager.push(&more[here]);
+        }
+        spooled.take(&mut salvager, &mut end);
+        spooled.damaged |= salvager.damaged();
+        if spooled.damaged {
+            tracing::error!(file = %path.display(), "is damaged: some of it is silence now");
+        }
+        Ok(spooled)
+    }
+
+    fn take(&mut self, salvager: &mut Salvager, end: &mut Ticks) {
+        while let Some(packet) = salvager.pull() {
+            let (silence, _) = opus::silence(packet.time.saturating_sub(*end));
+            self.packets.extend(silence.map(|(data, duration)| (Bytes::from_static(data), duration)));
+            *end = packet.time.saturating_add(packet.duration);
+            self.packets.push((packet.data, packet.duration));
         }
     }
-    Ok(packets)
 }

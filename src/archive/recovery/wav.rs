@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::{Finished, Resumed};
-use crate::archive::extents::Extent;
+use crate::archive::extents::{Extent, Sum};
 use crate::archive::index::read::OpenPart;
 use crate::archive::index::write::{SpoolRow, Stream};
 use crate::archive::store::Store;
@@ -32,7 +32,7 @@ pub(super) fn finish(
     }
     let data = samples(head, there.min(open.part.bytes));
     let end = data_offset(head) + data;
-    let mut resumed = check(store, &path, end, extents).map_err(wrong)?;
+    let (mut resumed, mut damaged) = check(store, &path, end, extents).map_err(wrong)?;
     if there > end {
         store.truncate(&mut handle, end).map_err(wrong)?;
     }
@@ -42,7 +42,8 @@ pub(super) fn finish(
     let mut gap = None;
     if let Some(spool) = spool {
         gap = Some(pause_gap(open.part.start.track.saturating_add(wav.length()), spool.pause));
-        let sound = spooled(store, &folder.join(&spool.file), head, spool)?;
+        let (sound, whole) = spooled(store, &folder.join(&spool.file), head, spool)?;
+        damaged |= !whole;
         let appended = wav.push_silence(spool.pause).and_then(|()| wav.push(&sound, Ticks::ZERO));
         appended.map_err(|Unfit| wrong(io::Error::from(io::ErrorKind::FileTooLarge)))?;
         wav.write(store, &mut handle).map_err(wrong)?;
@@ -53,7 +54,7 @@ pub(super) fn finish(
     open.part.length = wav.length();
     open.part.bytes = wav.bytes();
     open.stream = Stream { pages: None, open: false };
-    Ok(Finished { open, cut: there.saturating_sub(end), gap, spool: spool.cloned(), extents: Some(resumed) })
+    Ok(Finished { open, cut: there.saturating_sub(end), gap, spool: spool.cloned(), extents: Some(resumed), damaged })
 }
 
 /// How many bytes of samples a file of so many bytes has, in whole frames.
@@ -63,8 +64,8 @@ fn samples(head: pcm::Head, bytes: u64) -> u64 {
 }
 
 /// Looks whether the last extent of a part that ends at this byte is what was written. Where the file ends within one, there is
-/// no telling: it gets the sum of what is there.
-fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io::Result<Resumed> {
+/// no telling: it gets the sum of what is there, and counts as damaged.
+fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io::Result<(Resumed, bool)> {
     let mut read = |begin: u64, end: u64| -> io::Result<Vec<u8>> {
         let (file, _) = store.read(path, begin)?;
         let mut bytes = Vec::new();
@@ -84,11 +85,11 @@ fn check(store: &mut dyn Store, path: &Path, end: u64, extents: &[Extent]) -> io
     if damaged {
         tracing::error!(file = %path.display(), "does not end as it was written");
     }
-    Ok(Resumed { keep: end, new, damaged: damaged || !cut.is_empty() })
+    Ok((Resumed { keep: end, new }, damaged || !cut.is_empty()))
 }
 
-/// The samples of a spool, as far as the index says, and in whole frames.
-fn spooled(store: &mut dyn Store, path: &Path, head: pcm::Head, spool: &SpoolRow) -> Result<Vec<u8>, Trouble> {
+/// The samples of a spool, as far as the index says, and in whole frames; and whether they are what was written.
+fn spooled(store: &mut dyn Store, path: &Path, head: pcm::Head, spool: &SpoolRow) -> Result<(Vec<u8>, bool), Trouble> {
     let wrong = |source| Trouble::file(path, source);
     let (file, there) = store.read(path, data_offset(head)).map_err(wrong)?;
     if there < spool.bytes {
@@ -96,5 +97,11 @@ fn spooled(store: &mut dyn Store, path: &Path, head: pcm::Head, spool: &SpoolRow
     }
     let mut sound = Vec::new();
     file.take(samples(head, there.min(spool.bytes))).read_to_end(&mut sound).map_err(wrong)?;
-    Ok(sound)
+    let mut sum = Sum::new();
+    sum.push(&sound);
+    let whole = spool.crc.is_none_or(|crc| crc == sum.crc());
+    if !whole {
+        tracing::error!(file = %path.display(), "does not hold what was written to it");
+    }
+    Ok((sound, whole))
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::archive::ListQuery;
-use crate::archive::model::{Chat, EndReason, State};
+use crate::archive::model::{Chat, EndReason, Recording, State};
 use crate::archive::session_file::SessionFile;
 
+use super::flipped::damage;
 use super::pcm::{assert_extents, blocks, hear_wav, pcm_part};
 use super::stand_in::{Known, StandIn};
 use super::*;
@@ -103,15 +104,24 @@ pub(super) fn copying(
     })
 }
 
-/// Goes through a session with two tracks of Opus and one of PCM, gaps, stalls, pauses and a second part; gives what a crash leaves before each
-/// thing that the disk is asked in this turn.
+/// Goes through a session of everything; gives what a crash leaves before each thing that the disk is asked in this turn.
 async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     let (copies, told) = (Arc::default(), Told::default());
     let mut rig = Rig::open_on(root, copying(root, to, (turn, TURNS), &copies, &told)).await.unwrap();
     rig.told = told;
-    let millis = Ticks::from_millis;
-    let writer = rig.begin(id(1));
+    play(&mut rig).await;
+    std::mem::take(&mut copies.lock().unwrap())
+}
 
+/// Such a session: packets 0..45, 0..12 and blocks 0..19, with an end.
+pub(super) async fn play(rig: &mut Rig) {
+    let writer = rig.begin(id(1));
+    everything(rig, writer).await;
+}
+
+/// Makes a recording with two tracks of Opus and one of PCM, gaps, stalls, pauses and second parts.
+pub(super) async fn everything(rig: &mut Rig, writer: RecordingWriter) {
+    let millis = Ticks::from_millis;
     writer.begin_part(part(ONE, 1));
     writer.append(ONE, packets(0..10));
     writer.begin_part(pcm_part(THREE, 1));
@@ -167,7 +177,6 @@ async fn session(root: &Path, to: &Path, turn: usize) -> Copies {
     rig.round().await;
     writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 91_000));
     rig.round().await;
-    std::mem::take(&mut copies.lock().unwrap())
 }
 
 /// How far a track is durable by what was told.
@@ -177,6 +186,44 @@ fn told_of(told: &[Event], track: TrackNumber) -> u64 {
         _ => None,
     };
     told.iter().rev().find_map(next).unwrap_or(0)
+}
+
+/// Fails where a recording that start-up has put in order is not whole: every packet once, up to those that were told to be durable,
+/// every file as the index says and to be played, the session file as the index is.
+pub(super) async fn assert_whole(
+    rig: &Rig,
+    recording: &Recording,
+    folder: &Path,
+    told: impl Fn(TrackNumber) -> u64,
+    at: &str,
+) {
+    for track in &recording.tracks {
+        let (mut numbers, mut silence) = (Vec::new(), 0);
+        for part in &track.parts {
+            let bytes = fs::read(folder.join(&part.file)).unwrap();
+            assert_eq!(bytes.len() as u64, part.bytes, "{at}: {}", part.file);
+            let heard = if part.file.ends_with(".wav") { hear_wav(&bytes) } else { hear(&bytes) };
+            assert_eq!(heard.length, part.length, "{at}: {}", part.file);
+            numbers.extend(heard.numbers);
+            silence += heard.silence.get();
+            assert!(part.next.get() <= numbers.len() as u64, "{at}: {}", part.file);
+        }
+        let expected: Vec<u64> = (0..numbers.len() as u64).collect();
+        assert_eq!(numbers, expected, "{at}: packets are lost or twice in track {}", track.number);
+        let told = told(track.number);
+        assert!(numbers.len() as u64 >= told, "{at}: track {} has only {}", track.number, numbers.len());
+        assert!(track.parts.last().unwrap().next.get() >= told, "{at}");
+        // A gap that the index knows is in the sound. (One that no round has seen may be there without.)
+        let gaps: u64 = track.gaps.iter().filter(|gap| gap.filled).map(|gap| gap.length.get()).sum();
+        assert!(silence + 119 >= gaps, "{at}: {silence} of {gaps}");
+    }
+    let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
+    assert_eq!(session, SessionFile::of(recording), "{at}");
+    assert_eq!(damage(rig, recording, folder).await, [], "{at}");
+    let mut connection = rig.archive.readers().acquire().await.unwrap();
+    assert_extents(&mut connection, recording, folder, at).await;
+    let spools: i64 = sqlx::query_scalar("SELECT count(*) FROM spools").fetch_one(&mut *connection).await.unwrap();
+    assert_eq!(spools, 0, "{at}");
 }
 
 /// Opens what a crash left, and looks whether every promise was kept.
@@ -200,36 +247,10 @@ async fn recovers(left: &Left) {
         state => panic!("{at}: {state:?}"),
     }
     let folder = only_folder(&left.folder);
-    for track in &recording.tracks {
-        let (mut numbers, mut silence) = (Vec::new(), 0);
-        for part in &track.parts {
-            let bytes = fs::read(folder.join(&part.file)).unwrap();
-            assert_eq!(bytes.len() as u64, part.bytes, "{at}: {}", part.file);
-            let heard = if part.file.ends_with(".wav") { hear_wav(&bytes) } else { hear(&bytes) };
-            assert_eq!(heard.length, part.length, "{at}: {}", part.file);
-            numbers.extend(heard.numbers);
-            silence += heard.silence.get();
-            assert!(part.next.get() <= numbers.len() as u64, "{at}: {}", part.file);
-        }
-        let expected: Vec<u64> = (0..numbers.len() as u64).collect();
-        assert_eq!(numbers, expected, "{at}: packets are lost or twice in track {}", track.number);
-        let told = told_of(&left.told, track.number);
-        assert!(numbers.len() as u64 >= told, "{at}: track {} has only {}", track.number, numbers.len());
-        assert!(track.parts.last().unwrap().next.get() >= told, "{at}");
-        // A gap that the index knows is in the sound. (One that no round has seen may be there without.)
-        let gaps: u64 = track.gaps.iter().filter(|gap| gap.filled).map(|gap| gap.length.get()).sum();
-        assert!(silence + 119 >= gaps, "{at}: {silence} of {gaps}");
-    }
-    let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
-    assert_eq!(session, SessionFile::of(&recording), "{at}");
+    assert_whole(&rig, &recording, &folder, |track| told_of(&left.told, track), &at).await;
 
     // Start-up has nothing left to do, and has left the index as it should be.
     drop(rig);
-    let mut connection = open::connect(&left.folder.join(names::INDEX)).await.unwrap();
-    assert_extents(&mut connection, &recording, &folder, &at).await;
-    let spools: i64 = sqlx::query_scalar("SELECT count(*) FROM spools").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(spools, 0, "{at}");
-    drop(connection);
     let rig = Rig::open(&left.folder).await;
     assert_eq!(rig.recovered, Recovered::default(), "{at}");
     assert_eq!(rig.archive.recording(id(1)).await.unwrap().unwrap(), recording, "{at}");

@@ -22,7 +22,7 @@ const ALL: [Derived; 5] =
     [Derived::Waveform(ONE), Derived::Waveform(TWO), Derived::Session, Derived::Track(ONE), Derived::Track(TWO)];
 
 impl Rig {
-    fn maker(&self, root: &Path, store: Box<dyn Store>) -> Maker {
+    pub(super) fn maker(&self, root: &Path, store: Box<dyn Store>) -> Maker {
         let readers = index::readers(&root.join(names::INDEX));
         let (orders, commands) = (self.orders.clone(), self.commands.downgrade());
         Maker { orders, root: root.to_owned(), readers, commands, store }
@@ -273,7 +273,21 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
     let there: Vec<_> = files(dir.path()).into_keys().collect();
     assert_eq!(there, ["track-2.webm", "waveform-1.json", "waveform-2.json"]);
+    // It fills up while a file is made: that is given up halfway.
+    let free = Arc::new(std::sync::OnceLock::<Arc<std::sync::atomic::AtomicU64>>::new());
+    let fills = free.clone();
+    let store = StandIn::new(dir.path(), move |asked, _| {
+        if matches!(asked, Asked::Append(path) if path.contains("session.webm")) {
+            fills.get().expect("a disk").store(SPARED - 1, Ordering::Relaxed);
+        }
+        Ok(())
+    });
+    let free = free.get_or_init(|| store.free.clone()).clone();
+    maker.store = store;
+    assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
+    assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), there);
     free.store(u64::MAX, Ordering::Relaxed);
+    maker.store = Box::new(Disk);
     rig.ask(maker.visit(id(1))).await.unwrap();
     assert_eq!(files(dir.path()).len(), ALL.len());
 }
@@ -327,7 +341,7 @@ async fn nothing_is_derived_from_a_recording_that_has_not_ended() {
 async fn the_thread_makes_what_was_left_over_and_lets_go_of_what_is_deleted() {
     let dir = scratch();
     drop(record(dir.path()).await);
-    let options = Options { folder: dir.path().to_owned(), sync_period: Duration::ZERO };
+    let options = Options { sync_period: Duration::ZERO, ..Options::new(dir.path().to_owned()) };
     let (archive, _) = Archive::open(options, NOW).await.unwrap();
     // Nobody asks; the maker looks for itself.
     let until = async |wanted: usize| {

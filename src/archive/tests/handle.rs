@@ -10,7 +10,7 @@ use crate::archive::{Change, Changed, Error, ListQuery};
 use super::*;
 
 fn options(folder: &Path) -> Options {
-    Options { folder: folder.to_owned(), sync_period: Duration::ZERO }
+    Options { sync_period: Duration::ZERO, ..Options::new(folder.to_owned()) }
 }
 
 #[tokio::test]

@@ -1,8 +1,5 @@
 //! Lists: what is in them, page by page, and what they cost.
 
-use sqlx::Row as _;
-
-use crate::archive::list::statement;
 use crate::archive::model::{EndReason, StateKind};
 use crate::archive::{Limit, ListQuery};
 
@@ -88,32 +85,5 @@ async fn a_query_gives_what_it_asks_for() {
         ),
     ] {
         assert_eq!(pages(&rig.archive, &query).await.concat(), expected, "{query:?}");
-    }
-}
-
-#[tokio::test]
-async fn every_list_is_a_seek_in_its_own_index_and_sorts_nothing() {
-    let dir = scratch();
-    let _rig = Rig::open(dir.path()).await;
-    let mut connection = open::connect(&dir.path().join(names::INDEX)).await.unwrap();
-    for (room, state, index, columns) in [
-        (false, false, "recordings_newest_first", "started_unix_millis>? AND (started"),
-        (true, false, "recordings_of_room_newest_first", "room=? AND started_unix_millis>? AND (started"),
-        (false, true, "recordings_in_state_newest_first", "state=? AND started_unix_millis>? AND (started"),
-        (
-            true,
-            true,
-            "recordings_of_room_in_state_newest_first",
-            "room=? AND state=? AND started_unix_millis>? AND (started",
-        ),
-    ] {
-        let explain = format!("EXPLAIN QUERY PLAN {}", statement(false, room, state));
-        let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
-        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let used = format!("SEARCH recordings USING INDEX {index} (");
-        assert!(plan[0].starts_with(&used) && plan[0].contains(columns), "{plan:#?}");
-        // What follows are the names of each recording that is shown: grouped, but within it.
-        assert_eq!(plan[1], "CORRELATED SCALAR SUBQUERY 1", "the list itself is not sorted: {plan:#?}");
-        assert!(plan.iter().all(|line| !line.contains("SCAN") || line == "SCAN (subquery-2)"), "{plan:#?}");
     }
 }

@@ -1,11 +1,11 @@
 //! An index of an older version, brought to this one.
 
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::archive::index::read;
 use crate::archive::index::write::{Pages, SpoolRow, Stream};
-use crate::archive::model::{EndReason, State};
+use crate::archive::model::{EndReason, Recording, State};
 use crate::media::source::Codec;
 
 use super::*;
@@ -44,7 +44,7 @@ async fn an_index_from_before_pcm_keeps_its_parts_and_their_spools() {
     }
     let spool = |file: &str, pause, bytes, next| {
         let (file, pause, next) = (file.to_owned(), Ticks::from_millis(pause), Sequence::new(next));
-        SpoolRow { part: 1, file, pause, bytes, next, settled: false }
+        SpoolRow { part: 1, file, pause, bytes, next, settled: false, crc: None }
     };
     let spools = read::spools(&mut connection, place.row).await.unwrap();
     assert_eq!(spools, [(ONE, spool("01-ann.late", 1500, 402, 6)), (TWO, spool("02-ben.late", 1700, 492, 7))]);
@@ -85,5 +85,96 @@ async fn a_part_has_the_columns_of_its_codec_and_no_others() {
     for (columns, values) in [("codec, sample, rate_hz", "'pcm', 's16le', 8000"), (opus, "'opus', 1, 1, 1, 1, 1")] {
         sqlx::query(part(columns, values)).execute(&mut connection).await.unwrap();
         sqlx::query("DELETE FROM parts").execute(&mut connection).await.unwrap();
+    }
+}
+
+/// An index of every version, as text: whoever adds a migration adds one of its version, made when that version is ready.
+const INDEXES: [(i64, &str); 6] = [
+    (1, include_str!("indexes/0001.sql")),
+    (2, include_str!("indexes/0002.sql")),
+    (3, include_str!("indexes/0003.sql")),
+    (4, include_str!("indexes/0004.sql")),
+    (5, include_str!("indexes/0005.sql")),
+    (6, include_str!("indexes/0006.sql")),
+];
+
+/// The recordings of these indexes: one with all that there is, one that is live, one that crashed.
+async fn recordings(connection: &mut SqliteConnection) -> Vec<Recording> {
+    let mut recordings = Vec::new();
+    for n in 1..=3 {
+        let id = format!("01a20295-7900-7{n:03}-8{n:03}-{n:012}").parse().unwrap();
+        recordings.push(read::recording(connection, id).await.unwrap().unwrap().1);
+    }
+    recordings
+}
+
+/// All that the schema says, in an order of its own.
+async fn schema(connection: &mut SqliteConnection) -> Vec<String> {
+    let query = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_schema ORDER BY type, name";
+    sqlx::query_scalar(query).fetch_all(connection).await.unwrap()
+}
+
+#[test]
+fn there_is_an_index_of_every_version_that_there_was() {
+    let versions: Vec<_> = index::MIGRATIONS.iter().map(|migration| migration.version).collect();
+    assert_eq!(versions, INDEXES.map(|(version, _)| version), "which index is missing in src/archive/tests/indexes?");
+}
+
+#[tokio::test]
+async fn an_index_of_every_version_comes_to_this_one_and_says_what_it_said() {
+    let dir = scratch();
+    let mut fresh = open::connect(&dir.path().join("fresh")).await.unwrap();
+    let expected_schema = schema(&mut fresh).await;
+    let (last, text) = INDEXES[INDEXES.len() - 1];
+    index_of(text, &dir.path().join("today")).await;
+    let mut today = open::connect(&dir.path().join("today")).await.unwrap();
+    let today = recordings(&mut today).await;
+    let first = &today[0];
+    assert_eq!(first.summary.title.as_deref(), Some("The first, Früh"));
+    assert_eq!(
+        first.chat.iter().map(|line| &*line.text).collect::<Vec<_>>(),
+        ["Good morning, 名前", "it's late; \"really\""]
+    );
+    assert_eq!(first.tracks[0].gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Jump, GapCause::Pause]);
+    assert_eq!((first.tracks.len(), first.derived.len(), first.attendance.len()), (3, 3, 2));
+    assert_eq!(first.tracks[2].parts[0].source, Codec::Flac);
+
+    for (version, text) in INDEXES {
+        let path = dir.path().join(version.to_string());
+        index_of(text, &path).await;
+        let mut connection = open::connect(&path).await.unwrap();
+        let mut expected = today.clone();
+        if version < 5 {
+            // Plain samples were not known yet.
+            let part = &mut expected[0].tracks[2].parts[0];
+            (part.file, part.format, part.source) = ("03-ann.ogg".to_owned(), Format::Opus(HEAD), Codec::Opus);
+        }
+        if version < 3 {
+            expected[0].derived.clear();
+        }
+        if version < 2 {
+            expected.iter_mut().for_each(|recording| recording.attendance.clear());
+        }
+        assert_eq!(recordings(&mut connection).await, expected, "version {version}");
+        assert_eq!(read::being_deleted(&mut connection).await.unwrap().len(), 1);
+        let place = read::summary(&mut connection, expected[1].summary.id).await.unwrap().unwrap().0;
+        let spools = read::spools(&mut connection, place.row).await.unwrap();
+        let settled: Vec<_> = spools.iter().map(|(_, spool)| (&*spool.file, spool.settled)).collect();
+        assert_eq!(settled, [("01-ann.late", false), ("02-ben.late", true)]);
+
+        assert!(sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut connection).await.unwrap().is_empty());
+        let whole: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(whole, "ok", "version {version}");
+        assert_eq!(schema(&mut connection).await, expected_schema, "version {version}");
+        // What version 6 counts is counted of what there was.
+        let derived = if version < 3 { 0 } else { 8500 };
+        let totals = crate::archive::index::retention::totals(&mut connection).await.unwrap();
+        assert_eq!((totals.recordings, totals.bytes), (4, 1928 + 964 + 482 + 482 + derived), "version {version}");
+        // And another start finds nothing to do.
+        sqlx::Connection::close(connection).await.unwrap();
+        let mut again = open::connect(&path).await.unwrap();
+        let applied: i64 =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut again).await.unwrap();
+        assert_eq!(applied, last);
     }
 }

@@ -146,62 +146,12 @@ async fn a_deletion_marks_unlinks_syncs_and_drops_in_this_order() {
         Asked::Remove(format!("{folder}/session.json")),
         Asked::RemoveFolder(folder),
         Asked::SyncFolder("studio".to_owned()),
+        // The room's last one: its folder goes too.
+        Asked::RemoveFolder("studio".to_owned()),
+        Asked::SyncFolder(String::new()),
         Asked::Committed,
     ];
     assert_eq!(taken(&log), expected.map(Seen::Asked));
-}
-
-/// What the rig tells of a recording whose disk fails at the first sync of its sound after `after` of them.
-async fn failing_at_sync(after: usize, kind: io::ErrorKind) -> (Vec<Event>, usize, EndReason) {
-    let dir = scratch();
-    let syncs = Arc::new(Mutex::new(0));
-    let counted = syncs.clone();
-    let store = StandIn::new(dir.path(), move |asked, _| {
-        if matches!(asked, Asked::Sync(path) if path.ends_with(".ogg")) {
-            let mut syncs = counted.lock().unwrap();
-            *syncs += 1;
-            if *syncs > after {
-                return Err(kind.into());
-            }
-        }
-        Ok(())
-    });
-    let mut rig = Rig::open_on(dir.path(), store).await.unwrap();
-    let writer = rig.begin(id(1));
-    writer.begin_part(part(ONE, 1));
-    writer.append(ONE, packets(0..3));
-    rig.round().await;
-    writer.append(ONE, packets(3..5));
-    rig.round().await;
-    writer.append(ONE, packets(5..6));
-    writer.end(EndReason::Finished, NOW);
-    for _ in 0..3 {
-        rig.round().await;
-    }
-    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
-    assert_eq!(recording.tracks[0].parts[0].next, Sequence::new(3));
-    let sound = rig.archive.track_sound(id(1), ONE).await.unwrap();
-    assert!(!sound.grows);
-    let State::Ended(reason) = recording.summary.state else { panic!("{:?}", recording.summary.state) };
-    assert_eq!(recording.summary.ended.unwrap().get(), NOW.get() + 60);
-
-    // The next start gives the part what it lacks, and keeps the reason.
-    drop(rig);
-    let rig = Rig::open(dir.path()).await;
-    let after = rig.archive.recording(id(1)).await.unwrap().unwrap();
-    assert_eq!(after.summary.state, State::Ended(reason));
-    let file = std::fs::read(only_folder(dir.path()).join("01-ann.ogg")).unwrap();
-    assert_eq!(hear(&file).numbers[..3], [0, 1, 2]);
-    let syncs = *syncs.lock().unwrap();
-    (std::mem::take(&mut *rig.told.lock().unwrap()), syncs, reason)
-}
-
-#[tokio::test]
-async fn a_failed_sync_ends_the_recording_and_is_not_tried_again() {
-    let (_, syncs, reason) = failing_at_sync(1, io::ErrorKind::Other).await;
-    assert_eq!((syncs, reason), (2, EndReason::IoError));
-    let (_, syncs, reason) = failing_at_sync(1, io::ErrorKind::StorageFull).await;
-    assert_eq!((syncs, reason), (2, EndReason::DiskFull));
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ async fn a_deletion_that_was_begun_is_finished() {
     // Half of it was unlinked already.
     fs::remove_file(only_folder(dir.path()).join("01-ann.ogg")).unwrap();
     let rig = Rig::open(dir.path()).await;
-    assert_eq!(rig.recovered, Recovered { recordings: Vec::new(), deletions: 1 });
+    assert_eq!(rig.recovered, Recovered { deletions: 1, ..Recovered::default() });
     assert_eq!(listing(&dir.path().join("studio")), Vec::<String>::new());
     assert!(rig.archive.recordings(&ListQuery::default()).await.unwrap().recordings.is_empty());
 }

@@ -202,7 +202,7 @@ async fn a_search_walks_one_index_and_sorts_nothing() {
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         let walk = "SEARCH recordings USING INDEX recordings_searched_newest_first (started_unix_millis>? AND (started";
         assert!(plan[0].starts_with(walk), "{plan:#?}");
-        assert_eq!(plan[1], "CORRELATED SCALAR SUBQUERY 1", "the list itself is not sorted: {plan:#?}");
+        assert!(plan[1].starts_with("CORRELATED SCALAR SUBQUERY "), "the list itself is not sorted: {plan:#?}");
         // What a recording looks like is read only where it is found: its row is sought after the words were.
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN {statement}"))).fetch_all(&mut connection).await;
         let steps: Vec<String> = rows.unwrap().iter().map(|row| row.get("opcode")).collect();

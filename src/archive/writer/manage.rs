@@ -6,17 +6,17 @@ use std::path::Path;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::DerivedNews;
-use super::recording::Trouble;
 use super::round::Writer;
+use super::space::RESERVE;
+use super::trouble::Trouble;
+use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
-use crate::archive::index::{derived, read, search, write};
+use crate::archive::index::{derived, read, retention, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
+use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
-use crate::archive::store::Store;
-
-/// The file that [`Writer::probe`] creates and removes.
-const PROBE: &str = ".probe";
+use crate::archive::store::{Phase, Store};
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -29,6 +29,13 @@ impl From<Trouble> for Error {
 
 impl Writer {
     pub(super) async fn change(&mut self, id: RecordingId, change: Change) -> Result<Summary, Error> {
+        self.trust_index().await?;
+        // A title can wait; what is held for ending recordings is not for it.
+        if let Ok(free) = self.store.free(&self.root)
+            && free < RESERVE
+        {
+            return Err(Error::Full { free });
+        }
         let (place, before) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
         let mut outdated = false;
@@ -57,20 +64,54 @@ impl Writer {
         Ok(summary)
     }
 
-    pub(super) async fn delete(&mut self, id: RecordingId) -> Result<(), Error> {
+    pub(super) async fn delete(&mut self, id: RecordingId, expiry: Option<Expiry>) -> Result<(), Error> {
+        self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         if summary.state.end_reason().is_none() || self.recordings.contains_key(&id) {
             return Err(Error::Live);
         }
-        write::deleting(&mut self.connection, place.row).await?;
+        if expiry.is_some() && summary.keep {
+            return Err(Error::Kept);
+        }
+        let mut transaction = self.connection.begin().await?;
+        write::deleting(&mut transaction, place.row).await?;
+        if let Some(expiry) = expiry {
+            retention::deletion(&mut transaction, place.row, &summary, expiry).await?;
+        }
+        transaction.commit().await?;
         self.store.committed();
         self.tell(Changed::Deleted(id));
-        unlink(&mut *self.store, &mut self.connection, &self.root, &place).await?;
+        self.store.phase(Phase::Delete);
+        let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+        self.store.phase(Phase::Write);
+        Ok(unlinked?)
+    }
+
+    /// Goes on with deletions that failed on the way.
+    pub(super) async fn finish_deletions(&mut self) -> Result<(), Error> {
+        for place in read::being_deleted(&mut self.connection).await? {
+            self.store.phase(Phase::Delete);
+            let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
+            self.store.phase(Phase::Write);
+            match unlinked {
+                Ok(()) => tracing::info!(folder = place.folder, "a deletion is finished"),
+                Err(Trouble::Index(error)) => return Err(error.into()),
+                Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
+            }
+        }
         Ok(())
+    }
+
+    /// How much of the disk is free.
+    pub(super) fn space(&mut self) -> Result<Space, Error> {
+        let wrong = |source| Error::File { path: self.root.clone(), source };
+        let free = self.store.free(&self.root).map_err(wrong)?;
+        Ok(Space { free, capacity: self.store.capacity(&self.root).map_err(wrong)? })
     }
 
     /// Says in the index what the maker has made.
     pub(super) async fn derived(&mut self, id: RecordingId, news: DerivedNews) -> Result<(), Error> {
+        self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         let mut transaction = self.connection.begin().await?;
         match news {
@@ -92,16 +133,6 @@ impl Writer {
         transaction.commit().await?;
         self.store.committed();
         Ok(())
-    }
-
-    /// Creates a file and removes it again.
-    pub(super) fn probe(&mut self) -> Result<(), Error> {
-        let path = self.root.join(PROBE);
-        remove_if_there(&mut *self.store, &path)?;
-        let wrong = |source| Error::File { path: path.clone(), source };
-        let mut handle = self.store.create(&path).map_err(wrong)?;
-        self.store.append(&mut handle, b"?").map_err(wrong)?;
-        self.store.remove(&path).map_err(wrong)
     }
 }
 
@@ -138,30 +169,70 @@ pub(in crate::archive) async fn unlink(
 ) -> Result<(), Trouble> {
     let folder = root.join(&place.folder);
     for file in read::files(connection, place.row).await? {
-        remove_if_there(store, &folder.join(file))?;
+        remove_ours(store, &folder.join(file))?;
     }
     let derived = folder.join(names::DERIVED);
-    for file in there(&derived, store.list(&derived))?.unwrap_or_default() {
-        remove_if_there(store, &derived.join(file))?;
+    let made = ours(&derived, store.list(&derived))?.unwrap_or_default();
+    for file in made.iter().filter(|name| names::is_derived(name)) {
+        remove_ours(store, &derived.join(file))?;
     }
-    there(&derived, store.remove_folder(&derived))?;
-    remove_if_there(store, &folder.join(names::SESSION))?;
-    remove_if_there(store, &folder.join(names::SESSION_NEXT))?;
+    ours(&derived, store.remove_folder(&derived))?;
+    remove_ours(store, &folder.join(names::SESSION))?;
+    remove_ours(store, &folder.join(names::SESSION_NEXT))?;
+    let left = ours(&folder, store.list(&folder))?.unwrap_or_default();
+    for file in left.iter().filter(|name| name.starts_with(names::SESSION_ASIDE)) {
+        remove_ours(store, &folder.join(file))?;
+    }
     match store.remove_folder(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            tracing::warn!(folder = %folder.display(), "stays: there is something in it that is not ours");
-            there(&folder, store.sync_folder(&folder))?;
+        Err(error) if stays(&error) => {
+            tracing::warn!(folder = %folder.display(), "stays: {error}");
+            ours(&folder, store.sync_folder(&folder))?;
         }
         removed => {
             there(&folder, removed)?;
             if let Some(room) = folder.parent() {
                 there(room, store.sync_folder(room))?;
+                leave(store, root, room)?;
             }
         }
     }
     write::forget(connection, place.row).await?;
     store.committed();
     Ok(())
+}
+
+/// Removes a room's folder with its last recording. One that is not empty stays, and one that is no folder is not ours.
+fn leave(store: &mut dyn Store, root: &Path, room: &Path) -> Result<(), Trouble> {
+    match store.remove_folder(room) {
+        Ok(()) => there(root, store.sync_folder(root)).map(drop),
+        Err(error) => {
+            if !stays(&error) && error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(folder = %room.display(), "stays: {error}");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Unlinks a file that may be gone already, unless what stands in its place is not ours.
+fn remove_ours(store: &mut dyn Store, path: &Path) -> Result<(), Trouble> {
+    ours(path, store.remove(path)).map(drop)
+}
+
+/// What came of something that is no error where something that is not ours stands in the place, or is in the folder.
+fn ours<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>, Trouble> {
+    match result {
+        Err(error) if stays(&error) => {
+            tracing::warn!("{}: stays: {error}", path.display());
+            Ok(None)
+        }
+        result => there(path, result),
+    }
+}
+
+/// Whether something was not removed since it is not ours, or since something in it is not.
+fn stays(error: &io::Error) -> bool {
+    Foreign::is(error) || error.kind() == io::ErrorKind::DirectoryNotEmpty
 }
 
 /// Unlinks a file that may be gone already.

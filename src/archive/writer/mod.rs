@@ -10,13 +10,31 @@
 //! 2. one transaction of the index says so;
 //! 3. spools that their part now holds are unlinked; the session file is replaced where something but sound changed;
 //! 4. the events go out.
+//!
+//! What the disk refuses:
+//!
+//! - **A part or a spool** (create, write, sync, its folder's sync) ends where it was durable before, and all that came since is
+//!   written to another file in the same round: nothing is lost where the disk takes that one. A sync that failed is never asked for again:
+//!   what it was about is taken out of the file. After some files in a row, or very many in all, the recording ends with `io_error`.
+//! - **No space**, asked for before each round (`space`) or met in it: the recording ends with `disk_full`, where it is
+//!   durable; its parts get their last pages from the reserve.
+//! - **A session file, a spool that is to go**: done in the next round. No sound waits for it, and nobody's acknowledgement.
+//! - **The index**: the recording ends with `io_error` or `disk_full`, and nothing of that round is ever told to be durable. The files are
+//!   left as they are, since a commit that failed may be there after a crash.
+//!
+//! From then on the writer looks every second whether the disk is well again (`health`); the hub begins another recording
+//! then. A disk that hangs holds up this thread and nothing else: what is told meanwhile waits in the channel, which the hub bounds.
 
+mod health;
 mod log;
 mod manage;
+mod part;
 mod recording;
 mod round;
+mod space;
 mod thread;
 mod track;
+mod trouble;
 
 use std::fmt;
 
@@ -27,17 +45,21 @@ use super::handle::{Change, Error};
 use super::model::{
     Anchor, Attendance, Chat, Derived, DerivedFile, EndReason, Gap, RecordingId, Restart, State, Summary,
 };
+use super::retention::{Expiry, Space};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub(super) use log::{Unfit, Wav, pause_gap};
+pub use health::Health;
+pub(super) use log::{Unfit, Wav, pause_gap, serial};
 pub(super) use manage::{remove_if_there, replace_session_file, unlink};
-pub(super) use recording::{Trouble, ended};
+pub(super) use recording::ended;
 pub(super) use round::Writer;
+pub(super) use space::RESERVE;
 pub(super) use thread::shell;
+pub(super) use trouble::Trouble;
 
 /// A recording that begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +77,7 @@ pub struct NewRecording {
 pub struct NewPart {
     /// The track's number in the recording, from 1.
     pub track: TrackNumber,
-    /// Its place among the track's parts, from 1.
+    /// Its place among the track's parts, from 1. Where parts before it had to go on in other files, it gets a higher one.
     pub number: u32,
     /// Whose track it is; of a track's later parts this is not looked at.
     pub participant: Uuid,
@@ -231,8 +253,20 @@ pub(super) enum Command {
     Delete {
         /// Which.
         id: RecordingId,
+        /// By which limit, where it was no person.
+        expiry: Option<Expiry>,
         /// When it is gone.
         reply: Reply<()>,
+    },
+    /// Deletions are to be finished that could not be.
+    FinishDeletions {
+        /// When that was tried.
+        reply: Reply<()>,
+    },
+    /// Someone asks how much of the disk is free.
+    Space {
+        /// How much.
+        reply: Reply<Space>,
     },
     /// The maker tells of what is derived from a recording.
     Derived {
@@ -276,7 +310,9 @@ impl fmt::Debug for Command {
             Self::Begin { new, .. } => f.debug_tuple("Begin").field(new).finish(),
             Self::Step(id, step) => f.debug_tuple("Step").field(id).field(step).finish(),
             Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
-            Self::Delete { id, .. } => f.debug_tuple("Delete").field(id).finish(),
+            Self::Delete { id, expiry, .. } => f.debug_tuple("Delete").field(id).field(expiry).finish(),
+            Self::FinishDeletions { .. } => f.write_str("FinishDeletions"),
+            Self::Space { .. } => f.write_str("Space"),
             Self::Derived { id, news, .. } => f.debug_tuple("Derived").field(id).field(news).finish(),
             Self::Probe { .. } => f.write_str("Probe"),
             Self::Close { .. } => f.write_str("Close"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::SqliteConnection;
 use uuid::Uuid;
@@ -16,73 +16,16 @@ use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
 
 use super::log;
+use super::space::BESIDE;
 use super::track::Track;
+use super::trouble::{Fault, Misuse, Trouble};
 use super::{Event, Events, NewPart, NewRecording, Step};
 
-/// What is wrong with the disk or the index.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::archive) enum Trouble {
-    /// A file or folder.
-    #[error("{path}: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The index.
-    #[error("the index: {0}")]
-    Index(#[from] sqlx::Error),
-}
-
-/// What the hub must not tell, and what cannot be: a fault of ours.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Misuse {
-    /// A packet, gap or spool for a track without an open part.
-    #[error("track {0} has no open part")]
-    NoPart(TrackNumber),
-    /// A second part before the first has ended.
-    #[error("track {0} has an open part already")]
-    PartOpen(TrackNumber),
-    /// A packet or a gap that its file cannot hold.
-    #[error("{0} cannot hold what it was told to: it is not whole frames, or the file is full")]
-    Unfit(String),
-    /// A spool that reads back as something else than what was written.
-    #[error("{0} does not hold what was written to it")]
-    Spool(String),
-}
-
-impl Trouble {
-    pub fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
-    }
-}
-
-/// Why a recording cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    #[error(transparent)]
-    Trouble(#[from] Trouble),
-    #[error(transparent)]
-    Misuse(#[from] Misuse),
-}
-
-impl Fault {
-    /// The end that this is for a recording.
-    fn reason(&self) -> EndReason {
-        let full = match self {
-            Self::Trouble(Trouble::File { source, .. }) => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            // SQLITE_FULL.
-            Self::Trouble(Trouble::Index(sqlx::Error::Database(error))) => {
-                error.code().is_some_and(|code| code == "13")
-            }
-            Self::Trouble(Trouble::Index(_)) | Self::Misuse(_) => false,
-        };
-        if full { EndReason::DiskFull } else { EndReason::IoError }
-    }
-}
+/// How many more files are tried in a round, where the disk refuses one.
+const TRIES: usize = 3;
+/// How often the disk may refuse files of a recording before that is over: a disk that fails for good is not to be covered with
+/// files.
+const MOST_REFUSED: usize = 100;
 
 /// A recording.
 pub(super) struct Recording {
@@ -104,22 +47,38 @@ pub(super) struct Recording {
     length: Ticks,
     /// It ended by a fault: nothing is taken any more, and the index is only still to be told.
     failed: bool,
+    /// The index knows its end.
+    over: bool,
+    /// How often the index could not be told of the end that a fault was.
+    untold: u32,
+    /// How often the disk refused a file of it.
+    refused: usize,
+    /// What is left to do with the disk when its sound is durable.
+    pub chores: Chores,
+}
+
+/// What follows from a round, and is done in the next ones until the disk takes it: no sound waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Chores {
+    /// Spools to unlink.
+    pub spools: Vec<String>,
+    /// Whether the session file says less than the index.
+    pub session_file: bool,
+    /// How often they failed.
+    pub failed: u32,
+}
+
+impl Chores {
+    /// Whether there are none.
+    pub const fn done(&self) -> bool {
+        self.spools.is_empty() && !self.session_file
+    }
 }
 
 /// Someone's coming and going, in order.
 enum Coming {
     Joined(Attendance),
     Left(Uuid, Ticks),
-}
-
-/// What a round has made of a recording.
-pub(super) struct Indexed {
-    /// Spools to unlink.
-    pub spools: Vec<String>,
-    /// What to tell.
-    pub events: Vec<Event>,
-    /// Whether it is over.
-    pub over: bool,
 }
 
 impl Recording {
@@ -139,6 +98,10 @@ impl Recording {
             end: None,
             length: Ticks::ZERO,
             failed: false,
+            over: false,
+            untold: 0,
+            refused: 0,
+            chores: Chores::default(),
         }
     }
 
@@ -148,7 +111,7 @@ impl Recording {
             return;
         }
         if let Err(fault) = self.take(step, store) {
-            self.fail(&fault, root);
+            self.fail(&fault, store, root);
         }
     }
 
@@ -177,10 +140,11 @@ impl Recording {
     }
 
     fn begin_part(&mut self, part: NewPart) -> Result<(), Misuse> {
-        let track = self.tracks.entry(part.track).or_insert_with(|| Track::new(&part));
-        let serial = log::serial(self.id, part.track, part.number);
-        let tags = log::tags(&self.room, self.started, part.track, &part.name);
-        track.begin_part(part, serial, &tags)
+        let track = self.tracks.entry(part.track).or_insert_with(|| {
+            let tags = log::tags(&self.room, self.started, part.track, &part.name);
+            Track::new(&part, self.id, tags)
+        });
+        track.begin_part(part)
     }
 
     fn track(&mut self, number: TrackNumber) -> Result<&mut Track, Misuse> {
@@ -201,27 +165,54 @@ impl Recording {
         ended(self.started, length)
     }
 
-    /// Ends the recording where it is. What is durable stays as it is, parts without their last page included: on a disk
-    /// that fails, the next start has better chances to finish them.
-    pub fn fail(&mut self, fault: &Fault, root: &Path) {
+    /// Ends the recording where it is durable: its parts get their last pages, for which the reserve is there. Where the disk does
+    /// not take them, they are left for the next start.
+    pub fn fail(&mut self, fault: &Fault, store: &mut dyn Store, root: &Path) {
         if self.failed {
-            tracing::warn!(recording = %self.id, "cannot be marked as ended: {fault}");
+            self.untold += 1;
+            if self.untold.is_power_of_two() {
+                tracing::warn!(recording = %self.id, tries = self.untold, "cannot be marked as ended: {fault}");
+            }
             return;
         }
-        let reason = fault.reason();
-        tracing::error!(recording = %self.id, folder = %root.join(&self.folder).display(), "ends: {fault}");
-        (self.events)(Event::Failed { reason, message: fault.to_string() });
+        let (reason, folder) = (fault.reason(), root.join(&self.folder));
+        tracing::error!(recording = %self.id, folder = %folder.display(), "ends: {fault}");
         self.failed = true;
-        self.tracks.clear();
+        self.tell(Event::Failed { reason, message: fault.to_string() });
+        if fault.leaves_files() {
+            // What the index has refused it may refuse again: it is only told of the end.
+            self.tracks.clear();
+        } else {
+            self.tracks.retain(|_, track| track.end_where_durable(store));
+        }
+        if self.row.is_none() {
+            // Nothing of it was ever durable. What is not empty stays.
+            let _ = store.remove_folder(&folder);
+        }
         self.chat.clear();
         self.attendance.clear();
         self.state = None;
-        self.end = Some((reason, ended(self.started, self.length)));
+        self.end = Some((reason, self.sounded_until()));
     }
 
     /// Whether there is anything for a round to do.
     pub fn dirty(&self) -> bool {
-        self.end.is_some() || (!self.tracks.is_empty() && self.told())
+        self.has_news() || !self.chores.done()
+    }
+
+    /// Whether there is anything to say in the index.
+    pub fn has_news(&self) -> bool {
+        !self.over && (self.end.is_some() || (!self.tracks.is_empty() && self.told()))
+    }
+
+    /// Whether the index knows its end.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether it ended by a fault.
+    pub const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     fn told(&self) -> bool {
@@ -239,26 +230,59 @@ impl Recording {
         told || self.tracks.values().any(Track::news)
     }
 
-    /// Creates, writes and syncs files and folders.
-    pub fn write(&mut self, store: &mut dyn Store, root: &Path) -> Result<(), Trouble> {
-        if self.tracks.is_empty() {
-            return Ok(());
+    /// Whether it is to be over with the next round.
+    pub const fn is_ending(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Bytes that a round takes of the disk.
+    pub fn to_write(&self) -> u64 {
+        let chat: usize = self.chat.iter().map(|line| line.text.len()).sum();
+        // Once in the index, once in the session file, and once more while one takes the other's place.
+        let chat = (chat as u64).saturating_mul(3);
+        self.tracks.values().map(Track::to_write).sum::<u64>().saturating_add(chat).saturating_add(BESIDE)
+    }
+
+    /// Creates, writes and syncs files and folders. A file that the disk refuses ends where it is durable, and what came since goes
+    /// into another one; says whether there was such a file.
+    pub fn write(&mut self, store: &mut dyn Store, root: &Path) -> Result<bool, Fault> {
+        if self.tracks.is_empty() || self.failed {
+            return Ok(false);
         }
         let folder = root.join(&self.folder);
         if self.row.is_none() {
             create_folders(store, root, &folder, &self.room)?;
         }
-        let mut created = false;
+        let mut tries = 0;
+        while let Err(trouble) = self.try_write(store, &folder) {
+            self.refused += 1;
+            if trouble.is_full() || tries >= TRIES || self.refused > MOST_REFUSED {
+                return Err(trouble.into());
+            }
+            tries += 1;
+            tracing::warn!(recording = %self.id, "goes on in another file: {trouble}");
+            for track in self.tracks.values_mut() {
+                track.replace_broken(store)?;
+            }
+        }
+        Ok(tries > 0)
+    }
+
+    /// All writes, then all syncs, then the names. What is refused is broken; the last trouble is given.
+    fn try_write(&mut self, store: &mut dyn Store, folder: &Path) -> Result<(), Trouble> {
+        let mut done = Ok(());
         for track in self.tracks.values_mut() {
-            created |= track.write(store, &folder)?;
+            done = track.write(store, folder).and(done);
         }
         for track in self.tracks.values_mut() {
-            track.sync(store)?;
+            done = track.sync(store).and(done);
         }
-        if created {
-            store.sync_folder(&folder).map_err(|source| Trouble::file(&folder, source))?;
+        if self.tracks.values().any(Track::has_unnamed) {
+            let synced = store.sync_folder(folder).map_err(|source| Trouble::file(folder, source));
+            self.tracks.values_mut().for_each(|track| track.name(synced.is_ok()));
+            done = synced.and(done);
         }
-        Ok(())
+        done
     }
 
     /// Says in the index what is durable; gives the row. Nothing is taken for said before the transaction is committed.
@@ -281,10 +305,8 @@ impl Recording {
                 Coming::Left(participant, at) => write::left(c, row, *participant, *at).await?,
             }
         }
-        if !self.failed {
-            let length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
-            write::length(c, row, length).await?;
-        }
+        let length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
+        write::length(c, row, length).await?;
         if let Some(state) = self.state {
             write::state(c, row, state).await?;
         }
@@ -300,29 +322,33 @@ impl Recording {
         Ok(Some(row))
     }
 
-    /// The index says it all now.
-    pub fn indexed(&mut self, row: Option<i64>) -> Indexed {
+    /// The index says it all now, and with it that its session file does not, where there is `news`. Gives what to tell.
+    pub fn indexed(&mut self, row: Option<i64>, news: bool) -> Vec<Event> {
         self.row = row;
         self.length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
         self.chat.clear();
         self.attendance.clear();
         self.state = None;
-        let (mut spools, mut events) = (Vec::new(), Vec::new());
+        let mut events = Vec::new();
         for track in self.tracks.values_mut() {
             let (files, durable) = track.indexed();
-            spools.extend(files);
+            self.chores.spools.extend(files);
             events.extend(durable);
         }
-        let over = self.end.is_some();
-        if over && !self.failed {
+        self.chores.session_file |= news && row.is_some();
+        self.over = self.end.is_some();
+        if self.failed {
+            // What failed has been told; nobody is told any more of it.
+            events.clear();
+        } else if self.end.is_some() {
             events.push(Event::Ended);
         }
-        Indexed { spools, events, over }
+        events
     }
 
     /// Tells the hub.
-    pub fn tell(&self, events: Vec<Event>) {
-        events.into_iter().for_each(&self.events);
+    pub fn tell(&self, event: Event) {
+        (self.events)(event);
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::health::{Health, LOOK};
 use super::{Command, Reply, Writer};
 use crate::archive::derived::{Orders, maker};
+use crate::archive::faults::{self, Plan};
 use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
 use crate::archive::recovery::Recovered;
-use crate::archive::store::Disk;
+use crate::archive::store::Phase;
 use crate::media::time::UnixMillis;
 
 /// What the thread runs: opens the archive, says what came of it, writes until it is told to close or nobody is left who
@@ -21,7 +23,7 @@ pub(in crate::archive) fn shell(
     now: UnixMillis,
     (commands, inbox): (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
     orders: Arc<Orders>,
-    changed: broadcast::Sender<Changed>,
+    told: (broadcast::Sender<Changed>, watch::Sender<Health>),
     opened: oneshot::Sender<Result<Recovered, OpenError>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -33,7 +35,9 @@ pub(in crate::archive) fn shell(
         }
     };
     runtime.block_on(async {
-        let opening = open::open(&options, now, Box::new(Disk), Arc::clone(&orders), changed);
+        let plan = options.faults.clone().map(|file| Arc::new(Plan::new(file)));
+        let store = faults::store(plan.as_ref(), Phase::Write);
+        let opening = open::open(&options, now, store, Arc::clone(&orders), told);
         let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
             Err(error) => {
@@ -44,9 +48,9 @@ pub(in crate::archive) fn shell(
         let lock = Arc::new(lock);
         let (root, held) = (options.folder.clone(), Arc::clone(&lock));
         orders.begin();
-        let making = Arc::clone(&orders);
+        let (making, store) = (Arc::clone(&orders), faults::store(plan.as_ref(), Phase::Make));
         let thread = std::thread::Builder::new().name("maker".to_owned());
-        if let Err(error) = thread.spawn(move || maker(making, root, commands, held)) {
+        if let Err(error) = thread.spawn(move || maker(making, root, store, commands, held)) {
             tracing::warn!("nothing is derived from recordings: {error}");
             orders.end();
         }
@@ -61,16 +65,22 @@ pub(in crate::archive) fn shell(
 
 /// Writes; gives who waits for the end.
 async fn write(mut writer: Writer, mut inbox: mpsc::UnboundedReceiver<Command>, period: Duration) -> Option<Reply<()>> {
-    let mut due = None;
+    let (mut due, mut look) = (None, None);
+    let passed = |time: Option<Instant>| time.is_some_and(|time| Instant::now() >= time);
     let closing = loop {
         // Asked before the inbox, which may never be empty.
-        if due.is_some_and(|due| Instant::now() >= due) {
+        if passed(due) {
             writer.round().await;
             due = writer.dirty().then(|| Instant::now() + period);
         }
-        let command = match due {
+        if passed(look) {
+            writer.look_again().await;
+            look = None;
+        }
+        look = if writer.is_well() { None } else { look.or_else(|| Some(Instant::now() + LOOK)) };
+        let command = match due.into_iter().chain(look).min() {
             None => inbox.recv().await,
-            Some(due) => match timeout_at(due, inbox.recv()).await {
+            Some(wake) => match timeout_at(wake, inbox.recv()).await {
                 Ok(command) => command,
                 Err(_) => continue,
             },

@@ -15,7 +15,7 @@ use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
 
-/// Reads the packets of a file of one Opus stream: push until empty, pull until none, then ask for what was lost.
+/// Reads the packets of a file of one Opus stream: push until empty, pull until none, finish and pull, then ask for what was lost.
 ///
 /// Each page says where its sound ends (RFC 7845 §4), so that packets behind damage have their right time. It holds at most
 /// one incomplete page, one incomplete packet of [`PACKET_LIMIT`], and the packets of one page.
@@ -29,6 +29,8 @@ pub struct Salvager {
     open: Option<Vec<u8>>,
     packets: VecDeque<SourcePacket>,
     damaged: bool,
+    /// Whether all of the file was pushed.
+    ended: bool,
 }
 
 impl Salvager {
@@ -43,6 +45,11 @@ impl Salvager {
         self.pages.push(bytes);
     }
 
+    /// That was all: what waits for more bytes gets none. It may be a page that says a wrong length, and hides good ones.
+    pub fn finish(&mut self) {
+        self.ended = true;
+    }
+
     /// Gives the next packet, `None` where more bytes are needed. Times are counted from the file's first packet, the
     /// pre-skip in it, and never run back.
     pub fn pull(&mut self) -> Option<SourcePacket> {
@@ -52,8 +59,10 @@ impl Salvager {
             }
             match self.pages.pull() {
                 Ok(Some(page)) => self.read(&page),
-                Ok(None) => return None,
-                Err(_) => {
+                Ok(None) if !self.ended || self.pages.end().is_ok() => {
+                    return None;
+                }
+                Ok(None) | Err(_) => {
                     self.damaged = true;
                     self.pages.skip();
                 }
@@ -144,6 +153,10 @@ mod tests {
                 found.push((u64::from_be_bytes(packet.data[1..9].try_into().unwrap()), packet.time));
             }
         }
+        salvager.finish();
+        while let Some(packet) = salvager.pull() {
+            found.push((u64::from_be_bytes(packet.data[1..9].try_into().unwrap()), packet.time));
+        }
         (found, salvager.damaged())
     }
 
@@ -180,6 +193,22 @@ mod tests {
             let (found, _) = salvage(&file, 1000);
             assert!(found.len() >= 300 - 90, "{} at {at}", found.len());
             assert!(found.iter().all(|one| all.contains(one)), "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_says_a_wrong_length_hides_no_good_ones() {
+        let whole = part(300);
+        let (all, _) = salvage(&whole, 4096);
+        let mut reader = PageReader::new();
+        reader.push(&whole);
+        // Each is now longer than the rest of the file, or at least than itself.
+        for page in std::iter::from_fn(|| reader.pull().unwrap()).filter(|page| page.granule > Some(0)) {
+            let mut file = whole.clone();
+            file[usize::try_from(page.offset).unwrap() + 26] ^= 0x80;
+            let (found, damaged) = salvage(&file, 1000);
+            assert!(damaged && found.len() == 300 - page.packets_ended(), "{} at {}", found.len(), page.offset);
+            assert!(found.iter().all(|one| all.contains(one)));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Finding a time in a file without reading what lies before it: bisection by granule positions (RFC 3533 §6, RFC 7845 §4).
 
 use super::page::{CAPTURE, LONGEST_PAGE, Page};
+use crate::media::opus;
+use crate::media::time::Ticks;
 
 /// What is read of a file at a time, in bytes: a page of half a second, mostly.
 const WINDOW: usize = 8 * 1024;
@@ -31,16 +33,30 @@ pub struct Search {
     probe: Probe,
 }
 
-/// The first place in these bytes, which stand at `offset` of a file, at which a demuxer may begin behind damage: the end of
-/// the first good page.
+/// The first place in these bytes, which stand at `offset` of a file, at which a demuxer may begin behind damage: the first good
+/// page with sound, or where that goes on with a packet whose start is lost, its end.
 #[must_use]
 pub fn place_after(bytes: &[u8], offset: u64) -> Option<Place> {
     let mut captures = bytes.windows(CAPTURE.len()).enumerate().filter(|(_, window)| window == CAPTURE);
     captures.find_map(|(at, _)| {
         let page = Page::read(&bytes[at..], offset + at as u64).ok().flatten()?;
         let ends = page.lacing.last().is_some_and(|&lacing| lacing < 255);
-        page.granule.filter(|_| ends).map(|granule| Place { offset: page.end(), granule })
+        let granule = page.granule.filter(|_| ends)?;
+        let begin = sound(&page).and_then(|sound| granule.checked_sub(sound));
+        Some(match begin {
+            Some(begin) => Place { offset: page.offset, granule: begin },
+            None => Place { offset: page.end(), granule },
+        })
     })
+}
+
+/// How many ticks a page of whole packets sounds; `None` where it is none, or has the head or the tags on it.
+fn sound(page: &Page) -> Option<u64> {
+    if page.continued || page.granule == Some(0) {
+        return None;
+    }
+    let durations = page.pieces().map(|piece| opus::duration(piece.data).map(Ticks::get));
+    durations.sum::<Result<u64, _>>().ok()
 }
 
 /// A look for the first page in the upper half.

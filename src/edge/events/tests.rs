@@ -32,7 +32,7 @@ struct Rig {
 impl Rig {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { folder: folder.path().to_owned(), sync_period: Duration::from_millis(10) };
+        let options = Options { sync_period: Duration::from_millis(10), ..Options::new(folder.path().to_owned()) };
         let (archive, _) = Archive::open(options, UnixMillis::new(1_800_000_000_000)).await.unwrap();
         let hub = Hub::new(Clock::start(), archive.clone(), Patience::default(), 1).start();
         Self { hub, archive, _folder: folder }

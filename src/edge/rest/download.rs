@@ -19,7 +19,7 @@ use futures_util::stream::{self, Stream};
 use super::super::problem::{Kind, Problem};
 use super::condition::{self, Answer};
 use crate::archive::model::{Derived, RecordingId};
-use crate::archive::{Download, TrackSound};
+use crate::archive::{Download, InUse, TrackSound};
 use crate::container::wav::{data_offset, header_for};
 use crate::media::pcm;
 use crate::media::room::ParticipantName;
@@ -40,6 +40,8 @@ pub struct Served {
     /// What it is made up of, in order.
     pieces: Vec<Piece>,
     bytes: u64,
+    /// Retention leaves the recording alone until it is sent.
+    in_use: Option<InUse>,
 }
 
 /// A piece of a download.
@@ -65,16 +67,16 @@ impl Piece {
 
 impl Served {
     /// A track, or one part of it, as Ogg: its files as they are, one after another.
-    pub fn ogg(id: RecordingId, track: TrackNumber, part: Option<u32>, sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &sound, ("audio/ogg; codecs=opus", "ogg"));
+    pub fn ogg(id: RecordingId, track: TrackNumber, part: Option<u32>, mut sound: TrackSound) -> Self {
+        let file = Self::of(id, track, part, &mut sound, ("audio/ogg; codecs=opus", "ogg"));
         let pieces: Vec<_> = sound.parts.into_iter().map(|part| Piece::file(part.file, part.bytes)).collect();
         Self { bytes: pieces.iter().map(|piece| piece.bytes).sum(), pieces, ..file }
     }
 
     /// A track, or one part of it, as WAV: the samples of its files, one behind the other, under a header that counts all of
     /// them. Of one part it is the file as it is, up to what is durable.
-    pub fn wav(id: RecordingId, track: TrackNumber, part: Option<u32>, head: pcm::Head, sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &sound, ("audio/wav", "wav"));
+    pub fn wav(id: RecordingId, track: TrackNumber, part: Option<u32>, head: pcm::Head, mut sound: TrackSound) -> Self {
+        let file = Self::of(id, track, part, &mut sound, ("audio/wav", "wav"));
         let (begin, frame) = (data_offset(head), head.frame_bytes() as u64);
         let samples = sound.parts.into_iter().map(|part| {
             // Somebody may have cut the file where no frame ends.
@@ -94,7 +96,7 @@ impl Served {
         id: RecordingId,
         track: TrackNumber,
         part: Option<u32>,
-        sound: &TrackSound,
+        sound: &mut TrackSound,
         (media_type, kind): (&'static str, &str),
     ) -> Self {
         let what = sound.title.as_deref().unwrap_or(sound.room.as_str());
@@ -110,6 +112,7 @@ impl Served {
             disposition: disposition(what, sound.started, Some(&who), kind),
             pieces: Vec::new(),
             bytes: 0,
+            in_use: sound.in_use.take(),
         }
     }
 
@@ -127,6 +130,7 @@ impl Served {
             disposition: disposition(what, file.started, file.name.as_ref().map(ParticipantName::as_str), kind),
             bytes: file.bytes,
             pieces: vec![Piece::file(file.file, file.bytes)],
+            in_use: Some(file.in_use),
         }
     }
 }
@@ -154,7 +158,7 @@ pub fn answer(request: &HttpRequest, file: Served) -> Result<HttpResponse, Probl
         response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{bytes}")));
     }
     let length = if bytes == 0 { 0 } else { last - first + 1 };
-    Ok(response.body(SizedStream::new(length, slice(file.pieces, first, length))))
+    Ok(response.body(SizedStream::new(length, slice(file.pieces, file.in_use, first, length))))
 }
 
 fn described(status: StatusCode, tag: EntityTag, modified: HttpDate) -> HttpResponseBuilder {
@@ -200,12 +204,18 @@ struct Rest {
     /// Where to go on in the current piece.
     at: u64,
     length: u64,
+    _in_use: Option<InUse>,
 }
 
 /// `length` bytes of the pieces from byte `first` on, read as they are sent.
-fn slice(mut pieces: Vec<Piece>, first: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> {
+fn slice(
+    mut pieces: Vec<Piece>,
+    in_use: Option<InUse>,
+    first: u64,
+    length: u64,
+) -> impl Stream<Item = io::Result<Bytes>> {
     pieces.reverse();
-    let rest = Rest { pieces, at: first, length };
+    let rest = Rest { pieces, at: first, length, _in_use: in_use };
     stream::try_unfold(rest, |rest| async move {
         if rest.length == 0 {
             return Ok(None);
@@ -270,7 +280,8 @@ mod tests {
         let whole = parts.concat();
         for first in 0..whole.len() {
             for length in 1..=whole.len() - first {
-                let stream = slice(parts.into_iter().enumerate().map(piece).collect(), first as u64, length as u64);
+                let stream =
+                    slice(parts.into_iter().enumerate().map(piece).collect(), None, first as u64, length as u64);
                 let read: Vec<Bytes> = stream.try_collect().await.unwrap();
                 assert_eq!(read.concat(), whole[first..first + length]);
             }
@@ -296,10 +307,11 @@ mod tests {
             bytes: 0,
             modified: UnixMillis::new(0),
             grows: true,
+            in_use: None,
         };
         let id = RecordingId::new(UnixMillis::new(0), [1; 10]);
         let file = Served::wav(id, TrackNumber::new(1), None, head, sound);
-        let read: Vec<Bytes> = slice(file.pieces, 0, file.bytes).try_collect().await.unwrap();
+        let read: Vec<Bytes> = slice(file.pieces, None, 0, file.bytes).try_collect().await.unwrap();
         assert_eq!(read.concat(), [&header_for(head, 10)[..], b"abcdefijkl"].concat());
     }
 

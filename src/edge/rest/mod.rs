@@ -7,6 +7,7 @@ mod download;
 pub mod json;
 mod recordings;
 mod rooms;
+mod storage;
 mod tracks;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use super::problem::{self, Kind, Problem};
 use super::{Here, events};
+use crate::archive;
 
 /// How long the disk may take to say that it is well.
 const READY: Duration = Duration::from_secs(2);
@@ -32,6 +34,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::scope("/api/v1")
                 .configure(rooms::configure)
                 .configure(recordings::configure)
+                .configure(storage::configure)
                 .configure(events::configure),
         )
         .service(read_only("/healthz", alive))
@@ -72,6 +75,7 @@ async fn alive() -> HttpResponse {
 async fn ready(edge: Here) -> Result<HttpResponse, Problem> {
     let detail = match tokio::time::timeout(READY, edge.archive.healthy()).await {
         Ok(Ok(())) => return Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Err(archive::Error::Full { .. })) => "The disk is full: nothing is recorded until there is space again.",
         Ok(Err(error)) => {
             tracing::warn!("not ready: {error}");
             "Index or disk cannot be used. The log says why."

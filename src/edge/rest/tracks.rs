@@ -95,10 +95,10 @@ pub async fn wav(
 /// The parts that are asked for.
 fn chosen(mut sound: TrackSound, part: Option<u32>) -> Result<TrackSound, Problem> {
     let Some(part) = part else { return Ok(sound) };
-    let count = sound.parts.len();
+    let numbers: Vec<_> = sound.parts.iter().map(|part| part.number.to_string()).collect();
     sound.parts.retain(|one| one.number == part);
     if sound.parts.is_empty() {
-        let detail = format!("There is no part {part}: the track has parts 1 to {count}.");
+        let detail = format!("There is no part {part}: the track's parts are {}.", numbers.join(", "));
         return Err(Problem::new(Kind::RecordingNotFound, detail));
     }
     Ok(sound)

@@ -141,6 +141,17 @@ impl TrackClock {
         self.arrived
     }
 
+    /// Whether what comes is held, since it is not told where it lies.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.life, Life::Held { .. })
+    }
+
+    /// Whoever is told from now on has not heard of any anchor: the next packet comes with one.
+    pub const fn pin_again(&mut self) {
+        self.anchored = None;
+    }
+
     /// How much sound may enter now without running more than [`AHEAD`] of real time.
     #[must_use]
     pub fn room_ahead(&self, at: Ticks) -> Ticks {

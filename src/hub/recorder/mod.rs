@@ -1,18 +1,22 @@
 //! The recorder: one actor for each session; a subscriber of the room like any other, except that it never loses a packet
 //! without recording a gap.
 //!
-//! What belongs here: the bounded queue between room and archive, and the hand-over. What does not: what becomes of an
-//! entry (`ledger.rs`), files (the archive).
+//! What belongs here: the hand-over between room and archive. What does not: how much may wait (`queue.rs`), what becomes of an
+//! entry (`ledger.rs`), whose clock it is told by (`origin.rs`), files (the archive).
 
 mod ledger;
+mod origin;
+mod queue;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use uuid::Uuid;
 
 use self::ledger::{Ledger, Write};
+use self::origin::Origin;
+use self::queue::{InFlight, Sent};
+pub use self::queue::{LONGEST_WAIT, MOST_BYTES};
 use super::clock::Step;
 use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
@@ -22,10 +26,6 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-/// Bytes that may wait to be durable: the bound of `room to recorder`, in bytes.
-pub const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// Sound that may wait to be durable, of each track: the bound of `room to recorder`, in seconds.
-pub const LONGEST_WAIT: Ticks = Ticks::from_secs(60);
 /// Entries that may wait for the recorder's turn. It hands them on without waiting, so they are few.
 const MAILBOX: usize = 4096;
 
@@ -40,13 +40,15 @@ pub struct Owner {
     pub local: u16,
 }
 
-/// A session that begins.
+/// A recording of a session that begins: its first, or another after one that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewSession {
-    /// Its recording.
+    /// The recording.
     pub id: RecordingId,
-    /// When its clock is at zero.
+    /// When it begins.
     pub started: UnixMillis,
+    /// Where the session's clock is then.
+    pub zero: Ticks,
 }
 
 /// What the archive says of the session's recording.
@@ -104,27 +106,11 @@ pub enum Entry {
     Finish(EndReason, UnixMillis),
 }
 
-/// What of a session waits to be durable.
-#[derive(Debug, Default)]
-struct Waiting {
-    bytes: AtomicUsize,
-}
-
 /// A room's end of the queue to its recorder.
 #[derive(Debug)]
 pub struct Link {
     recorder: Addr<Recorder>,
-    waiting: Arc<Waiting>,
-    /// For each track, the sequence numbers that were sent and are not durable, with their sound.
-    tracks: Vec<InFlight>,
-}
-
-/// A track's packets that are on their way to the disk.
-#[derive(Debug, Default)]
-struct InFlight {
-    /// Messages: the number after their last packet, and their sound.
-    messages: std::collections::VecDeque<(Sequence, Ticks)>,
-    sound: Ticks,
+    in_flight: InFlight,
 }
 
 /// Packets that the recorder did not take: its queue is full.
@@ -142,19 +128,19 @@ impl Link {
     /// Starts a session's recorder on this thread. What the archive says goes to `room`.
     #[must_use]
     pub fn start(archive: &Archive, room_name: RoomName, session: NewSession, room: Recipient<Archived>) -> Self {
-        let waiting = Arc::new(Waiting::default());
-        let released = Arc::clone(&waiting);
+        let in_flight = InFlight::default();
+        let waiting = in_flight.bytes();
         let recording = session.id.uuid();
         let events = Box::new(move |event: Event| {
             if let Event::Durable { bytes, .. } = event {
-                released.bytes.fetch_sub(bytes, Ordering::AcqRel);
+                waiting.release(bytes);
             }
             // One for each track and round: control, not media.
             room.do_send(Archived { recording, event });
         });
         let new = NewRecording { id: session.id, room: room_name, started: session.started };
-        let recorder = Recorder { hand: Hand::new(archive.begin(new, events)) }.start();
-        Self { recorder, waiting, tracks: Vec::new() }
+        let recorder = Recorder { hand: Hand::new(archive.begin(new, events), session.zero) }.start();
+        Self { recorder, in_flight }
     }
 
     /// Hands an entry to the recorder.
@@ -168,25 +154,17 @@ impl Link {
         };
         let (Some(first), Some(last)) = (packets.first(), packets.last()) else { return Ok(()) };
         let full = Full { track: *track, begin: first.sequence, end: last.sequence.next() };
-        let index = usize::from(track.get());
         let bytes: usize = packets.iter().map(|packet| packet.data.len()).sum();
         let sound = packets.iter().fold(Ticks::ZERO, |sum, packet| sum.saturating_add(packet.duration));
-        if self.tracks.len() <= index {
-            self.tracks.resize_with(index + 1, InFlight::default);
-        }
-        let in_flight = &mut self.tracks[index];
-        let too_long = in_flight.sound.saturating_add(sound) > LONGEST_WAIT;
-        if too_long || self.waiting.bytes.load(Ordering::Acquire).saturating_add(bytes) > MOST_BYTES {
-            return Err(full);
-        }
-        self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
-        if self.recorder.try_send(entry).is_err() {
-            self.waiting.bytes.fetch_sub(bytes, Ordering::AcqRel);
-            return Err(full);
-        }
-        in_flight.sound = in_flight.sound.saturating_add(sound);
-        in_flight.messages.push_back((full.end, sound));
-        Ok(())
+        let sent = Sent { track: *track, end: full.end, bytes, sound };
+        let recorder = &self.recorder;
+        if self.in_flight.send(sent, || recorder.try_send(entry).is_ok()) { Ok(()) } else { Err(full) }
+    }
+
+    /// Whether far less waits than may: where sound was lost, it is not any more, of no track.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.in_flight.is_clear()
     }
 
     /// What waits for the recorder, also after the link is gone.
@@ -197,13 +175,7 @@ impl Link {
 
     /// Packets of a track are durable: they wait no longer.
     pub fn durable(&mut self, track: TrackNumber, next: Sequence) {
-        let Some(in_flight) = self.tracks.get_mut(usize::from(track.get())) else { return };
-        while let Some((end, sound)) = in_flight.messages.front()
-            && *end <= next
-        {
-            in_flight.sound = in_flight.sound.saturating_sub(*sound);
-            in_flight.messages.pop_front();
-        }
+        self.in_flight.durable(track, next);
     }
 }
 
@@ -215,20 +187,22 @@ pub struct Recorder {
 /// What writes a session's entries down: the recorder without its mailbox.
 #[derive(Debug)]
 pub(super) struct Hand {
+    origin: Origin,
     ledger: Ledger,
     /// None once the recording has ended.
     writer: Option<RecordingWriter>,
 }
 
 impl Hand {
-    pub(super) fn new(writer: RecordingWriter) -> Self {
-        Self { ledger: Ledger::default(), writer: Some(writer) }
+    /// One for a recording that begins here on the session's clock.
+    pub(super) fn new(writer: RecordingWriter, zero: Ticks) -> Self {
+        Self { origin: Origin::new(zero), ledger: Ledger::default(), writer: Some(writer) }
     }
 
     /// Hands an entry on to the archive.
     pub(super) fn take(&mut self, entry: Entry) {
         let Some(writer) = &self.writer else { return };
-        match entry {
+        match self.origin.tell(entry) {
             Entry::Chat(chat) => writer.chat(chat),
             Entry::Joined(stay) => writer.joined(stay),
             Entry::Left(participant, at) => writer.left(participant, at),

@@ -180,6 +180,12 @@ impl TrackReader {
             State::Reading(_) | State::Blocks { .. } | State::Failed => None,
         };
         if let Some((from, discontinuity)) = found {
+            let end = recording.part(self.track, self.part).map_or(0, |part| part.bytes);
+            if matches!(self.state, State::Damaged { .. }) && place.offset >= end {
+                // Nothing good is behind the damage, of which it was told.
+                self.state = State::Failed;
+                return Ok(());
+            }
             let (demuxer, sequence) = match place.offset {
                 0 => (Demuxer::new(), recording.part(self.track, self.part).map(|part| part.first)),
                 _ => (Demuxer::resume(place.granule), None),
@@ -208,6 +214,10 @@ impl TrackReader {
             let discontinuity = std::mem::take(&mut reading.discontinuity);
             let packet = Packet { sequence, time, duration, data, heard: None };
             self.packets.push_back(Read { part: self.part, discontinuity, packet });
+        }
+        if reading.offset >= part.bytes {
+            // Durable bytes are whole pages: what waits for more of its page is a page with a wrong length.
+            reading.demuxer.end().map_err(|error| Unreadable::Damaged { begin, error })?;
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! The room: one actor whose mailbox orders everything that happens in a room.
 //!
 //! What belongs here: the shell around [`State`]: messages in, effects out to workers and recorder, the timer. What does
-//! not: every decision (`state.rs`, `sound.rs`).
+//! not: every decision (`state.rs`, `session.rs`, `sound.rs`).
 
 mod messages;
 mod mixing;
 mod pace;
+mod session;
 mod sound;
 mod state;
 #[cfg(test)]
@@ -37,7 +38,7 @@ use super::recorder::{Archived, Entry, Link};
 use super::registry::News;
 use super::session::Patience;
 use super::time::Clock;
-use crate::archive::{Archive, Event};
+use crate::archive::{Archive, Event, Health};
 use crate::media::room::RoomName;
 
 /// Messages of publishers that may wait: the bound of `publisher to room`.
@@ -197,7 +198,7 @@ impl Room {
         let Some(recorder) = &mut self.recorder else { return };
         let is_sound = matches!(entry, Entry::Sound { .. });
         match recorder.send(entry) {
-            Ok(()) if is_sound && self.overloaded => {
+            Ok(()) if is_sound && self.overloaded && recorder.is_clear() => {
                 self.overloaded = false;
                 self.state.recording_goes_on();
             }
@@ -239,6 +240,7 @@ impl Room {
         match (self.timer, self.state.is_awake()) {
             (None, true) => {
                 self.timer = Some(context.run_interval(TICK, |room, context| {
+                    room.state.disk(room.archive.health() == Health::Well);
                     room.state.tick(room.clock.now(), room.clock.wall());
                     room.carry_out(context);
                 }));
@@ -403,7 +405,7 @@ impl Handler<Archived> for Room {
             Event::Failed { reason, message } => {
                 tracing::error!(room = %self.state.name(), %recording, ?reason, "the recording ended: {message}");
                 self.recorder = None;
-                self.state.recording_failed(reason);
+                self.state.recording_failed(self.clock.now(), reason);
             }
             Event::Ended => {}
         }

@@ -57,11 +57,14 @@ impl State {
         }
         let late = source.late(&format);
         self.begin_session(now, wall, duration.saturating_add(late).min(LONGEST_START).as_duration());
-        let (at, owner_number) = self.begin_sound(index, now, late, duration);
+        let at = self.begin_sound(index, now, late, duration, first);
 
         let track = &mut self.tracks[index];
         track.heard = now;
         let Some(sound) = &mut track.sound else { return Err(Refused::NotHere) };
+        if sound.recorded.is_none() {
+            sound.clock.pin_again();
+        }
         let mut steps = if restarted { sound.clock.source_restarts() } else { Vec::new() };
         steps.extend(sound.clock.place(at, &packets));
         let ahead = sound.clock.room_ahead(at);
@@ -72,8 +75,10 @@ impl State {
         for run in runs {
             self.fan_out(index, number, &format, &run, now);
         }
-        let entry = Entry::Sound { track: owner_number, owner, format, source, restarted, steps, packets: placed };
-        self.effects.push(Effect::Record(entry));
+        if let Some(track) = self.recorded(index, first, &steps) {
+            let entry = Entry::Sound { track, owner, format, source, restarted, steps, packets: placed };
+            self.effects.push(Effect::Record(entry));
+        }
         self.step_session(now, wall);
         Ok(ahead)
     }
@@ -101,15 +106,23 @@ impl State {
         let Some(session) = &self.session else { return };
         let index = usize::from(recorded.get()).saturating_sub(1);
         let Some(owner) = session.owners.get(index).map(Arc::clone) else { return };
-        let of = |track: &&Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == recorded);
-        let holes = self.tracks.iter().find(of).map_or_else(Holes::default, |track| track.holes.clone());
-        let Acknowledged { next, ranges } = holes.acknowledged(next);
+        let of = |track: &&mut Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == Some(recorded));
+        let acknowledged = match self.tracks.iter_mut().find(of) {
+            Some(track) => {
+                if let Some(sound) = &mut track.sound {
+                    sound.durable = next;
+                }
+                track.durable(next)
+            }
+            None => Acknowledged { next, ranges: Vec::new() },
+        };
+        let Acknowledged { next, ranges } = acknowledged;
         self.tell_one(owner.participant, &Notice::Durable { track: owner.local, next, ranges });
     }
 
     /// The recorder could not take these packets: they are never acknowledged.
     pub fn not_recorded(&mut self, recorded: TrackNumber, begin: Sequence, end: Sequence) {
-        let of = |track: &&mut Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == recorded);
+        let of = |track: &&mut Track| track.sound.as_ref().is_some_and(|sound| sound.recorded == Some(recorded));
         if let Some(track) = self.tracks.iter_mut().find(of) {
             track.holes.add(begin, end);
         }
@@ -128,7 +141,8 @@ impl State {
                 let steps = sound.clock.tick(at);
                 if !steps.is_empty() {
                     sound.discontinuity |= steps.iter().any(|step| matches!(step, Step::Settled(Some(_))));
-                    self.effects.push(Effect::Record(Entry::Steps { track: sound.recorded, steps }));
+                    let entry = sound.recorded.map(|track| Entry::Steps { track, steps });
+                    self.effects.extend(entry.map(Effect::Record));
                 }
             }
             self.acknowledge(index);
@@ -161,10 +175,12 @@ impl State {
         self.end_in_ears(number);
         if let Some(sound) = &mut track.sound {
             let steps = sound.clock.end();
-            if !steps.is_empty() {
-                self.effects.push(Effect::Record(Entry::Steps { track: sound.recorded, steps }));
+            if let Some(track) = sound.recorded {
+                if !steps.is_empty() {
+                    self.effects.push(Effect::Record(Entry::Steps { track, steps }));
+                }
+                self.effects.push(Effect::Record(Entry::EndTrack { track }));
             }
-            self.effects.push(Effect::Record(Entry::EndTrack { track: sound.recorded }));
         }
         if track.format.is_some() {
             self.tell(Notice::TrackEnded { track: number }, None);
@@ -234,22 +250,42 @@ impl State {
     }
 
     /// With its first packet a track becomes part of the session. Gives where the session's clock was when what comes `late`
-    /// now ended, and the track's number in the recording.
-    fn begin_sound(&mut self, index: usize, now: Moment, late: Ticks, duration: Ticks) -> (Ticks, TrackNumber) {
-        let Some(session) = &mut self.session else { return (Ticks::ZERO, TrackNumber::new(0)) };
+    /// now ended.
+    fn begin_sound(&mut self, index: usize, now: Moment, late: Ticks, duration: Ticks, first: Sequence) -> Ticks {
+        let Some(session) = &self.session else { return Ticks::ZERO };
         let at = session.at(now).saturating_sub(late);
         let track = &mut self.tracks[index];
-        if let Some(sound) = &track.sound {
-            return (at, sound.recorded);
+        if track.sound.is_none() {
+            let known = self.members.get(&track.member);
+            let name = known.map_or_else(ParticipantName::nobody, |member| member.participant.name.clone());
+            track.sound = Some(Sound {
+                clock: TrackClock::begin(at, duration),
+                recorded: None,
+                durable: first,
+                lost: Holes::default(),
+                owner: Arc::new(Owner { participant: track.member, name, local: track.local }),
+                recent: Recent::default(),
+                discontinuity: false,
+            });
         }
-        let known = self.members.get(&track.member);
-        let name = known.map_or_else(ParticipantName::nobody, |member| member.participant.name.clone());
-        let owner = Arc::new(Owner { participant: track.member, name, local: track.local });
-        session.owners.push(Arc::clone(&owner));
-        let recorded = TrackNumber::new(u16::try_from(session.owners.len()).unwrap_or(u16::MAX));
-        let clock = TrackClock::begin(at, duration);
-        track.sound = Some(Sound { clock, recorded, owner, recent: Recent::default(), discontinuity: false });
-        (at, recorded)
+        at
+    }
+
+    /// The track's number in the recording, where these packets go into it. With the first of them it gets one: they must lie in the
+    /// recording's time, and it must be told where. What came before, while there was none, is lost.
+    fn recorded(&mut self, index: usize, first: Sequence, steps: &[Step]) -> Option<TrackNumber> {
+        let session = self.session.as_mut().filter(|session| session.is_recorded())?;
+        let sound = self.tracks[index].sound.as_mut()?;
+        if sound.recorded.is_none() {
+            let early = |step: &Step| matches!(step, Step::Packet { session: at, .. } if *at < session.zero());
+            if sound.clock.is_held() || steps.iter().any(early) {
+                return None;
+            }
+            sound.lost.add(sound.durable, first);
+            session.owners.push(Arc::clone(&sound.owner));
+            sound.recorded = Some(TrackNumber::new(u16::try_from(session.owners.len()).unwrap_or(u16::MAX)));
+        }
+        sound.recorded
     }
 
     /// Hands placed packets to those who read them.

@@ -1,28 +1,26 @@
-//! Who is in a room, what is said, and what becomes of its session: plain functions that give [`Effect`]s.
+//! Who is in a room and what is said: plain functions that give [`Effect`]s.
 //!
-//! What belongs here: members, chat, the session's life, what is told to whom. What does not: how packets are placed and
-//! muxed (`sound.rs`), and who carries the effects out (`mod.rs`).
+//! What belongs here: members, chat, what is told to whom. What does not: the session and its recordings (`session.rs`), how
+//! packets are placed and muxed (`sound.rs`), and who carries the effects out (`mod.rs`).
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
-
-use uuid::Uuid;
 
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::mix::{Ear, Order};
 use super::super::outbox::{Cargo, Frame};
-use super::super::recorder::{Entry, NewSession, Owner};
+use super::super::recorder::{Entry, NewSession};
 use super::super::rendition::{Layout, Plain, Rendition};
-use super::super::session::{Census, Life, Patience};
+use super::super::session::{Census, Patience};
 use super::messages::{Description, Role};
 use super::pace::Pace;
+use super::session::Session;
 use super::track::Track;
-use crate::archive::model::{Attendance, Chat, EndReason, RecordingId};
+use crate::archive::model::EndReason;
 use crate::media::room::RoomName;
-use crate::media::time::{Moment, Ticks, UnixMillis};
+use crate::media::time::{Moment, UnixMillis};
 use crate::wire::frame;
-use crate::wire::v1::{self, Notice, Participant};
+use crate::wire::v1::{Notice, Participant};
 
 /// The longest line of chat that is kept with a recording, in bytes. A longer one is said, and not kept.
 pub const LONGEST_KEPT_LINE: usize = 16 * 1024;
@@ -38,7 +36,7 @@ const LISTENERS_TOLD: Duration = Duration::from_secs(1);
 pub enum Effect {
     /// Hand this to the workers.
     Deliver(Delivery),
-    /// Start a recorder.
+    /// Start a recorder, in the place of the one before.
     Begin(NewSession),
     /// Hand this to the session's recorder.
     Record(Entry),
@@ -46,59 +44,6 @@ pub enum Effect {
     Mix(Order),
     /// Let go of the desk: nobody hears anything that is mixed.
     NoMix,
-}
-
-/// A room's session.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: RecordingId,
-    /// When its clock is at zero.
-    pub(super) start: Moment,
-    pub(super) life: Life,
-    /// Whose each track of the recording is, from number 1.
-    pub(super) owners: Vec<Arc<Owner>>,
-    /// How often a track went on as another kind of sound.
-    pub(super) changes: usize,
-    /// Bytes of chat that are kept.
-    chat: usize,
-    /// How many comings are kept.
-    comings: usize,
-    /// Who of those is here.
-    present: HashSet<MemberId>,
-    /// Why what is said now is not recorded, where it is not: who comes later is told too.
-    trouble: Option<Trouble>,
-}
-
-/// What is wrong with the disk, so that what is said now is not recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// The recording has failed, and there is no space.
-    Full,
-    /// The recording has failed.
-    Failed,
-    /// The disk does not keep up; it may again.
-    Slow,
-}
-
-impl Trouble {
-    const fn sentence(self) -> &'static str {
-        match self {
-            Self::Full => "The disk is full: what is said now is not recorded.",
-            Self::Failed => "The disk failed: what is said now is not recorded.",
-            Self::Slow => "The disk does not keep up: what is said now is not recorded.",
-        }
-    }
-}
-
-impl Session {
-    /// Where the session's clock is.
-    pub(super) fn at(&self, now: Moment) -> Ticks {
-        Ticks::from_duration(now.since(self.start))
-    }
-
-    fn told(&self, now: Moment) -> v1::Session {
-        v1::Session { recording: self.id.uuid(), elapsed: self.at(now).as_secs_f64() }
-    }
 }
 
 /// Someone in the room.
@@ -131,6 +76,8 @@ pub struct State {
     /// Whether the desk works.
     pub(super) mixing: bool,
     pub(super) session: Option<Session>,
+    /// Whether a recording may begin, as far as the room was told.
+    pub(super) disk_is_well: bool,
     pub(super) effects: Vec<Effect>,
     listeners_told: (Moment, usize),
     /// When the hub is told.
@@ -153,6 +100,7 @@ impl State {
             apart: HashMap::new(),
             mixing: false,
             session: None,
+            disk_is_well: false,
             effects: Vec::new(),
             listeners_told: (Moment::START, 0),
             pace: Pace::default(),
@@ -189,12 +137,14 @@ impl State {
                 participants: self.speakers(),
                 listeners: self.listeners(),
                 tracks: self.tracks.iter().filter_map(Track::told).collect(),
-                session: self.session.as_ref().map(|session| session.told(now)),
+                session: self.session.as_ref().and_then(|session| session.in_progress(now)),
             };
             notice(&welcome)
         });
-        if role == Role::Speaker {
-            self.keep_coming(now, participant.clone());
+        if role == Role::Speaker
+            && let Some(session) = &self.session
+        {
+            self.keep_coming(session.at(now), participant.clone());
         }
         self.pace.changed();
         self.members.insert(member, Member { participant, role, reads, apart: false });
@@ -210,9 +160,7 @@ impl State {
             Reads::V1 | Reads::V1Pcm => {}
         }
         self.effects.push(Effect::Deliver(Delivery::Enter { member, welcome }));
-        if let Some(trouble) = self.session.as_ref().and_then(|session| session.trouble) {
-            self.tell_one(member, &health(Some(trouble)));
-        }
+        self.tell_trouble(member);
     }
 
     /// Lets a member go; its tracks end.
@@ -246,15 +194,7 @@ impl State {
         self.tell_plain(Some(member), || Frame { bytes: frame::text(&text), cargo: Cargo::Text });
         let chat = Notice::Chat { participant: participant.clone(), text: text.clone() };
         self.tell_as(&chat, Cargo::Text, Some(member));
-        if let Some(session) = &mut self.session
-            && text.len() <= LONGEST_KEPT_LINE
-            && session.chat + text.len() <= MOST_KEPT_CHAT
-        {
-            session.chat += text.len();
-            let at = session.at(now);
-            let Participant { id, name } = participant;
-            self.effects.push(Effect::Record(Entry::Chat(Chat { at, participant: id, name, text })));
-        }
+        self.keep_chat(now, participant, text);
     }
 
     /// Passes a binary message on as it is, to the other plain members.
@@ -276,7 +216,7 @@ impl State {
             participants: self.speakers(),
             listeners: self.listeners(),
             tracks: self.tracks.iter().filter_map(Track::told).collect(),
-            session: self.session.as_ref().map(|session| session.told(now)),
+            session: self.session.as_ref().and_then(|session| session.in_progress(now)),
         }
     }
 
@@ -303,117 +243,10 @@ impl State {
         self.step_session(now, wall);
     }
 
-    /// The session's recording cannot be written any more. The room plays on.
-    pub fn recording_failed(&mut self, reason: EndReason) {
-        self.set_trouble(Some(match reason {
-            EndReason::DiskFull => Trouble::Full,
-            _ => Trouble::Failed,
-        }));
-    }
-
-    /// The disk does not keep up.
-    pub fn recording_lags(&mut self) {
-        self.set_trouble(Some(Trouble::Slow));
-    }
-
-    /// The disk keeps up again.
-    pub fn recording_goes_on(&mut self) {
-        self.set_trouble(None);
-    }
-
-    /// Tells everyone whether what is said now is recorded. A recording that failed does not go on.
-    fn set_trouble(&mut self, trouble: Option<Trouble>) {
-        let Some(session) = &mut self.session else { return };
-        if matches!(session.trouble, Some(Trouble::Full | Trouble::Failed)) || session.trouble == trouble {
-            return;
-        }
-        session.trouble = trouble;
-        self.tell(health(trouble), None);
-    }
-
     /// The room's name.
     #[must_use]
     pub const fn name(&self) -> &RoomName {
         &self.name
-    }
-
-    /// Whether a session has not ended.
-    #[must_use]
-    pub const fn has_session(&self) -> bool {
-        self.session.is_some()
-    }
-
-    /// Whether this is the recording of the session.
-    #[must_use]
-    pub fn is_recording(&self, recording: Uuid) -> bool {
-        self.session.as_ref().is_some_and(|session| session.id.uuid() == recording)
-    }
-
-    /// Begins a session whose first sound is `before` old, or gives the one that is.
-    pub(super) fn begin_session(&mut self, now: Moment, wall: UnixMillis, before: Duration) {
-        if self.session.is_some() {
-            return;
-        }
-        let started = UnixMillis::new(wall.get().saturating_sub(i64::try_from(before.as_millis()).unwrap_or(0)));
-        let random = *Uuid::new_v4().as_bytes().first_chunk().expect("a UUID has 16 bytes");
-        let id = RecordingId::new(started, random);
-        let session = Session {
-            id,
-            start: now.before(before),
-            life: Life::Live,
-            owners: Vec::new(),
-            changes: 0,
-            chat: 0,
-            comings: 0,
-            present: HashSet::new(),
-            trouble: None,
-        };
-        let (told, start) = (session.told(now), session.start);
-        self.session = Some(session);
-        self.renditions.values_mut().for_each(Rendition::session_begins);
-        self.ears.values_mut().for_each(Ear::session_begins);
-        self.stop_mixing();
-        self.effects.push(Effect::Begin(NewSession { id, started }));
-        let mut here = self.speakers();
-        here.sort_by(|one, other| (one.name.as_str(), one.id).cmp(&(other.name.as_str(), other.id)));
-        for participant in here {
-            self.keep_coming(start, participant);
-        }
-        self.tell(Notice::Session { session: Some(told) }, None);
-    }
-
-    /// The recording keeps that someone who may speak came.
-    fn keep_coming(&mut self, now: Moment, participant: Participant) {
-        let Some(session) = self.session.as_mut().filter(|session| session.comings < MOST_ATTENDANCE) else { return };
-        session.comings += 1;
-        session.present.insert(participant.id);
-        let Participant { id, name } = participant;
-        let stay = Attendance { participant: id, name, joined: session.at(now), left: None };
-        self.effects.push(Effect::Record(Entry::Joined(stay)));
-    }
-
-    /// The recording keeps that someone went whose coming it has.
-    fn keep_going(&mut self, now: Moment, member: MemberId) {
-        let Some(session) = &mut self.session else { return };
-        if session.present.remove(&member) {
-            let left = Entry::Left(member, session.at(now));
-            self.effects.push(Effect::Record(left));
-        }
-    }
-
-    /// Takes the session's life one step, and ends it where it has ended.
-    pub(super) fn step_session(&mut self, now: Moment, wall: UnixMillis) {
-        let census = Census { live: self.tracks.iter().filter(|track| track.is_recorded()).count(), resumable: false };
-        let Some(session) = &mut self.session else { return };
-        let life = session.life.at(now, census, &self.patience);
-        if let Life::Ended(reason) = life {
-            self.session = None;
-            self.effects.push(Effect::Record(Entry::Finish(reason, wall)));
-            self.tell(Notice::Session { session: None }, None);
-        } else if life != session.life {
-            session.life = life;
-            self.effects.push(Effect::Record(Entry::State(life.state())));
-        }
     }
 
     /// Tells everyone who speaks `roomtone.v1`; and, with what else is new, the hub.
@@ -457,7 +290,7 @@ impl State {
         self.readers.get(&reads).copied().unwrap_or_default()
     }
 
-    fn speakers(&self) -> Vec<Participant> {
+    pub(super) fn speakers(&self) -> Vec<Participant> {
         let speakers = self.members.values().filter(|member| member.role == Role::Speaker);
         speakers.map(|member| member.participant.clone()).collect()
     }
@@ -465,10 +298,6 @@ impl State {
     fn listeners(&self) -> usize {
         self.members.len() - self.speaking
     }
-}
-
-fn health(trouble: Option<Trouble>) -> Notice {
-    Notice::Health { recording: trouble.is_none(), reason: trouble.map(|trouble| trouble.sentence().to_owned()) }
 }
 
 fn notice(told: &Notice) -> Frame {

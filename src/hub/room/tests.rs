@@ -295,12 +295,95 @@ fn who_comes_later_is_told_too_that_nothing_is_recorded() {
     room.recording_lags();
     room.recording_goes_on();
     assert_eq!(healths(&mut room), [(everyone, false), (everyone, true)]);
-    room.recording_failed(crate::archive::model::EndReason::DiskFull);
+    room.recording_failed(at(0), crate::archive::model::EndReason::DiskFull);
     room.recording_lags();
     room.recording_goes_on();
     assert_eq!(healths(&mut room), [(everyone, false)], "what failed does not go on");
     room.join(at(0), Participant { id: BEN, name: "Ben".parse().unwrap() }, Role::Listener, Reads::V1);
     assert_eq!(healths(&mut room), [(To::Member(BEN), false)]);
+}
+
+/// The recordings that begin: where on the session's clock, in ms.
+fn begun(room: &mut State) -> Vec<(crate::archive::model::RecordingId, u64)> {
+    let begun = |effect| match effect {
+        Effect::Begin(session) => Some((session.id, session.zero.as_millis())),
+        _ => None,
+    };
+    room.effects().into_iter().filter_map(begun).collect()
+}
+
+#[test]
+fn another_recording_begins_with_the_first_packet_after_the_disk_is_well_again() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Speaker, Reads::V1)]);
+    room.publish(WALL, sound(ANN, 0, 1000, 1)).unwrap();
+    room.publish(WALL, sound(BEN, 0, 1000, 1)).unwrap();
+    let [(first, 0)] = begun(&mut room)[..] else { panic!("one begins") };
+    room.recording_failed(at(1100), crate::archive::model::EndReason::DiskFull);
+    room.disk(true);
+    room.publish(WALL, sound(ANN, 0, 1020, 1)).unwrap();
+    assert_eq!(room.describe(at(1100)).session, None, "nothing is recorded");
+    assert_eq!(entries(&mut room).len(), 0, "a disk that has failed just now is left alone");
+    room.disk(false);
+    room.publish(WALL, sound(ANN, 0, 3000, 1)).unwrap();
+    assert_eq!(begun(&mut room), [], "it is still full");
+    room.disk(true);
+    room.tick(at(3500), WALL);
+    assert_eq!(begun(&mut room), [], "nothing is said");
+    room.publish(WALL, sound(ANN, 0, 4000, 1)).unwrap();
+    let effects = room.effects();
+    let mut again =
+        effects.iter().filter_map(|effect| if let Effect::Begin(again) = effect { Some(again) } else { None });
+    let again = again.next().expect("it begins");
+    assert!(again.id != first && room.is_recording(again.id.uuid()));
+    let joined = effects.iter().filter(|effect| matches!(effect, Effect::Record(Entry::Joined(_)))).count();
+    assert_eq!(joined, 2, "it knows who is here");
+    let healthy = |effect: &&Effect| match effect {
+        Effect::Deliver(Delivery::Send { frame, .. }) => {
+            String::from_utf8_lossy(&frame.bytes).contains(r#"{"type":"health","recording":true}"#)
+        }
+        _ => false,
+    };
+    assert_eq!(effects.iter().filter(healthy).count(), 1);
+}
+
+#[test]
+fn what_was_said_while_nothing_was_recorded_is_never_said_to_be_durable() {
+    let mut room = room(&[(ANN, Role::Speaker, Reads::V1), (BEN, Role::Speaker, Reads::V1)]);
+    let acknowledged = |room: &mut State, next| {
+        room.effects();
+        room.durable(TrackNumber::new(1), crate::media::packet::Sequence::new(next));
+        let told = room.effects().into_iter().find_map(|effect| match effect {
+            Effect::Deliver(Delivery::Send { frame, .. }) => Some(String::from_utf8_lossy(&frame.bytes).into_owned()),
+            _ => None,
+        });
+        let text = told.expect("the publisher is told");
+        text[text.find('{').unwrap()..].to_owned()
+    };
+    // Ben first, so that Ann has another number in the next recording.
+    room.publish(WALL, sound(BEN, 0, 1000, 1)).unwrap();
+    room.publish(WALL, sound(ANN, 0, 1000, 5)).unwrap();
+    room.effects();
+    room.durable(TrackNumber::new(2), crate::media::packet::Sequence::new(3));
+    room.recording_failed(at(1100), crate::archive::model::EndReason::IoError);
+    // 3 and 4 were on their way to the disk, and 5 to 9 came while there was no recording.
+    room.publish(WALL, sound(ANN, 0, 1100, 5)).unwrap();
+    room.disk(true);
+    for millis in 0..5 {
+        room.publish(WALL, sound(ANN, 0, 3000 + millis * 300, 15)).unwrap();
+    }
+    let recorded: Vec<_> = entries(&mut room)
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Sound { track, packets, .. } => Some((track.get(), packets[0].sequence.get())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(recorded.first().map(|(track, _)| *track), Some(1), "the first that speaks is its first track");
+    let first = recorded[0].1;
+    assert!(first >= 10, "{recorded:?}");
+    let told = acknowledged(&mut room, first + 2);
+    let expected = format!(r#"{{"type":"durable","track":0,"next":3,"ranges":[[{first},{}]]}}"#, first + 2);
+    assert_eq!(told, expected);
 }
 
 /// `count` blocks of 20 ms of FLAC, which are kept as plain samples and heard as coded silence.

@@ -50,8 +50,12 @@ pub struct Track {
 #[derive(Debug)]
 pub(super) struct Sound {
     pub(super) clock: TrackClock,
-    /// Its number in the recording.
-    pub(super) recorded: TrackNumber,
+    /// Its number in the recording; none while it is not recorded.
+    pub(super) recorded: Option<TrackNumber>,
+    /// The number after its last packet that is durable.
+    pub(super) durable: Sequence,
+    /// Packets that will never be durable, though they came: while there was no recording.
+    pub(super) lost: Holes,
     pub(super) owner: Arc<Owner>,
     pub(super) recent: Recent,
     /// Whether the next packet does not go on where the last one ended.
@@ -63,6 +67,12 @@ impl Track {
     pub(super) fn told(&self) -> Option<wire::Track> {
         let (format, source) = self.format.as_ref()?;
         Some(wire::Track::new(self.number, self.member, format, *source, self.muted))
+    }
+
+    /// What of its packets below a number survives a power cut, where that is said of all that were recorded.
+    pub(super) fn durable(&self, next: Sequence) -> Acknowledged {
+        let lost = self.sound.as_ref().map(|sound| &sound.lost);
+        lost.map_or_else(|| self.holes.acknowledged(next), |lost| self.holes.with(lost).acknowledged(next))
     }
 
     /// Whether it has had a packet, and so is a part of the session.

@@ -39,7 +39,8 @@ impl Client {
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
-        let (socket, response) = tokio_tungstenite::connect_async(request).await?;
+        // As browsers do: what is sent goes out at once.
+        let (socket, response) = tokio_tungstenite::connect_async_with_config(request, None, true).await?;
         let chosen = response.headers().get("sec-websocket-protocol");
         assert_eq!(chosen.map(HeaderValue::as_bytes), protocol.map(str::as_bytes));
         Ok(Self { socket })
@@ -66,7 +67,11 @@ impl Client {
     }
 
     pub async fn say(&mut self, text: impl ToString) {
-        self.socket.send(Message::text(text.to_string())).await.unwrap();
+        self.try_say(text).await.unwrap();
+    }
+
+    pub async fn try_say(&mut self, text: impl ToString) -> Result<(), tungstenite::Error> {
+        self.socket.send(Message::text(text.to_string())).await
     }
 
     /// Announces track `track` of container bytes.
@@ -163,6 +168,12 @@ impl Client {
     pub async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while self.next().await.is_ok() {}
+    }
+
+    /// Says goodbye to a hub that may be gone already.
+    pub async fn leave(mut self) {
+        let _ = self.socket.close(None).await;
+        while self.next_without_patience().await.is_ok() {}
     }
 
     /// Goes without a word.

@@ -1,16 +1,20 @@
 //! A hub of the test's own: the real binary, on a free port, with a folder of its own.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it. Generous: nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The signal that cannot be caught.
+const KILLED: i32 = 9;
 
 pub struct Hub {
     child: Child,
@@ -60,6 +64,28 @@ impl Hub {
 
     pub fn recordings(&self) -> PathBuf {
         recordings(&self.folder)
+    }
+
+    /// Starts a hub and kills it after so long, whatever it is at by then.
+    pub async fn start_and_kill(folder: &TempDir, options: &[&str], after: Duration) {
+        let mut child =
+            command(&recordings(folder), options).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(after).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts a hub that is expected to be killed by itself while it starts, or soon after; fails where it is not.
+    pub async fn start_and_fall(folder: &TempDir, options: &[&str]) {
+        let child = command(&recordings(folder), options).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        fallen(child).await;
+    }
+
+    /// Waits until a hub has fallen that was to be killed by itself.
+    pub async fn fall_is_awaited(mut self) -> Arc<TempDir> {
+        let child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
+        fallen(child).await;
+        Arc::clone(&self.folder)
     }
 
     /// Waits until a hub has stopped that was told to.
@@ -139,6 +165,24 @@ impl Drop for Hub {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until a process has killed itself.
+async fn fallen(mut child: Child) {
+    // Who waits for this has seen the hub do all that it was asked.
+    let deadline = Instant::now() + PATIENCE / 4;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert_eq!(status.signal(), Some(KILLED), "it ends otherwise: {status}");
+            return;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the hub goes on: what was to kill it never came");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tests share: a hub to test, clients, captures, judges.
 
+pub mod agreement;
 pub mod capture;
 #[path = "../../captures/read.rs"]
 pub mod captures;
@@ -10,6 +11,8 @@ pub mod frame;
 pub mod hub;
 pub mod judge;
 pub mod raw;
+pub mod shelf;
+pub mod slow;
 pub mod witness;
 
 pub use capture::Capture;

@@ -8,6 +8,11 @@ use crate::container::ogg::{Demuxer, Event, PartMuxer};
 use crate::media::opus;
 use crate::media::time::Ticks;
 
+use super::Piece;
+
+/// The header of a page with all lacing values that it may have, and of one with none (RFC 3533 §6).
+const LARGEST_HEADER: usize = 27 + 255 + 27;
+
 /// Pages, written and not written.
 #[derive(Debug)]
 pub(super) struct Ogg {
@@ -22,13 +27,22 @@ pub(super) struct Ogg {
     pages: u32,
     /// Bytes written.
     bytes: u64,
+    durable: Durable,
+}
+
+/// How far the index knows a file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Durable {
+    length: Ticks,
+    pages: u32,
+    bytes: u64,
 }
 
 impl Ogg {
     pub fn begin(serial: u32, head: opus::Head, tags: &[(String, String)]) -> Self {
         let (muxer, out) = PartMuxer::begin(serial, head, tags);
         let pages = muxer.next_page();
-        Self { serial, muxer: Some(muxer), out, length: Ticks::ZERO, pages, bytes: 0 }
+        Self { serial, muxer: Some(muxer), out, length: Ticks::ZERO, pages, bytes: 0, durable: Durable::default() }
     }
 
     pub fn push(&mut self, packet: &[u8], duration: Ticks) {
@@ -46,19 +60,49 @@ impl Ogg {
         rest
     }
 
-    /// Appends the packets of a spool: those in its file, and those that are not written yet.
-    pub fn unspool(&mut self, written: Vec<u8>, mut spool: Self) -> Option<()> {
-        spool.take();
+    /// The packets of a file, of whole pages only.
+    pub fn read(file: &[u8]) -> Option<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        if file.is_empty() {
+            return Some(pieces);
+        }
         let mut demuxer = Demuxer::new();
-        demuxer.push(&written);
-        drop(written);
-        demuxer.push(&spool.out);
+        demuxer.push(file);
         while let Some(event) = demuxer.pull().ok()? {
             if let Event::Packet(packet) = event {
-                self.push(&packet.data, packet.duration);
+                pieces.push(Piece::Sound { data: packet.data, duration: packet.duration });
             }
         }
-        demuxer.end().ok().map(drop)
+        demuxer.end().ok().map(|_| pieces)
+    }
+
+    /// The index says all of it.
+    pub const fn indexed(&mut self) {
+        self.durable = Durable { length: self.length, pages: self.pages, bytes: self.bytes };
+    }
+
+    /// Forgets what the index does not say.
+    pub fn rewind(&mut self) {
+        let Durable { length, pages, bytes } = self.durable;
+        self.muxer = Some(PartMuxer::resume(self.serial, pages, length.get()));
+        self.out.clear();
+        (self.length, self.pages, self.bytes) = (length, pages, bytes);
+    }
+
+    /// Nothing comes any more, not even a last page.
+    pub fn leave(&mut self) {
+        self.muxer = None;
+        self.out.clear();
+    }
+
+    pub const fn durable_bytes(&self) -> u64 {
+        self.durable.bytes
+    }
+
+    /// Bytes that are to be written, the last page's among them.
+    pub fn waiting(&self) -> u64 {
+        let muxed = self.muxer.as_ref().map_or(0, |muxer| muxer.waiting() + LARGEST_HEADER);
+        (self.out.len() + muxed) as u64
     }
 
     pub fn end(&mut self) {

@@ -5,13 +5,15 @@
 use std::collections::VecDeque;
 use std::io;
 
-use crate::archive::extents::Extents;
+use bytes::{Buf as _, Bytes};
+
+use crate::archive::extents::{Extents, Sum};
 use crate::archive::store::{Handle, Store};
 use crate::container::wav;
 use crate::media::pcm;
 use crate::media::time::Ticks;
 
-use super::Unfit;
+use super::{Piece, Unfit};
 
 /// How many bytes of silence are written at a time; whole frames of every kind.
 const SILENCE: usize = 48 * 1024;
@@ -37,6 +39,19 @@ pub(in crate::archive) struct Wav {
     /// Whether there is a header in the file.
     headed: bool,
     extents: Extents,
+    /// Of all samples written since it was begun: what a spool has in place of extents.
+    sum: Sum,
+    durable: Durable,
+}
+
+/// How far the index knows a file.
+#[derive(Clone, Debug)]
+struct Durable {
+    /// Bytes of samples.
+    written: u64,
+    count: Ticks,
+    headed: bool,
+    sum: Sum,
 }
 
 /// Whole frames.
@@ -65,6 +80,8 @@ impl Wav {
             written: data_bytes,
             headed: true,
             extents: Extents::begin(wav::data_offset(head) + data_bytes, head.frame_bytes() as u64),
+            sum: Sum::new(),
+            durable: Durable { written: 0, count: Ticks::ZERO, headed: false, sum: Sum::new() },
         }
     }
 
@@ -102,18 +119,51 @@ impl Wav {
         Ok(())
     }
 
-    /// Appends what a spool holds: what is in its file, and what is not written yet.
-    pub fn unspool(&mut self, written: &[u8], spool: Self) -> Option<()> {
-        let sound = if spool.headed { written.get(offset(self.head)..)? } else { written };
-        if sound.len() as u64 != spool.written {
+    /// The samples of this file, as far as they are durable.
+    pub(super) fn read(&self, file: Vec<u8>) -> Option<Vec<Piece>> {
+        if file.is_empty() {
+            return Some(Vec::new());
+        }
+        let mut data = Bytes::from(file);
+        if data.len() as u64 != self.durable_bytes() {
             return None;
         }
-        let count = self.count.saturating_add(spool.count);
-        self.push(sound, Ticks::ZERO).ok()?;
-        self.add(spool.frames - spool.written / self.head.frame_bytes() as u64).ok()?;
-        self.waiting.extend(spool.waiting);
-        self.count = count;
-        Some(())
+        data.advance(offset(self.head).min(data.len()));
+        Some(vec![Piece::Sound { data, duration: self.durable.count }])
+    }
+
+    /// The index says all of it.
+    pub fn indexed(&mut self) {
+        let sum = self.sum.clone();
+        self.durable = Durable { written: self.written, count: self.count, headed: self.headed, sum };
+        self.extents.indexed();
+    }
+
+    /// Forgets what the index does not say.
+    pub fn rewind(&mut self) {
+        let durable = self.durable.clone();
+        let Durable { written, count, headed, sum } = durable.clone();
+        *self = Self { count, headed, sum, durable, ..Self::resume(self.head, written) };
+    }
+
+    /// Cuts the file where it ends by now, and makes its header right.
+    pub fn cut(&self, store: &mut dyn Store, handle: &mut Handle) -> io::Result<()> {
+        store.truncate(handle, self.bytes())?;
+        if self.headed { store.overwrite(handle, 0, &wav::header_for(self.head, self.written)) } else { Ok(()) }
+    }
+
+    pub const fn durable_bytes(&self) -> u64 {
+        if self.durable.headed { wav::data_offset(self.head) + self.durable.written } else { 0 }
+    }
+
+    /// Bytes that are to be written.
+    pub fn waiting(&self) -> u64 {
+        let header = if self.headed { 0 } else { wav::data_offset(self.head) };
+        let bytes = |waiting: &Waiting| match waiting {
+            Waiting::Sound(bytes) => bytes.len() as u64,
+            Waiting::Silence(bytes) => *bytes,
+        };
+        header + self.waiting.iter().map(bytes).sum::<u64>()
     }
 
     pub fn end(&mut self) {
@@ -134,12 +184,13 @@ impl Wav {
         if self.headed { wav::data_offset(self.head) + self.written } else { 0 }
     }
 
-    pub const fn extents(&self) -> &Extents {
-        &self.extents
+    /// CRC-32 of all samples written.
+    pub fn crc(&self) -> u32 {
+        self.sum.crc()
     }
 
-    pub const fn extents_mut(&mut self) -> &mut Extents {
-        &mut self.extents
+    pub const fn extents(&self) -> &Extents {
+        &self.extents
     }
 
     /// Appends what waits, then makes the header right; says whether there was anything to do. Between the two the header says
@@ -175,6 +226,7 @@ impl Wav {
         store.append(handle, bytes)?;
         self.written += bytes.len() as u64;
         self.extents.push(bytes);
+        self.sum.push(bytes);
         Ok(())
     }
 }

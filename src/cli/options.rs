@@ -1,37 +1,35 @@
-//! The command line, the environment and the configuration file: read here and nowhere else, the first over the second
-//! over the third.
+//! The options of `serve`: the command line, the environment and the configuration file: read here and nowhere else, the first
+//! over the second over the third.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use serde::Deserialize;
 
-/// A self-hosted live audio hub: rooms that are heard, recorded and replayed.
-#[derive(Debug, Parser)]
-#[command(name = "roomtone", version, args_conflicts_with_subcommands = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serve,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the hub; this is also what `roomtone` alone does.
-    Serve(Serve),
-}
+use super::bytes::ByteCount;
+use crate::archive::Limits;
 
 /// The options of `serve`, as they were given.
 #[derive(Debug, Args)]
-struct Serve {
+pub(super) struct Serve {
     /// A TOML file with these options, by their names with underscores.
     #[arg(long, value_name = "FILE", env = "ROOMTONE_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
     given: Given,
+}
+
+/// The options of every other command, as they were given.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// A TOML file with the options of the hub; these commands use its folder.
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of all recordings [default: ./recordings]
+    #[arg(long, value_name = "FOLDER", env = "ROOMTONE_RECORDINGS")]
+    recordings: Option<PathBuf>,
 }
 
 /// The options themselves: the same in flags, environment and file.
@@ -40,7 +38,7 @@ struct Serve {
 struct Given {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "ROOMTONE_LISTEN")]
-    listen: Option<String>,
+    pub(super) listen: Option<String>,
     /// The folder of all recordings [default: ./recordings]
     #[arg(long, value_name = "FOLDER", env = "ROOMTONE_RECORDINGS")]
     recordings: Option<PathBuf>,
@@ -56,6 +54,22 @@ struct Given {
     /// Threads that serve connections [default: one a core]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
     workers: Option<usize>,
+    /// How many days a recording is kept after its end [default: for ever]
+    #[arg(long, value_name = "DAYS", env = "ROOMTONE_MAX_DAYS")]
+    max_days: Option<u32>,
+    /// How much all recordings take at most, the oldest going first: 500 GB [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MAX_BYTES")]
+    max_bytes: Option<ByteCount>,
+    /// How much the recordings of each room take at most [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MAX_ROOM_BYTES")]
+    max_room_bytes: Option<ByteCount>,
+    /// How much of the disk stays free at least, recordings going for it [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "ROOMTONE_MIN_FREE_BYTES")]
+    min_free_bytes: Option<ByteCount>,
+    /// Where the disk is to fail; for tests alone, so that no file of options has it: see `archive::faults`
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
+    #[serde(skip)]
+    faults: Option<PathBuf>,
 }
 
 /// What the hub is run with.
@@ -73,6 +87,10 @@ pub struct Options {
     pub max_connections: usize,
     /// Threads that serve connections.
     pub workers: usize,
+    /// What recordings may take before the oldest go.
+    pub limits: Limits,
+    /// The file that says where the disk is to fail, in a test.
+    pub faults: Option<PathBuf>,
 }
 
 /// Why the options cannot be used.
@@ -102,18 +120,19 @@ pub enum Error {
     Value(&'static str),
 }
 
-/// Reads the options of this process.
-///
-/// # Errors
-/// Where they cannot be used. Help and version are errors that are printed to standard output.
-pub fn options() -> Result<Options, Error> {
-    let line = CommandLine::try_parse()?;
-    let Serve { config, given } = match line.command {
-        Some(Command::Serve(serve)) => serve,
-        None => line.serve,
-    };
-    let file = config.map(read).transpose()?.unwrap_or_default();
-    resolve(given, file)
+impl Serve {
+    /// What the hub is run with.
+    pub(super) fn options(self) -> Result<Options, Error> {
+        resolve(self.given, self.config.map(read).transpose()?.unwrap_or_default())
+    }
+}
+
+impl Where {
+    /// Where the recordings are, and what the hub is run with that the file is for.
+    pub(super) fn options(self) -> Result<Options, Error> {
+        let file = self.config.map(read).transpose()?.unwrap_or_default();
+        resolve(Given { recordings: self.recordings, ..Given::default() }, file)
+    }
 }
 
 fn read(file: PathBuf) -> Result<Given, Error> {
@@ -131,12 +150,22 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
+        limits: Limits {
+            max_days: given.max_days.or(file.max_days),
+            max_bytes: given.max_bytes.or(file.max_bytes).map(|bytes| bytes.0),
+            max_room_bytes: given.max_room_bytes.or(file.max_room_bytes).map(|bytes| bytes.0),
+            min_free_bytes: given.min_free_bytes.or(file.min_free_bytes).map(|bytes| bytes.0),
+        },
+        faults: given.faults,
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
         return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));
     }
     if options.workers == 0 {
         return Err(Error::Value("at least one worker thread is needed"));
+    }
+    if options.limits.max_days == Some(0) {
+        return Err(Error::Value("recordings are kept for at least one day"));
     }
     Ok(options)
 }
@@ -159,8 +188,8 @@ mod tests {
 
     #[test]
     fn every_option_is_a_key_of_the_file_and_no_other_is() {
-        let all =
-            "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4";
+        let all = "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4\n\
+                   max_days = 5\nmax_bytes = 6\nmax_room_bytes = '7 GB'\nmin_free_bytes = '8 GiB'";
         assert!(toml::from_str::<Given>(all).is_ok());
         assert!(toml::from_str::<Given>("lisen = 'a'").is_err());
     }
@@ -169,15 +198,6 @@ mod tests {
     fn a_value_that_nothing_runs_with_is_refused() {
         assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
-        CommandLine::command().debug_assert();
-        let with = CommandLine::try_parse_from(["roomtone", "serve", "--listen", "x:1"]).unwrap();
-        assert!(matches!(with.command, Some(Command::Serve(serve)) if serve.given.listen.as_deref() == Some("x:1")));
-        let without = CommandLine::try_parse_from(["roomtone", "--listen", "x:1"]).unwrap();
-        assert_eq!(without.serve.given.listen.as_deref(), Some("x:1"));
+        assert!(resolve(Given { max_days: Some(0), ..Given::default() }, Given::default()).is_err());
     }
 }
