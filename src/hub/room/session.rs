@@ -65,9 +65,9 @@ pub(super) enum Trouble {
 impl Trouble {
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Full => "The disk is full: what is said now is not recorded.",
-            Self::Failed => "The disk failed: what is said now is not recorded.",
-            Self::Slow => "The disk does not keep up: what is said now is not recorded.",
+            Self::Full => "The disk is full.",
+            Self::Failed => "The disk has failed.",
+            Self::Slow => "The disk does not keep up.",
         }
     }
 
