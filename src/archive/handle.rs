@@ -167,7 +167,7 @@ impl Archive {
         let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
         match found.open()? {
             Some(download) => Ok(Found::Made(Box::new(download))),
-            None => self.shared.orders.want(id).map(Found::Making).map_err(Error::NotMade),
+            None => self.shared.orders.want(id, what).map(Found::Making).map_err(Error::NotMade),
         }
     }
 

@@ -42,11 +42,7 @@ pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32) -> Str
 
 /// A derived file, in its folder.
 pub(super) fn derived(what: Derived) -> String {
-    match what {
-        Derived::Session => "session.webm".to_owned(),
-        Derived::Track(track) => format!("track-{track}.webm"),
-        Derived::Waveform(track) => format!("waveform-{track}.json"),
-    }
+    what.to_string()
 }
 
 fn stem(track: TrackNumber, name: &ParticipantName) -> String {
