@@ -55,6 +55,11 @@ impl Rig {
 
 /// Records Ann in two parts that are apart, with a clock that drifts, and Ben beside her.
 async fn record(folder: &Path) -> Rig {
+    record_apart(folder, 90_000).await
+}
+
+/// The same, with the second part from so many ms of her track on.
+async fn record_apart(folder: &Path, apart: u64) -> Rig {
     let mut rig = Rig::open(folder).await;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -62,7 +67,7 @@ async fn record(folder: &Path) -> Rig {
     writer.append(ONE, packets(0..500));
     writer.anchor(ONE, Anchor { track: millis(10_000), session: millis(10_055) });
     writer.end_part(ONE);
-    let start = Anchor { track: millis(90_000), session: millis(90_055) };
+    let start = Anchor { track: millis(apart), session: millis(apart + 55) };
     writer.begin_part(NewPart { start, first: Sequence::new(500), ..part(ONE, 2) });
     writer.append(ONE, packets(500..600));
     writer.begin_part(NewPart { start: Anchor { track: Ticks::ZERO, session: millis(3000) }, ..part(TWO, 1) });
@@ -183,7 +188,7 @@ async fn blocks_stand_where_the_sessions_clock_has_their_packets() {
 #[tokio::test]
 async fn a_crash_at_any_step_of_the_making_leaves_nothing_half_and_names_nothing_that_is_not_there() {
     let (whole, before) = (scratch(), scratch());
-    drop(record(whole.path()).await);
+    drop(record_apart(whole.path(), 11_000).await);
     copy_all(whole.path(), before.path());
     let mut rig = Rig::open(whole.path()).await;
     rig.derive(whole.path(), id(1)).await.unwrap();
@@ -314,7 +319,7 @@ async fn a_disk_that_fails_while_a_file_is_made_keeps_nothing_of_it() {
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
         for bad in ["append", "sync", "rename"] {
             let dir = scratch();
-            let mut rig = record(dir.path()).await;
+            let mut rig = record_apart(dir.path(), 11_000).await;
             let store = StandIn::new(dir.path(), move |asked, _| {
                 let hit = |path: &str, what| path.contains("session.webm") && bad == what;
                 match asked {

@@ -81,16 +81,18 @@ fn path(root: &Path, what: Derived) -> PathBuf {
 /// One stream of a file, decoded by ffmpeg, which has nothing to remark; from time zero on.
 fn decode(file: &Path, stream: usize) -> Vec<f32> {
     let select = format!("a:{stream}");
-    let arguments =
-        ["-v", "warning", "-select_streams", &select, "-show_entries", "stream=start_time", "-of", "csv=p=0"];
-    let (told, remarks) = tool("ffprobe", &arguments, file);
-    assert_eq!(remarks, "", "{}", file.display());
-    let start: f64 = told.trim().parse().unwrap_or(0.0);
+    let arguments = ["-v", "error", "-select_streams", &select, "-read_intervals", "%+#1"];
+    let arguments = [&arguments[..], &["-show_entries", "frame=pts_time", "-of", "csv=p=0"]].concat();
+    let told = tool("ffprobe", &arguments, file).0;
+    let start: f64 = told.lines().next().and_then(|line| line.trim_end_matches(',').parse().ok()).unwrap_or(0.0);
     let map = format!("0:a:{stream}");
     let mut ffmpeg = Process::new("ffmpeg");
     ffmpeg.args(["-v", "warning", "-i"]).arg(file).args(["-map", &map, "-f", "f32le", "-"]);
     let output = ffmpeg.output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", file.display());
+    // The header of a WAV file of 16 bits has no place for speakers.
+    let remarks = String::from_utf8_lossy(&output.stderr);
+    let remarks: Vec<_> = remarks.lines().filter(|line| !line.starts_with("Guessed Channel Layout")).collect();
+    assert!(remarks.is_empty(), "{}: {remarks:?}", file.display());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of frames")]
     let mut sound = vec![0.0; (start * 48_000.0).round().max(0.0) as usize];
     sound.extend(output.stdout.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)));
@@ -127,8 +129,10 @@ async fn a_click_is_at_one_time_in_every_file_and_every_file_is_as_long_as_it_sh
     let ogg = decode(&path(dir.path(), mix), 0);
     // Ben's own sound is late by what his encoder was late by; of the two the higher is heard.
     let near = |found: Vec<usize>, by: usize, what: &str| {
+        // A track of the session's file begins at a whole millisecond.
+        let most = if what == "Ben in the session" { 48 } else { 2 };
         let late = found.iter().zip(&expected).map(|(found, expected)| found.abs_diff(expected + by));
-        assert!(late.clone().max() <= Some(2), "{what}: {found:?}, {expected:?} and {by} expected");
+        assert!(late.clone().max() <= Some(most), "{what}: {found:?}, {expected:?} and {by} expected");
     };
     let session = path(dir.path(), Derived::Session);
     near(heard(&decode(&session, 1)), 0, "Ann in the session");
