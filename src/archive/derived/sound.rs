@@ -80,8 +80,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The same, from one of its parts on: an index.
-    pub fn from_part(self, index: usize) -> Self {
-        Self { index, ..self }
+    pub fn begin_at(self, part: usize) -> Self {
+        Self { index: part, ..self }
     }
 
     /// When the next packet begins at the earliest; `None` at the end. Opens nothing.

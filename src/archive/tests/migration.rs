@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::archive::index::read;
 use crate::archive::index::write::{Pages, SpoolRow, Stream};
-use crate::archive::model::{EndReason, State};
+use crate::archive::model::{Container, Derived, DerivedFile, EndReason, State};
 use crate::media::source::Codec;
 
 use super::*;
@@ -33,6 +33,17 @@ async fn an_index_from_before_pcm_keeps_its_parts_and_their_spools() {
         assert_eq!((&part.format, part.source, part.open), (&Format::Opus(HEAD), Codec::Opus, false));
     }
     assert_eq!(ended.tracks[0].gaps, [gap(Ticks::from_millis(100), Ticks::new(4807), GapCause::Jump)]);
+
+    // Derived files are known by their names now.
+    let derived = |what, recipe, bytes, damaged| DerivedFile { what, recipe, bytes, crc: None, damaged };
+    assert_eq!(
+        ended.derived,
+        [
+            derived(Derived::Session, 1, 4321, false),
+            derived(Derived::Track(ONE, Container::WebM), 1, 1234, true),
+            derived(Derived::Waveform(ONE), 0, 99, false),
+        ]
+    );
 
     let (place, live) = read::recording(&mut connection, id(2)).await.unwrap().unwrap();
     assert_eq!((live.summary.state, live.summary.bytes), (State::Live, 964));

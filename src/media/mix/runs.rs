@@ -259,7 +259,8 @@ mod tests {
             let mut read_to = 0;
             for (index, (gap, frames, cut)) in steps.into_iter().enumerate() {
                 at += gap.saturating_sub(400);
-                let sound: Vec<f32> = (0..frames).map(|frame| ((frame * 7 + index) % 13) as f32 / 13.0).collect();
+                let level = |frame: usize| f32::from(u8::try_from((frame * 7 + index) % 13).unwrap()) / 13.0;
+                let sound: Vec<f32> = (0..frames).map(level).collect();
                 all.push(at, 1, &sound);
                 let (one, other) = sound.split_at(frames / 3);
                 kept.push(at, 1, one);

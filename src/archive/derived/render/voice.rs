@@ -68,7 +68,7 @@ impl<'a> Voice<'a> {
             track,
             stretches,
             next,
-            reader: Reader::new(folder, track, sums, As::Kept).from_part(first),
+            reader: Reader::new(folder, track, sums, As::Kept).begin_at(first),
             edges: edges(track),
             decoding: None,
             runs: Runs::new(channels),
