@@ -229,7 +229,8 @@ async fn clicks_of_publishers_of_every_kind_whose_clocks_drift_lie_together_in_w
             Found::Making(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
-    let heard: Vec<Vec<Ticks>> = (0..names.len()).map(|track| clicks(&session, track)).collect();
+    // The first is the mix.
+    let heard: Vec<Vec<Ticks>> = (0..names.len()).map(|track| clicks(&session, track + 1)).collect();
     archive.close().await;
 
     let mut widest = (Ticks::ZERO, 0);
