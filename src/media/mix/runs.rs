@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use super::interpolate::{REACH, weights};
+use super::interpolate::{REACH, TAPS, between};
 
 /// How long a fade is: 5 ms, which is too short to be heard as one, and long enough that nothing is heard of the edge: what
 /// half a period of a raised cosine leaves of a step is 60 dB down from 1 kHz on.
@@ -68,12 +68,10 @@ impl Runs {
         self.end = at + frames as u64;
         let Some(run) = self.runs.back_mut() else { return };
         let start = run.sound.len();
-        for frame in sound.chunks_exact(from) {
-            match (self.channels, frame) {
-                (1, [left, right]) => run.sound.push((left + right) / 2.0),
-                (2, [one]) => run.sound.extend([*one; 2]),
-                _ => run.sound.extend_from_slice(frame),
-            }
+        match (self.channels, from) {
+            (1, 2) => run.sound.extend(sound.chunks_exact(2).map(|frame| f32::midpoint(frame[0], frame[1]))),
+            (2, 1) => run.sound.extend(sound.iter().flat_map(|sample| [*sample; 2])),
+            _ => run.sound.extend_from_slice(sound),
         }
         if run.fades_in {
             for (index, frame) in (run.pushed..u64::from(FADE)).zip(run.sound[start..].chunks_exact_mut(self.channels))
@@ -151,15 +149,30 @@ impl Runs {
 
     /// Adds the frame that lies `fraction` (0 to 1) behind a place to `out`, which has a sample for each channel.
     pub fn add_between(&self, at: u64, fraction: f64, out: &mut [f32]) {
-        let weights = weights(fraction);
         // The first sample that counts may lie before the first that there is.
         let before = u64::from(REACH) - 1;
-        let skipped = usize::try_from(before.saturating_sub(at)).unwrap_or(0);
-        let mut frames = [0.0; 2 * 2 * REACH as usize];
-        self.add(at.saturating_sub(before), &mut frames[..(weights.len() - skipped) * self.channels]);
-        for (frame, weight) in frames.chunks_exact(self.channels).zip(&weights[skipped..]) {
-            out.iter_mut().zip(frame).for_each(|(out, sample)| *out += sample * weight);
+        if self.channels == 1
+            && let Some(sound) = at.checked_sub(before).and_then(|at| self.within(at))
+        {
+            out[0] += between(sound, fraction);
+            return;
         }
+        let skipped = usize::try_from(before.saturating_sub(at)).unwrap_or(0) * self.channels;
+        let mut frames = [0.0; 2 * TAPS];
+        self.add(at.saturating_sub(before), &mut frames[skipped..TAPS * self.channels]);
+        for (channel, out) in out.iter_mut().enumerate() {
+            let mut sound = [0.0; TAPS];
+            for (sample, frame) in sound.iter_mut().zip(frames.chunks_exact(self.channels)) {
+                *sample = frame[channel];
+            }
+            *out += between(&sound, fraction);
+        }
+    }
+
+    /// So many frames of one channel from a place on, where they are all of one run.
+    fn within(&self, at: u64) -> Option<&[f32; TAPS]> {
+        let run = self.runs.iter().rfind(|run| run.begin <= at)?;
+        run.sound.get(usize::try_from(at - run.begin).ok()?..)?.first_chunk()
     }
 }
 
