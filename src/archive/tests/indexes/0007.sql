@@ -100,7 +100,7 @@ CREATE TABLE "derived" (
     asked INTEGER NOT NULL CHECK (asked IN (0, 1)),
     PRIMARY KEY (recording, file)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "derived" VALUES(1,'session.webm',3,7000,3632233996,0,0);
+INSERT INTO "derived" VALUES(1,'session.webm',3,7000,NULL,0,0);
 INSERT INTO "derived" VALUES(1,'track-1.webm',2,1000,NULL,0,0);
 INSERT INTO "derived" VALUES(1,'waveform-2.json',1,500,NULL,1,0);
 CREATE TABLE "extents" (
