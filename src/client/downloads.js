@@ -41,7 +41,7 @@ export function rowsOf({ tracks, files, duration }) {
     key: 'mix', name: 'The mix', facts: `everyone in one sound, ${clock(duration)}`, files: [
       { kind: 'Ogg', ...files.mix.ogg, made: true, good: 'to listen to and to send on', main: true },
       { kind: 'WebM', ...files.mix.webm, made: true, good: 'to put on a web page' },
-      { kind: 'WAV', ...files.mix.wav, made: true, good: 'to edit: large, nothing lost' },
+      { kind: 'WAV', ...files.mix.wav, made: true, good: 'to edit; large' },
     ],
   };
   const session = {
