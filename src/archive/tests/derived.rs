@@ -315,7 +315,7 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     let free = Arc::new(std::sync::OnceLock::<Arc<std::sync::atomic::AtomicU64>>::new());
     let fills = free.clone();
     let store = StandIn::new(dir.path(), move |asked, _| {
-        if matches!(asked, Asked::Append(path) if path.contains("mix.ogg")) {
+        if matches!(asked, Asked::Append(path) if path.contains("derived")) {
             fills.get().expect("a disk").store(SPARED - 1, Ordering::Relaxed);
         }
         Ok(())
