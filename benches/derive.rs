@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use roomtone::archive::model::{Anchor, Derived, EndReason, RecordingId};
+use roomtone::archive::model::{Anchor, Container, Derived, EndReason, RecordingId};
 use roomtone::archive::{Archive, Event, Found, NewPart, NewRecording, Options};
 use roomtone::container::ogg;
 use roomtone::media::opus;
@@ -168,11 +168,16 @@ async fn bench() -> Result<()> {
     let recording = archive.recording(id).await?.ok_or("it was recorded")?;
     println!("{tracks} tracks of {minutes} minutes, {} MB", recording.summary.bytes / 1_000_000);
     let last = TrackNumber::new(tracks);
+    // In the order in which they are made.
     for (what, name) in [
-        (Derived::Session, "session.webm"),
+        (Derived::Track(last, Container::WebM), "all tracks as WebM"),
         (Derived::Waveform(last), "all waveforms"),
-        (Derived::Track(last), "all tracks as WebM"),
+        (Derived::Mix(Container::Ogg), "mix.ogg"),
+        (Derived::Session, "session.webm"),
+        (Derived::MixWaveform, "waveform.json"),
+        (Derived::Mix(Container::Wav), "mix.wav"),
     ] {
+        let (asked, worked_before) = (Instant::now(), worked()?);
         let file = loop {
             match archive.derived(id, what).await? {
                 Found::Made(file) => break file,
@@ -181,6 +186,16 @@ async fn bench() -> Result<()> {
         };
         let took = begun.elapsed().as_secs_f64();
         println!("{name:>20} there after {took:.1} s; the last has {} bytes", file.bytes);
+        if let (Derived::Mix(_), Some(before), Some(after)) = (what, worked_before, worked()?) {
+            let length = recording.summary.length.as_secs_f64();
+            let took = asked.elapsed().as_secs_f64();
+            println!(
+                "{:>20} {:.0} times real time, {:.0} by the processor's clock",
+                "",
+                length / took,
+                length / (after - before)
+            );
+        }
     }
     let seconds = Duration::from_secs(minutes * 60 * u64::from(tracks)).as_secs_f64();
     println!("{:.0} times real time for one track, all in all", seconds / begun.elapsed().as_secs_f64());

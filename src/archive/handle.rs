@@ -187,7 +187,7 @@ impl Archive {
         let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
         match found.open(in_use)? {
             Some(download) => Ok(Found::Made(Box::new(download))),
-            None => self.shared.orders.want(id).map(Found::Making).map_err(Error::NotMade),
+            None => self.shared.orders.want(id, what).map(Found::Making).map_err(Error::NotMade),
         }
     }
 

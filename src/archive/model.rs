@@ -1,5 +1,7 @@
 //! What a recording is, as the index knows it and as REST tells it.
 
+mod derived;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +13,8 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
+
+pub use derived::{Container, Derived, DerivedFile, NotDerived};
 
 /// The ID of a recording: a UUIDv7, so that IDs sort by their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -320,6 +324,12 @@ impl Pins {
         Self(pins)
     }
 
+    /// The pins themselves, in the order of the track's count.
+    #[must_use]
+    pub fn anchors(&self) -> &[Anchor] {
+        &self.0
+    }
+
     /// Where a place on the track's own count lies on the session's clock.
     #[must_use]
     pub fn session(&self, at: Ticks) -> Ticks {
@@ -399,30 +409,6 @@ pub struct Summary {
     pub people: Vec<ParticipantName>,
     /// How many tracks it has.
     pub tracks: u32,
-}
-
-/// What is made out of a recording's parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Derived {
-    /// All tracks in one WebM file, on the session's timeline.
-    Session,
-    /// One track as WebM, from its own start on.
-    Track(TrackNumber),
-    /// The peaks of one track, on the session's timeline.
-    Waveform(TrackNumber),
-}
-
-/// A derived file that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DerivedFile {
-    /// What it is.
-    pub what: Derived,
-    /// The version of the recipe that made it; 0 where it is to be made again.
-    pub recipe: u32,
-    /// How long it is.
-    pub bytes: u64,
-    /// Whether some of the sound could not be read when it was made.
-    pub damaged: bool,
 }
 
 /// A recording with all that is in it.

@@ -51,22 +51,12 @@ pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32) -> Str
 
 /// A derived file, in its folder.
 pub(super) fn derived(what: Derived) -> String {
-    match what {
-        Derived::Session => "session.webm".to_owned(),
-        Derived::Track(track) => format!("track-{track}.webm"),
-        Derived::Waveform(track) => format!("waveform-{track}.json"),
-    }
+    what.to_string()
 }
 
 /// Whether a derived file has this name, or will have it when it is whole.
 pub(super) fn is_derived(name: &str) -> bool {
-    let name = name.strip_suffix(NEXT).unwrap_or(name);
-    let numbered = |before: &str, after: &str| {
-        name.strip_prefix(before)
-            .and_then(|rest| rest.strip_suffix(after))
-            .is_some_and(|number| count(number).is_some())
-    };
-    name == derived(Derived::Session) || numbered("track-", ".webm") || numbered("waveform-", ".json")
+    name.strip_suffix(NEXT).unwrap_or(name).parse::<Derived>().is_ok()
 }
 
 /// What the name of a file of a track says.
@@ -174,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::archive::model::Container;
 
     #[test]
     fn a_slug_is_what_is_harmless_of_a_name() {
@@ -213,7 +204,7 @@ mod tests {
             ] {
                 assert_eq!(track_file(&name), Some(TrackFile { track, slug: "ann-2".to_owned(), holds }), "{name}");
             }
-            for what in [Derived::Session, Derived::Track(track), Derived::Waveform(track)] {
+            for what in [Derived::Session, Derived::Track(track, Container::Wav), Derived::Waveform(track)] {
                 assert!(is_derived(&derived(what)) && is_derived(&(derived(what) + NEXT)));
             }
         }

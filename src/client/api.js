@@ -1,6 +1,10 @@
 // The hub's REST interface, as far as the pages need it.
 
 /**
+ * @typedef {{ href: string, bytes: number | null }} MadeFile `null` is not made yet
+ */
+
+/**
  * @typedef {import('./connection.js').Participant} Participant
  *
  * @typedef {object} LiveRoom
@@ -34,15 +38,16 @@
  * @property {number} bytes
  * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
  * @property {{ number: number, codec: string, source: string, href: string, bytes: number }[]} parts its files, as they are kept
- * @property {{ ogg?: string, wav?: string, webm: string, waveform: string }} files addresses; `ogg` or `wav` is what is kept, where one file is all of it
- * @property {{ ogg?: number, wav?: number, webm: number | null }} sizes bytes; `null` is not made yet
+ * @property {'ogg' | 'wav' | null} kept which of its files is what is kept; `null` where its parts are of different kinds
+ * @property {{ ogg: string, wav: string, webm: string, waveform: string }} files addresses
+ * @property {{ ogg: number | null, wav: number | null, webm: number | null }} sizes bytes; `null` is not made yet
  * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
  * @typedef {object} InFull what only one recording by itself says
  * @property {RecordedTrack[]} tracks
  * @property {{ at: number, participant: string, name: string, text: string }[]} chat
  * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
- * @property {{ session: { href: string, bytes: number | null } }} files
+ * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, waveform: MadeFile }} files
  *
  * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
  */

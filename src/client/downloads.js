@@ -13,6 +13,8 @@ import { namesOf } from './timeline.js';
  * @property {string} href
  * @property {number | null} bytes `null` is not made yet
  * @property {boolean} made from other files, so not there before the recording has ended
+ * @property {string} [good] for what it is good
+ * @property {boolean} [main] what most people want
  *
  * @typedef {object} Row what a file is of
  * @property {string} key
@@ -23,6 +25,9 @@ import { namesOf } from './timeline.js';
  * @typedef {{ kind: 'ready', bytes: number } | { kind: 'absent' } | { kind: 'later' }} FileState
  */
 
+/** A file of a track that nothing was done to. */
+const AS_IT_IS = { good: 'as it was recorded' };
+
 /**
  * The files of a recording, those of all first.
  *
@@ -31,17 +36,30 @@ import { namesOf } from './timeline.js';
  */
 export function rowsOf({ tracks, files, duration }) {
   const names = namesOf(tracks);
-  const session = { kind: 'WebM', href: files.session.href, bytes: files.session.bytes, made: true };
-  const all = { key: 'session', name: 'Everyone', facts: `all tracks in one file, ${clock(duration)}`, files: [session] };
   if (tracks.length === 0) return [];
+  const mix = {
+    key: 'mix', name: 'The mix', facts: `everyone in one sound, ${clock(duration)}`, files: [
+      { kind: 'Ogg', ...files.mix.ogg, made: true, good: 'to listen to and to send on', main: true },
+      { kind: 'WebM', ...files.mix.webm, made: true, good: 'to put on a web page' },
+      { kind: 'WAV', ...files.mix.wav, made: true, good: 'to edit; large' },
+    ],
+  };
+  const session = {
+    key: 'session', name: 'Everyone', facts: `the mix and each track, ${clock(duration)}`, files: [
+      { kind: 'WebM', ...files.session, made: true, good: 'to keep: all tracks in one file' },
+    ],
+  };
   return [
-    all,
-    ...tracks.map(({ number, start, duration: length, parts, files, sizes, damaged }) => ({
+    mix,
+    session,
+    ...tracks.map(({ number, start, duration: length, parts, kept, files, sizes, damaged }) => ({
       key: String(number),
       name: names.get(number) ?? '',
       facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}${damaged ? '; some of it cannot be read' : ''}`,
       files: [
-        ...kept(parts, files, sizes),
+        ...(kept === null ? partsOf(parts) : []),
+        { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: kept !== 'ogg', ...(kept === 'ogg' && AS_IT_IS) },
+        { kind: 'WAV', href: files.wav, bytes: sizes.wav, made: kept !== 'wav', ...(kept === 'wav' && AS_IT_IS) },
         { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },
       ],
     })),
@@ -49,16 +67,12 @@ export function rowsOf({ tracks, files, duration }) {
 }
 
 /**
- * What is kept of a track: one file, or its parts, where they are of different kinds.
+ * What is kept of a track whose parts are of different kinds.
  *
  * @param {import('./api.js').RecordedTrack['parts']} parts
- * @param {import('./api.js').RecordedTrack['files']} files
- * @param {import('./api.js').RecordedTrack['sizes']} sizes
  * @returns {File[]}
  */
-function kept(parts, { ogg, wav }, sizes) {
-  if (ogg !== undefined) return [{ kind: 'Ogg', href: ogg, bytes: sizes.ogg ?? 0, made: false }];
-  if (wav !== undefined) return [{ kind: 'WAV', href: wav, bytes: sizes.wav ?? 0, made: false }];
+function partsOf(parts) {
   return parts.map(({ number, codec, href, bytes }) => ({ kind: `${codec === 'pcm' ? 'WAV' : 'Ogg'}, part ${number}`, href, bytes, made: false }));
 }
 
@@ -122,9 +136,9 @@ function makeFile(name, file, ended) {
       return make('span', { class: 'file quiet' }, `${file.kind} after the end`);
     case 'absent': {
       const place = make('span', { class: 'file' });
-      const button = make('button', { type: 'button' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
+      const button = make('button', { type: 'button', class: file.main ? 'main' : '' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
       button.addEventListener('click', () => void getMade(place, name, file));
-      place.append(button);
+      place.append(button, ...goodFor(file));
       return place;
     }
   }
@@ -134,10 +148,21 @@ function makeFile(name, file, ended) {
  * @param {string} name
  * @param {File} file
  */
-function makeLink(name, { kind, href, bytes }) {
-  const link = make('a', { href, download: '', class: 'button' }, ...spoken('Download', name, kind, make('span', { class: 'quiet bytes' })));
+function makeLink(name, file) {
+  const { kind, href, bytes } = file;
+  const link = make('a', { href, download: '', class: file.main ? 'button main' : 'button' }, ...spoken('Download', name, kind, make('span', { class: 'quiet bytes' })));
   write(/** @type {HTMLElement} */ (link.querySelector('.bytes')), size(bytes ?? 0));
-  return make('span', { class: 'file' }, link);
+  return make('span', { class: 'file' }, link, ...goodFor(file));
+}
+
+/**
+ * For what a file is good, beside its button.
+ *
+ * @param {File} file
+ * @returns {HTMLElement[]}
+ */
+function goodFor({ good }) {
+  return good === undefined ? [] : [make('span', { class: 'quiet good' }, good)];
 }
 
 /**

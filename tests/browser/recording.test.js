@@ -98,11 +98,12 @@ test('a title that cannot be saved is there again to be mended, with the reason'
 
 test('all files are listed with their sizes, and are what they say', async () => {
   const page = await open();
-  await page.until('all are made', () => document.querySelectorAll('#downloads a').length === 1 + 2 * document.querySelectorAll('.lane').length);
-  await page.shows('#downloads', /Everyone[^]*WebM\s+[\d.]+ kB[^]*Ann[^]*Ogg\s+[\d.]+ kB[^]*WebM\s+[\d.]+ kB/);
+  await page.until('all are made', () => document.querySelectorAll('#downloads a').length === 2 + 2 * document.querySelectorAll('.lane').length);
+  await page.shows('#downloads', /The mix[^]*Ogg\s+[\d.]+ kB[^]*Everyone[^]*WebM\s+[\d.]+ kB[^]*Ann[^]*Ogg\s+[\d.]+ kB[^]*WebM\s+[\d.]+ kB/);
   const sizes = async () => {
     const { files, tracks } = await told();
-    return new Map([[files.session.href, files.session.bytes], ...tracks.flatMap((/** @type {any} */ it) => [[it.files.ogg, it.sizes.ogg], [it.files.webm, it.sizes.webm]])]);
+    const ofAll = [files.mix.ogg, files.session].map(({ href, bytes }) => [href, bytes]);
+    return new Map([...ofAll, ...tracks.flatMap((/** @type {any} */ it) => [[it.files.ogg, it.sizes.ogg], [it.files.webm, it.sizes.webm]])]);
   };
   const links = await page.run(() => [...document.querySelectorAll('#downloads a')].map((link) => /** @type {HTMLAnchorElement} */ (link).getAttribute('href') ?? ''));
   // A new title is made into the files again: they may change while they are asked for.
@@ -124,7 +125,7 @@ test('a file that is not made yet is made when it is asked for, and then downloa
   await driverOf(page).route('**/api/v1/recordings/*', async (route) => {
     const answer = await (await route.fetch()).json();
     const { session } = answer.files;
-    await route.fulfill({ json: { ...answer, files: { session: { ...session, bytes: asked > 2 ? session.bytes : null } } } });
+    await route.fulfill({ json: { ...answer, files: { ...answer.files, session: { ...session, bytes: asked > 2 ? session.bytes : null } } } });
   });
   await driverOf(page).route('**/session.webm', (route) => {
     asked += 1;
@@ -132,11 +133,11 @@ test('a file that is not made yet is made when it is asked for, and then downloa
   });
   await page.open(`${hub.address}/recordings/${recording.id}`);
   const downloaded = driverOf(page).waitForEvent('download');
-  await page.click('#downloads > :first-child button');
-  await page.shows('#downloads > :first-child', /being made, 40 %/);
-  await page.shows('#downloads > :first-child', /being made, 80 %/);
+  await page.click('#downloads > :nth-child(2) button');
+  await page.shows('#downloads > :nth-child(2)', /being made, 40 %/);
+  await page.shows('#downloads > :nth-child(2)', /being made, 80 %/);
   assert.match((await downloaded).suggestedFilename(), /\.webm$/);
-  await page.shows('#downloads > :first-child', /WebM\s+[\d.]+ kB/);
+  await page.shows('#downloads > :nth-child(2)', /WebM\s+[\d.]+ kB/);
   await page.close();
 });
 

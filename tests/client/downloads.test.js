@@ -7,33 +7,43 @@ import { titleOf } from '../../src/client/title.js';
 const TRACK = {
   number: 1, participant: 'a', name: 'Ann', start: 3, duration: 90, bytes: 5, gaps: [],
   parts: [{ number: 1, codec: 'opus', source: 'opus', href: '/1.ogg?part=1', bytes: 500 }],
-  files: { ogg: '/1.ogg', webm: '/1.webm', waveform: '/1.json' }, sizes: { ogg: 500, webm: null }, damaged: false,
+  kept: 'ogg', files: { ogg: '/1.ogg', wav: '/1.wav', webm: '/1.webm', waveform: '/1.json' }, sizes: { ogg: 500, wav: null, webm: null }, damaged: false,
 };
-const RECORDING = /** @type {any} */ ({ tracks: [TRACK], duration: 100, files: { session: { href: '/session.webm', bytes: 900 } } });
+const RECORDING = /** @type {any} */ ({ tracks: [TRACK], duration: 100, files: {
+  session: { href: '/session.webm', bytes: 900 },
+  mix: { ogg: { href: '/mix.ogg', bytes: 300 }, webm: { href: '/mix.webm', bytes: null }, wav: { href: '/mix.wav', bytes: null } },
+} });
 
 test('the files of all are first, then those of each track', () => {
   const rows = rowsOf(RECORDING).map(({ name, facts, files }) => [name, facts, files.map(({ kind, href, bytes }) => [kind, href, bytes])]);
   assert.deepEqual(rows, [
-    ['Everyone', 'all tracks in one file, 1:40', [['WebM', '/session.webm', 900]]],
-    ['Ann', '1:30, from 0:03', [['Ogg', '/1.ogg', 500], ['WebM', '/1.webm', null]]],
+    ['The mix', 'everyone in one sound, 1:40', [['Ogg', '/mix.ogg', 300], ['WebM', '/mix.webm', null], ['WAV', '/mix.wav', null]]],
+    ['Everyone', 'the mix and each track, 1:40', [['WebM', '/session.webm', 900]]],
+    ['Ann', '1:30, from 0:03', [['Ogg', '/1.ogg', 500], ['WAV', '/1.wav', null], ['WebM', '/1.webm', null]]],
   ]);
 });
 
-test('what is kept of a track is one file, or its parts where they are of different kinds', () => {
-  const kept = (/** @type {object} */ track) => rowsOf({ ...RECORDING, tracks: [{ ...TRACK, ...track }] })[1]?.files.map(({ kind, href, bytes }) => [kind, href, bytes]);
-  const made = { webm: '/1.webm', waveform: '/1.json' };
-  assert.deepEqual(kept({ files: { wav: '/1.wav', ...made }, sizes: { wav: 700, webm: null } }), [['WAV', '/1.wav', 700], ['WebM', '/1.webm', null]]);
+test('one file is what most people want, and what is as it was recorded says so', () => {
+  const files = rowsOf(RECORDING).flatMap((row) => row.files);
+  assert.deepEqual(files.filter(({ main }) => main).map(({ href }) => href), ['/mix.ogg']);
+  assert.deepEqual(files.filter(({ good }) => good === 'as it was recorded').map(({ href, made }) => [href, made]), [['/1.ogg', false]]);
+});
+
+test('of a track whose parts are of different kinds there are the parts too', () => {
   const parts = [
     { number: 1, codec: 'opus', source: 'opus', href: '/1.ogg?part=1', bytes: 500 },
     { number: 2, codec: 'pcm', source: 'flac', href: '/1.wav?part=2', bytes: 600 },
   ];
-  assert.deepEqual(kept({ parts, files: made, sizes: { webm: 9 } }), [
-    ['Ogg, part 1', '/1.ogg?part=1', 500], ['WAV, part 2', '/1.wav?part=2', 600], ['WebM', '/1.webm', 9],
+  const track = { ...TRACK, parts, kept: null, sizes: { ogg: null, wav: null, webm: 9 } };
+  const files = rowsOf({ ...RECORDING, tracks: [track] })[2]?.files.map(({ kind, href, bytes, made }) => [kind, href, bytes, made]);
+  assert.deepEqual(files, [
+    ['Ogg, part 1', '/1.ogg?part=1', 500, false], ['WAV, part 2', '/1.wav?part=2', 600, false],
+    ['Ogg', '/1.ogg', null, true], ['WAV', '/1.wav', null, true], ['WebM', '/1.webm', 9, true],
   ]);
 });
 
 test('a track that is damaged says so', () => {
-  const [, row] = rowsOf({ ...RECORDING, tracks: [{ ...TRACK, damaged: true }] });
+  const [, , row] = rowsOf({ ...RECORDING, tracks: [{ ...TRACK, damaged: true }] });
   assert.match(row?.facts ?? '', /some of it cannot be read/);
 });
 

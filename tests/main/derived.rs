@@ -115,11 +115,13 @@ async fn all_tracks_are_in_one_file_that_ffmpeg_takes_without_a_remark() {
     assert!((duration - seconds(&recording, "duration")).abs() < 0.02, "{duration}, {recording:#}");
     let streams = probed["streams"].as_array().unwrap();
     let tracks = recording["tracks"].as_array().unwrap();
-    assert_eq!(streams.len(), tracks.len());
-    for (index, (stream, track)) in streams.iter().zip(tracks).enumerate() {
+    // The mix is the first, and the one that plays by default.
+    assert_eq!(streams.len(), 1 + tracks.len());
+    assert_eq!((&streams[0]["tags"]["title"], &streams[0]["disposition"]["default"]), (&"Mix".into(), &1.into()));
+    for (index, (stream, track)) in (1..).zip(streams[1..].iter().zip(tracks)) {
         assert_eq!(stream["codec_name"], "opus");
         assert_eq!(stream["tags"]["title"], track["name"]);
-        assert_eq!(stream["disposition"]["default"], i32::from(index == 0));
+        assert_eq!(stream["disposition"]["default"], 0);
         let start: f64 = text(stream, "start_time").parse().unwrap();
         assert!((start - seconds(track, "start")).abs() < 0.002, "{start}, {track:#}");
         // The sound of the track, all of it.
@@ -146,7 +148,7 @@ async fn all_tracks_are_in_one_file_that_ffmpeg_takes_without_a_remark() {
     let start = seconds(&tracks[ann], "start");
     for second in [0_u32, 2, 4, 5] {
         let at = (start + f64::from(second) + 0.2).to_string();
-        let heard = pitch(&decode(&path, ann, &["-ss", &at, "-t", "0.6"]));
+        let heard = pitch(&decode(&path, ann + 1, &["-ss", &at, "-t", "0.6"]));
         let expected = 400.0 + 100.0 * f64::from(second);
         assert!((heard - expected).abs() < 10.0, "{heard} Hz at {at}, {expected} expected");
     }
@@ -200,7 +202,7 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
         let problem: Value = response.json().await.unwrap();
         (status, text(&problem, "code").to_owned())
     };
-    for name in ["session.webm", "tracks/1.webm", "tracks/1/waveform.json"] {
+    for name in ["session.webm", "mix.ogg", "mix.wav", "tracks/1.webm", "tracks/1.wav", "tracks/1/waveform.json"] {
         assert_eq!(problem(&format!("{address}/{name}")).await, (409, "recording_live".to_owned()), "{name}");
     }
     ann.close().await;
@@ -208,7 +210,6 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
     for name in ["tracks/2.webm", "tracks/x.webm", "tracks/0/waveform.json"] {
         assert_eq!(problem(&format!("{address}/{name}")).await, (404, "recording_not_found".to_owned()), "{name}");
     }
-    assert_eq!(problem(&format!("{address}/waveform.json")).await, (400, "not_supported".to_owned()));
     assert_eq!(recording["chat"].as_array().unwrap().len(), 0);
 
     let session = format!("{address}/session.webm");
@@ -258,4 +259,70 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
     };
     tokio::time::timeout(PATIENCE, named).await.expect("the file is made again");
     assert_eq!(ask(IF_RANGE, tag).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_mix_is_a_file_in_each_container_with_every_tone_at_its_level() {
+    let hub = Hub::start();
+    let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+    let mut ben = Client::plain(&hub, "/rooms/talk/ws?name=Ben").await;
+    say(&mut ann, &sound("0.5*sin(2*PI*500*t)", 4)).await;
+    say(&mut ben, &sound("0.25*sin(2*PI*700*t)", 4)).await;
+    ann.close().await;
+    ben.close().await;
+    let recording = made(&hub, "talk").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mix = &recording["files"]["mix"];
+    // What is large is made when someone asks for it, and named once it is there.
+    assert!(mix["ogg"]["bytes"].is_u64() && mix["wav"]["bytes"].is_null() && mix["webm"]["bytes"].is_null());
+    let tracks = recording["tracks"].as_array().unwrap();
+    let start = tracks.iter().map(|track| seconds(track, "start")).fold(0.0, f64::max);
+    let end = tracks.iter().map(|track| seconds(track, "start") + seconds(track, "duration")).fold(f64::MAX, f64::min);
+    let length = (seconds(&recording, "duration") * 48_000.0).round();
+    for (container, media_type) in
+        [("ogg", "audio/ogg; codecs=opus"), ("webm", "audio/webm; codecs=opus"), ("wav", "audio/wav")]
+    {
+        let href = text(&mix[container], "href");
+        let whole = file(&hub, href).await;
+        let response = hub.get(href).await;
+        assert_eq!(response.headers()[CONTENT_TYPE], media_type);
+        let name = response.headers()[CONTENT_DISPOSITION].to_str().unwrap();
+        assert!(name.ends_with(&format!(" mix.{container}\"")), "{name}");
+        for range in [0..=0, 40..=90, whole.len() / 2..=whole.len() / 2 + 9999, whole.len() - 1..=whole.len() - 1] {
+            let asked = format!("bytes={}-{}", range.start(), range.end());
+            let part = reqwest::Client::new().get(hub.url(href)).header(RANGE, asked).send().await.unwrap();
+            assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+            assert!(part.bytes().await.unwrap() == whole[range]);
+        }
+        let path = folder.path().join(container);
+        std::fs::write(&path, &whole).unwrap();
+        // The header of a WAV file has no place for speakers, on which ffmpeg remarks.
+        let seek = ["-guess_layout_max", "0"];
+        let sound = decode(&path, 0, if container == "wav" { &seek } else { &[] });
+        let most = if container == "webm" { 960.0 } else { 0.0 };
+        assert!((0.0..=most).contains(&(sound.len() as f64 - length)), "{container}: {} and {length}", sound.len());
+        let tenth = ((start + end) / 2.0 * 48_000.0) as usize;
+        let tenth = &sound[tenth..tenth + 4800];
+        for (hertz, expected) in [(500.0, 0.5), (700.0, 0.25), (900.0, 0.0)] {
+            let heard = level(tenth, hertz);
+            assert!((heard - expected).abs() < 0.02, "{container}: {hertz} Hz is at {heard}");
+        }
+    }
+    let waveform: Value =
+        serde_json::from_slice(&file(&hub, text(&recording["files"]["waveform"], "href")).await).unwrap();
+    let highest = waveform["data"].as_array().unwrap().iter().map(|value| value.as_i64().unwrap()).max();
+    assert!((90..=100).contains(&highest.unwrap()), "{highest:?}: 0.75 of 128");
+    let after = hub.json(&format!("/api/v1/recordings/{}", text(&recording, "id"))).await;
+    assert!(after["files"]["mix"]["wav"]["bytes"].is_u64());
+}
+
+/// How loud a tone is: 1 is a sine of full scale.
+fn level(samples: &[i16], hertz: f64) -> f64 {
+    let (mut cos, mut sin) = (0.0, 0.0);
+    for (at, sample) in samples.iter().enumerate() {
+        let phase = at as f64 * hertz / 48_000.0 * std::f64::consts::TAU;
+        cos += f64::from(*sample) / 32_768.0 * phase.cos();
+        sin += f64::from(*sample) / 32_768.0 * phase.sin();
+    }
+    cos.hypot(sin) * 2.0 / samples.len() as f64
 }

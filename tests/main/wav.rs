@@ -17,6 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::helpers::hub::PATIENCE;
 use crate::helpers::{Client, Hub, judge};
 
 /// Samples of a track that sound like nothing, and of which no two seconds are alike.
@@ -177,11 +178,9 @@ async fn any_range_of_a_wav_file_equals_that_slice_and_conditions_hold() {
 async fn who_asks_for_a_file_that_there_is_not_is_told_which_there_is() {
     let recorded = recorded().await;
     for (asked, told) in [
-        ("tracks/1.ogg", vec!["tracks/1.wav.", "tracks/1.webm", "s16le, 44100 Hz, 1 channel"]),
-        ("tracks/5.wav", vec!["tracks/5.ogg.", "tracks/5.webm"]),
-        ("tracks/3.wav", vec!["tracks/3.wav?part=1", "tracks/3.wav?part=2", "s24le, 48000 Hz, 2 channels"]),
-        ("tracks/4.wav", vec!["tracks/4.ogg?part=1", "tracks/4.wav?part=2"]),
-        ("tracks/4.ogg", vec!["tracks/4.ogg?part=1", "tracks/4.wav?part=2"]),
+        ("tracks/1.ogg?part=1", vec!["tracks/1.wav?part=1.", "tracks/1.ogg", "s16le, 44100 Hz, 1 channel"]),
+        ("tracks/5.wav?part=1", vec!["tracks/5.ogg?part=1.", "tracks/5.wav"]),
+        ("tracks/4.ogg?part=2", vec!["tracks/4.wav?part=2"]),
         ("tracks/4.wav?part=1", vec!["tracks/4.ogg?part=1"]),
     ] {
         let problem = recorded.problem(asked).await;
@@ -196,13 +195,39 @@ async fn who_asks_for_a_file_that_there_is_not_is_told_which_there_is() {
 }
 
 #[tokio::test]
+async fn a_track_is_made_in_what_it_was_not_kept_in() {
+    let recorded = recorded().await;
+    for (rest, codec, channels, length) in [
+        ("tracks/1.ogg", "opus", 1, 96_000),
+        ("tracks/5.wav", "pcm_s16le", 1, 96_000 - 312),
+        ("tracks/4.wav", "pcm_s16le", 1, 72 * 48_000 - 312),
+        ("tracks/3.ogg", "opus", 2, 72 * 48_000),
+    ] {
+        assert_eq!(recorded.get(rest).await.status(), StatusCode::ACCEPTED, "{rest}");
+        let made = async {
+            loop {
+                let response = recorded.get(rest).await;
+                if response.status() == StatusCode::OK {
+                    return response.bytes().await.unwrap();
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        let file = tokio::time::timeout(PATIENCE, made).await.unwrap_or_else(|_| panic!("{rest} is never made"));
+        assert_eq!(judge::probe(&file).0, codec, "{rest}");
+        assert_eq!(read(&file, "s16le").len(), 2 * channels * length, "{rest}");
+    }
+}
+
+#[tokio::test]
 async fn the_recording_names_formats_sources_and_the_files_that_there_are() {
     let recorded = recorded().await;
     let all = recorded.hub.json(&recorded.address("")[..recorded.address("").len() - 1]).await;
     let tracks = all["tracks"].as_array().unwrap();
     for track in tracks {
         let (files, sizes) = (&track["files"], &track["sizes"]);
-        let kinds: Vec<_> = ["ogg", "wav"].into_iter().filter(|kind| files[kind].is_string()).collect();
+        assert!(["ogg", "wav", "webm"].into_iter().all(|kind| files[kind].is_string()));
+        let kinds: Vec<_> = track["kept"].as_str().into_iter().collect();
         for kind in &kinds {
             let file = recorded.hub.bytes(files[kind].as_str().unwrap()).await;
             assert_eq!(sizes[kind], file.len());

@@ -5,7 +5,10 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::recipe::{SPARED, Stopped};
@@ -24,23 +27,34 @@ use crate::media::time::UnixMillis;
 /// How many bytes are written between two syncs: so that a sync never takes long, neither ours nor that of a part.
 const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
 
+/// CRC-32 as that of extents.
+static SUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
+
+/// A file that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub bytes: u64,
+    pub crc: u32,
+}
+
 /// A file that is being written, under another name.
 pub(super) struct NewFile<'a> {
     store: &'a mut dyn Store,
     handle: Handle,
     bytes: u64,
+    sum: Digest<'static, u32, Table<16>>,
     unsynced: usize,
 }
 
 impl NewFile<'_> {
-    /// Writes a file of at most `most` bytes; gives how many there were. Where that fails, nothing of it stays.
+    /// Writes a file of at most `most` bytes, or about so many; gives how many there were, and their sum. Where that fails, nothing of it stays.
     pub fn write(
         store: &mut dyn Store,
         folder: &Path,
         what: Derived,
         most: u64,
         fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
-    ) -> Result<u64, Stopped> {
+    ) -> Result<Written, Stopped> {
         let derived = folder.join(names::DERIVED);
         match store.create_folder(&derived) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
@@ -57,10 +71,10 @@ impl NewFile<'_> {
         if free < most.saturating_add(SPARED) {
             return Err(Stopped::Full { bytes: most });
         }
-        let written = Self::fill(store, &next, fill).and_then(|bytes| {
+        let written = Self::fill(store, &next, fill).and_then(|written| {
             store.rename(&next, &path).map_err(|source| Stopped::file(&next, source))?;
             store.sync_folder(&derived).map_err(|source| Stopped::file(&derived, source))?;
-            Ok(bytes)
+            Ok(written)
         });
         if written.is_err()
             && let Err(trouble) = remove_if_there(store, &next)
@@ -74,12 +88,12 @@ impl NewFile<'_> {
         store: &mut dyn Store,
         path: &Path,
         fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
-    ) -> Result<u64, Stopped> {
+    ) -> Result<Written, Stopped> {
         let handle = store.create(path).map_err(|source| Stopped::file(path, source))?;
-        let mut file = NewFile { store, handle, bytes: 0, unsynced: 0 };
+        let mut file = NewFile { store, handle, bytes: 0, sum: SUM.digest(), unsynced: 0 };
         fill(&mut file)?;
         file.sync()?;
-        Ok(file.bytes)
+        Ok(Written { bytes: file.bytes, crc: file.sum.finalize() })
     }
 
     /// Writes on.
@@ -87,6 +101,7 @@ impl NewFile<'_> {
         let appended = self.store.append(&mut self.handle, bytes);
         appended.map_err(|source| Stopped::file(&self.handle.path, source))?;
         self.bytes += bytes.len() as u64;
+        self.sum.update(bytes);
         self.unsynced += bytes.len();
         if self.unsynced >= BETWEEN_SYNCS { self.sync() } else { Ok(()) }
     }
@@ -130,6 +145,26 @@ pub(super) fn length(store: &mut dyn Store, folder: &Path, what: Derived) -> Res
     }
 }
 
+/// Removes a derived file, if it is there.
+pub(super) fn remove(store: &mut dyn Store, folder: &Path, what: Derived) -> Result<(), Stopped> {
+    Ok(remove_if_there(store, &folder.join(names::DERIVED).join(names::derived(what)))?)
+}
+
+/// When a derived file was last asked for, as the disk has it; long ago where it does not say.
+pub(super) fn last_used(folder: &Path, what: Derived) -> SystemTime {
+    let path = folder.join(names::DERIVED).join(names::derived(what));
+    std::fs::metadata(path).and_then(|metadata| metadata.accessed()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Notes that a file is used now: whatever the disk is told of accesses otherwise, this is kept.
+fn use_now(file: &File) {
+    let at = |nanos| Timespec { tv_sec: 0, tv_nsec: nanos };
+    let times = Timestamps { last_access: at(UTIME_NOW), last_modification: at(UTIME_OMIT) };
+    if let Err(error) = futimens(file, &times) {
+        tracing::debug!("when a derived file was used is not noted: {error}");
+    }
+}
+
 /// A derived file, open. It never changes: a newer one takes its name. Deleting the recording takes nothing away from
 /// whoever holds this.
 #[derive(Debug)]
@@ -146,10 +181,12 @@ pub struct Download {
     pub file: File,
     /// How long it is.
     pub bytes: u64,
-    /// When it was made, by the disk's own word, in nanoseconds since 1970: no two files of one name have the same.
+    /// When it was made, by the disk's own word, in nanoseconds since 1970.
     pub made_unix_nanos: u128,
     /// Retention leaves the recording alone as long as this lives.
     pub in_use: InUse,
+    /// CRC-32 of it: made again it has the same. Not known of one that an older hub made.
+    pub crc: Option<u32>,
 }
 
 /// What there is of a derived file.
@@ -168,8 +205,9 @@ pub(in crate::archive) struct Indexed {
     title: Option<String>,
     name: Option<ParticipantName>,
     started: UnixMillis,
-    /// Where it is, if it was made.
-    path: Option<PathBuf>,
+    /// Where it is, and its sum, if it was made.
+    made: Option<(PathBuf, Option<u32>)>,
+    asked: bool,
 }
 
 /// Looks a derived file up.
@@ -182,9 +220,9 @@ pub(in crate::archive) async fn find(
     let row = sqlx::query(index::read::OF_A_DERIVED_FILE).bind(id.to_string()).fetch_optional(&mut *connection).await?;
     let row = row.ok_or(Error::NotFound)?;
     let recording = row.int("recording")?;
-    let name = match what {
-        Derived::Session => None,
-        Derived::Track(track) | Derived::Waveform(track) => {
+    let name = match what.track() {
+        None => None,
+        Some(track) => {
             let query = sqlx::query(index::read::NAME_OF_TRACK);
             let row = query.bind(recording).bind(track.get()).fetch_optional(&mut *connection).await?;
             Some(row.ok_or(Error::NotFound)?.word("name")?)
@@ -193,29 +231,33 @@ pub(in crate::archive) async fn find(
     if row.word::<StateKind>("state")? != StateKind::Ended {
         return Err(Error::Live);
     }
-    let made = index::derived::files(connection, recording).await?.iter().any(|file| file.what == what);
+    let made = index::derived::files(connection, recording).await?.into_iter().find(|file| file.what == what);
     let folder = root.join(row.try_get::<&str, _>("folder")?).join(names::DERIVED);
     Ok(Indexed {
         room: row.word("room")?,
         title: row.try_get("title")?,
         name,
         started: row.millis("started_unix_millis")?,
-        path: made.then(|| folder.join(names::derived(what))),
+        made: made.map(|file| (folder.join(names::derived(what)), file.crc)),
+        asked: what.is_asked_for(),
     })
 }
 
 impl Indexed {
     /// Opens it; `None` where it was not made, or someone has removed it.
     pub fn open(self, in_use: InUse) -> Result<Option<Download>, Error> {
-        let Some(path) = self.path else { return Ok(None) };
+        let Some((path, crc)) = self.made else { return Ok(None) };
         let wrong = |source| Error::File { path: path.clone(), source };
         let file = match foreign::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),
         };
+        if self.asked {
+            use_now(&file);
+        }
         let metadata = file.metadata().map_err(wrong)?;
-        let made = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let made = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         Ok(Some(Download {
             room: self.room,
             title: self.title,
@@ -225,6 +267,7 @@ impl Indexed {
             bytes: metadata.len(),
             made_unix_nanos: made.unwrap_or_default().as_nanos(),
             in_use,
+            crc,
         }))
     }
 }

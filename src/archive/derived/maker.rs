@@ -20,7 +20,7 @@ use super::sound::Sums;
 use crate::archive::handle::Error;
 use crate::archive::index::{self, read};
 use crate::archive::lock::Lock;
-use crate::archive::model::RecordingId;
+use crate::archive::model::{Derived, DerivedFile, RecordingId};
 use crate::archive::names;
 use crate::archive::store::Store;
 use crate::archive::writer::{Command, DerivedNews, Trouble};
@@ -28,6 +28,8 @@ use crate::media::track::Format;
 
 /// How many recordings may wait to be asked for by name.
 const MOST_ASKED: usize = 64;
+/// How many bytes of all recordings together may be there because someone asked for them: 16 GiB. What was just made stays.
+pub(super) const MOST_ASKED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// How many failures are kept for those who ask.
 const MOST_FAILED: usize = 64;
 /// How nice the thread is to all others (`setpriority`): nicer is not possible.
@@ -46,6 +48,8 @@ pub(in crate::archive) struct Orders {
 #[derive(Debug, Default)]
 struct State {
     asked: VecDeque<RecordingId>,
+    /// The files that are made only because someone waits for them.
+    files: VecDeque<(RecordingId, Derived)>,
     /// The recordings that are being deleted.
     kept_off: Vec<RecordingId>,
     /// What could not be made, and why, until someone asks.
@@ -92,15 +96,21 @@ impl Orders {
         self.wake.notify_one();
     }
 
-    /// Someone waits for what is derived from a recording: it goes first. Gives how far it is, or why it failed since it
+    /// Someone waits for a file that is derived from a recording: it goes first. Gives how far it is, or why it failed since it
     /// was last asked for; whoever asks once more has it tried again.
-    pub fn want(&self, id: RecordingId) -> Result<f64, String> {
+    pub fn want(&self, id: RecordingId, what: Derived) -> Result<f64, String> {
         let mut state = self.state();
         let making = *self.at.borrow() == At::Making(id);
         if let Some(index) = state.failed.iter().position(|(failed, _)| *failed == id)
             && let Some((_, why)) = state.failed.remove(index)
         {
             return Err(why);
+        }
+        if !state.files.contains(&(id, what)) {
+            if state.files.len() >= MOST_ASKED {
+                state.files.pop_front();
+            }
+            state.files.push_back((id, what));
         }
         // Also where the maker is at it: the file may have gone since it looked. To find all there costs it little.
         state.asked.retain(|asked| *asked != id);
@@ -114,6 +124,21 @@ impl Orders {
         Ok(if making { self.work.progress() } else { 0.0 })
     }
 
+    /// The files of a recording that someone waits for.
+    fn files(&self, id: RecordingId) -> Vec<Derived> {
+        self.state().files.iter().filter(|(of, _)| *of == id).map(|(_, what)| *what).collect()
+    }
+
+    #[cfg(test)]
+    pub fn waits_for(&self, id: RecordingId, what: Derived) -> bool {
+        self.files(id).contains(&what)
+    }
+
+    /// Nobody waits for them any more: they are there, or cannot be made.
+    fn settled(&self, id: RecordingId, files: &[Derived]) {
+        self.state().files.retain(|(of, what)| *of != id || !files.contains(what));
+    }
+
     /// Keeps the maker off a recording that is about to be deleted; resolves when it has let go of it.
     pub async fn keep_off(self: &Arc<Self>, id: RecordingId) -> KeptOff {
         let mut at = self.at.subscribe();
@@ -121,6 +146,7 @@ impl Orders {
             let mut state = self.state();
             state.kept_off.push(id);
             state.asked.retain(|asked| *asked != id);
+            state.files.retain(|(of, _)| *of != id);
             if *self.at.borrow() == At::Making(id) {
                 self.work.stop();
             }
@@ -260,6 +286,13 @@ impl Maker {
 
     /// Makes what a recording lacks. One file that cannot be made does not keep the others from it.
     pub async fn visit(&mut self, id: RecordingId) -> Result<(), Stopped> {
+        let asked = self.orders.files(id);
+        let made = self.make(id, &asked).await;
+        self.orders.settled(id, &asked);
+        made
+    }
+
+    async fn make(&mut self, id: RecordingId, asked: &[Derived]) -> Result<(), Stopped> {
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
         // Someone may have deleted it, or it has not ended.
         let Some((place, recipes)) = index::derived::made(&mut connection, id).await.map_err(Trouble::from)? else {
@@ -273,8 +306,18 @@ impl Maker {
                 gone.push(file.what);
             }
         }
-        if recipes == RECIPES && gone.is_empty() {
+        let there = |made: &[DerivedFile], what: Derived| {
+            made.iter().any(|file| file.what == what && file.recipe == what.recipe())
+        };
+        if recipes == RECIPES && gone.is_empty() && asked.iter().all(|what| there(&made, *what)) {
             return Ok(());
+        }
+        // What someone asked for once is made again when someone does.
+        for file in made.iter().filter(|file| file.what.is_asked_for() && file.recipe != file.what.recipe()) {
+            if !gone.contains(&file.what) {
+                files::remove(&mut *self.store, &folder, file.what)?;
+                gone.push(file.what);
+            }
         }
         for what in gone {
             made.retain(|file| file.what != what);
@@ -292,14 +335,21 @@ impl Maker {
         }
         drop(connection);
         files::sweep(&mut *self.store, &folder)?;
-        let there = |what| made.iter().any(|file| file.what == what && file.recipe == what.recipe());
-        let missing: Vec<_> = recipe::wanted(&recording).filter(|what| !there(*what)).collect();
+        let missing = recipe::missing(&recording, asked, |what| there(&made, what));
         self.orders.work.expect(recipe::cost(&recording, &missing));
         let title = recording.summary.title.clone();
         let mut failed = None;
+        let mut mix_is_damaged = made.iter().any(|file| file.what == recipe::MIX && file.damaged);
         for what in missing {
             match recipe::make(&mut *self.store, &folder, (&recording, &sums), what, &self.orders.work) {
-                Ok(file) => self.tell(id, DerivedNews::Made(file, title.clone())).await?,
+                Ok(mut file) => {
+                    file.damaged |= recipe::is_of_mix(what) && mix_is_damaged;
+                    mix_is_damaged |= what == recipe::MIX && file.damaged;
+                    self.tell(id, DerivedNews::Made(file, title.clone())).await?;
+                    if what.is_asked_for() {
+                        self.make_room((id, what), MOST_ASKED_BYTES).await?;
+                    }
+                }
                 Err(Stopped::Told) => return Err(Stopped::Told),
                 Err(stopped) => failed = failed.or(Some(stopped)),
             }
@@ -308,6 +358,31 @@ impl Maker {
             Some(stopped) => Err(stopped),
             None => self.tell(id, DerivedNews::All(RECIPES, title)).await,
         }
+    }
+
+    /// Removes what was asked for and is unused for longest, until at most so many bytes are left; what was just made stays.
+    pub async fn make_room(&mut self, made: (RecordingId, Derived), most: u64) -> Result<(), Stopped> {
+        let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
+        let mut all = index::derived::asked(&mut connection).await.map_err(Trouble::from)?;
+        drop(connection);
+        let mut bytes: u64 = all.iter().map(|file| file.bytes).sum();
+        if bytes <= most {
+            return Ok(());
+        }
+        all.sort_by_cached_key(|file| files::last_used(&self.root.join(&file.folder), file.what));
+        for file in all.iter().filter(|file| (file.id, file.what) != made) {
+            if bytes <= most {
+                break;
+            }
+            files::remove(&mut *self.store, &self.root.join(&file.folder), file.what)?;
+            bytes -= file.bytes;
+            match self.tell(file.id, DerivedNews::Gone(file.what)).await {
+                // Its recording may have gone meanwhile.
+                Ok(()) | Err(Stopped::Told) => {}
+                Err(stopped) => return Err(stopped),
+            }
+        }
+        Ok(())
     }
 
     /// Has the writer say it in the index.
@@ -352,97 +427,4 @@ pub(in crate::archive) fn maker(
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-    use crate::media::time::UnixMillis;
-
-    fn id(n: u8) -> RecordingId {
-        RecordingId::new(UnixMillis::new(0), [n; 10])
-    }
-
-    #[test]
-    fn who_waits_goes_first_and_nobody_goes_twice() {
-        let orders = Orders::default();
-        orders.walked(i64::MAX, None);
-        for n in [1, 2, 1, 3, 2] {
-            orders.ask(id(n));
-        }
-        assert_eq!(orders.want(id(3)), Ok(0.0));
-        let next: Vec<_> = std::iter::repeat_with(|| orders.take()).take(4).collect();
-        assert_eq!(next, [Next::Make(id(3)), Next::Make(id(1)), Next::Make(id(2)), Next::Wait]);
-    }
-
-    #[test]
-    fn what_does_not_fit_the_queue_is_found_on_a_walk_through_all() {
-        let orders = Orders::default();
-        assert_eq!(orders.take(), Next::Walk(i64::MAX), "each start looks for what is left over");
-        orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
-        assert_eq!((orders.take(), orders.take()), (Next::Make(id(0)), Next::Walk(7)));
-        orders.walked(7, None);
-        assert_eq!(orders.take(), Next::Wait);
-        for n in 0..100 {
-            orders.ask(id(n));
-        }
-        assert_eq!(orders.state().asked.len(), MOST_ASKED);
-        while let Next::Make(_) = orders.take() {}
-        assert_eq!(orders.take(), Next::Walk(i64::MAX));
-    }
-
-    #[test]
-    fn a_walk_that_begins_anew_is_not_taken_for_the_one_before() {
-        let orders = Orders::default();
-        orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
-        for n in 0..100 {
-            orders.ask(id(n));
-        }
-        orders.walked(7, None);
-        while let Next::Make(_) = orders.take() {}
-        assert_eq!(orders.take(), Next::Walk(i64::MAX));
-    }
-
-    #[test]
-    fn a_failure_is_told_to_who_asks_next_and_then_tried_again() {
-        let orders = Orders::default();
-        orders.walked(i64::MAX, None);
-        orders.failed(id(1), "why".to_owned());
-        assert_eq!(orders.want(id(1)), Err("why".to_owned()));
-        assert_eq!(orders.take(), Next::Wait);
-        assert_eq!(orders.want(id(1)), Ok(0.0));
-        assert_eq!(orders.take(), Next::Make(id(1)));
-    }
-
-    #[test]
-    fn what_is_kept_off_is_let_go_of_and_not_begun() {
-        let orders = Arc::new(Orders::default());
-        orders.walked(i64::MAX, None);
-        orders.begin();
-        orders.ask(id(1));
-        assert_eq!(orders.take(), Next::Make(id(1)));
-        let mut keeping = Box::pin(orders.keep_off(id(1)));
-        assert!((&mut keeping).now_or_never().is_none(), "the maker is at it");
-        assert!(matches!(orders.work.done(0), Err(Stopped::Told)));
-        orders.at.send_replace(At::Idle);
-        let kept = keeping.now_or_never().expect("it has let go");
-        orders.ask(id(1));
-        orders.ask(id(2));
-        assert_eq!((orders.take(), orders.take()), (Next::Make(id(2)), Next::Wait));
-        assert!(orders.work.done(0).is_ok(), "another recording is none of its business");
-        drop(kept);
-        orders.ask(id(1));
-        assert_eq!(orders.take(), Next::Make(id(1)));
-    }
-
-    #[test]
-    fn a_stop_is_a_stop_whatever_is_begun_meanwhile() {
-        let orders = Orders::default();
-        orders.ask(id(1));
-        assert_eq!(orders.take(), Next::Make(id(1)));
-        orders.stop();
-        orders.work.expect(100);
-        assert!(matches!(orders.work.done(1), Err(Stopped::Told)));
-        orders.ask(id(2));
-        assert_eq!(orders.take(), Next::Stop);
-    }
-}
+mod tests;

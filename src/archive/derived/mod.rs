@@ -1,21 +1,26 @@
-//! What is made out of recordings that have ended, in `<recording>/derived/`: all tracks in one file, each track as WebM, the
-//! peaks of each track.
+//! What is made out of recordings that have ended, in `<recording>/derived/`: the mix, all tracks in one file, each track in
+//! what it was not kept in, peaks.
 //!
 //! What belongs here: which files there are, how each is made (`recipe`), the thread that makes them (`maker`), and how
 //! they are found for a download. What does not: the bytes of containers; the index, which the writer alone writes.
 //!
 //! Nothing of it is precious: whatever is missing, or was made by an older recipe, is made again out of the parts. So
-//! there is one rule more than for parts, and one less:
+//! there are other rules than for parts:
 //!
 //! 1. A file is written under another name, synced, renamed, its folder synced, and only then named by the index. A crash
 //!    leaves a file of the other name, which goes before the next is begun.
-//! 2. What is made never costs a recording its place: a file is not begun where it would leave less than
+//! 2. Most of it is made unasked. What is large, or wanted by few, is made when someone asks for it, and goes again when others
+//!    need its place, the longest unused first ([`maker::MOST_ASKED_BYTES`]). Made again it is the same, byte for byte.
+//! 3. What is made never costs a recording its place: a file is not begun where it would leave less than
 //!    [`recipe::SPARED`] of the disk.
 
 mod files;
 mod maker;
+mod mixdown;
+mod mixed;
 mod peaks;
 mod recipe;
+mod render;
 mod samples;
 mod sound;
 mod webm;
@@ -26,4 +31,8 @@ pub use files::{Download, Found};
 pub(super) use maker::Maker;
 pub(super) use maker::{Orders, maker};
 #[cfg(test)]
-pub(super) use recipe::{SPARED, Stopped};
+pub(super) use recipe::{SPARED, Stopped, Work};
+#[cfg(test)]
+pub(super) use render::Render;
+#[cfg(test)]
+pub(super) use sound::Sums;

@@ -1,16 +1,19 @@
-//! The waveform of a track: its peaks on the session's timeline, as audiowaveform writes them (JSON, version 2).
+//! Waveforms: the peaks of a track or of the mix on the session's timeline, as audiowaveform writes them (JSON, version 2).
 
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::mixed::Mixed;
 use super::recipe::{Stopped, Work};
 use super::sound::{As, Reader, Sums};
 use crate::archive::model::Track;
 use crate::archive::store::Store;
-use crate::media::codec::{self, Decoder};
+use crate::media::codec::{self, DecodeError, Decoder};
 use crate::media::peaks::Peaks;
 use crate::media::time::Ticks;
+use crate::media::track::Format;
 
 /// The file.
 #[derive(Debug, Serialize)]
@@ -62,6 +65,34 @@ pub(super) fn waveform(
             }
         }
     }
+    Ok((json(&peaks), refused || reader.damaged()))
+}
+
+/// Makes the file of the mix, out of the mix that was made, in a session of this length; says whether some of it could not be
+/// read.
+pub(super) fn of_mix(
+    store: &mut dyn Store,
+    folder: &Path,
+    length: Ticks,
+    work: &Work,
+) -> Result<(Vec<u8>, bool), Stopped> {
+    let mut peaks = Peaks::new(length);
+    let mut mixed = Mixed::open(store, folder)?;
+    let refused = |error: DecodeError| Stopped::file(folder, io::Error::other(error));
+    let mut decoder = codec::decoder(&Format::Opus(mixed.head())).map_err(refused)?;
+    let late = Ticks::new(mixed.head().pre_skip.into());
+    while let Some(packet) = mixed.next(work)? {
+        let channels = decoder.channels();
+        let sound = decoder.decode(&packet.data).map_err(refused)?;
+        let skipped = late.saturating_sub(packet.time).min(packet.duration);
+        let from = usize::try_from(skipped.get()).unwrap_or(usize::MAX).saturating_mul(channels.into());
+        let time = packet.time.saturating_add(skipped).saturating_sub(late);
+        peaks.put(time, channels, sound.get(from..).unwrap_or_default());
+    }
+    Ok((json(&peaks), false))
+}
+
+fn json(peaks: &Peaks) -> Vec<u8> {
     let pixels = peaks.pixels();
     let waveform = Waveform {
         version: 2,
@@ -72,8 +103,7 @@ pub(super) fn waveform(
         length: pixels.len(),
         data: pixels.flat_map(|(least, greatest)| [least, greatest]).collect(),
     };
-    let bytes = serde_json::to_vec(&waveform).expect("every key is a string, and every value a number");
-    Ok((bytes, refused || reader.damaged()))
+    serde_json::to_vec(&waveform).expect("every key is a string, and every value a number")
 }
 
 /// The decoder of a part.

@@ -23,7 +23,7 @@ use crate::media::track::{Format, TrackNumber};
 const READ: usize = 64 * 1024;
 
 /// The sums of a recording's WAV parts, by track and part.
-pub(super) type Sums = HashMap<(TrackNumber, u32), Vec<Extent>>;
+pub(in crate::archive) type Sums = HashMap<(TrackNumber, u32), Vec<Extent>>;
 
 /// What is wanted of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) enum As {
 pub(super) struct Heard {
     /// Where in the track's parts it is from: an index.
     pub part: usize,
+    /// Where it begins, on the track's own count.
+    pub at: Ticks,
     /// When it begins, on the session's clock.
     pub time: Ticks,
     /// How long it sounds.
@@ -77,6 +79,11 @@ impl<'a> Reader<'a> {
         Self { folder, track, sums, kind, timeline, index: 0, open: None, waiting, from: Ticks::ZERO, damaged: false }
     }
 
+    /// The same, from one of its parts on: an index.
+    pub fn begin_at(self, part: usize) -> Self {
+        Self { index: part, ..self }
+    }
+
     /// When the next packet begins at the earliest; `None` at the end. Opens nothing.
     pub fn next_at(&self) -> Option<Ticks> {
         if let Some(heard) = self.waiting.front() {
@@ -86,6 +93,11 @@ impl<'a> Reader<'a> {
             Some(_) => Some(self.from),
             None => self.track.parts.get(self.index).map(|part| part.start.session.max(self.from)),
         }
+    }
+
+    /// Which part the next packet is of, if it is read.
+    pub fn next_part(&self) -> Option<usize> {
+        self.waiting.front().map(|heard| heard.part)
     }
 
     /// The next packet; `None` at the end.
@@ -129,13 +141,14 @@ impl<'a> Reader<'a> {
     fn place(&mut self, part: &Part) {
         let Some(open) = &mut self.open else { return };
         while let Some(packet) = open.pull() {
-            let time = self.timeline.session(part.start.track.saturating_add(packet.time)).max(self.from);
+            let at = part.start.track.saturating_add(packet.time);
+            let time = self.timeline.session(at).max(self.from);
             self.from = time;
             let data = match self.kind {
                 As::Heard => packet.heard.unwrap_or(packet.data),
                 As::Kept => packet.data,
             };
-            self.waiting.push_back(Heard { part: self.index, time, duration: packet.duration, data });
+            self.waiting.push_back(Heard { part: self.index, at, time, duration: packet.duration, data });
         }
     }
 

@@ -3,10 +3,9 @@
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::archive::model::{Derived, DerivedFile, RecordingId};
-use crate::media::track::TrackNumber;
 
-use super::read::{Place, number};
-use super::row::{RowExt as _, int, undecodable};
+use super::read::Place;
+use super::row::{RowExt as _, int};
 
 type Done = Result<(), sqlx::Error>;
 
@@ -18,11 +17,16 @@ statements! {
     MADE = "SELECT recording, folder, derived_recipes FROM recordings \
             WHERE id = ? AND state = 'ended' AND deleting = 0",
         ["SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)"];
-    FILES = "SELECT kind, track, recipe, bytes, damaged FROM derived WHERE recording = ? ORDER BY kind, track",
+    FILES = "SELECT file, recipe, bytes, crc, damaged FROM derived WHERE recording = ? ORDER BY file",
         ["SEARCH derived USING PRIMARY KEY (recording=?)"];
-    FILE = "INSERT OR REPLACE INTO derived (recording, kind, track, recipe, bytes, damaged) VALUES (?, ?, ?, ?, ?, ?)", [];
-    FORGET = "DELETE FROM derived WHERE recording = ? AND kind = ? AND track = ?",
-        ["SEARCH derived USING PRIMARY KEY (recording=? AND kind=? AND track=?)"];
+    /// Those that someone asked for, of all recordings: they are bounded.
+    ASKED = "SELECT id, folder, file, derived.bytes AS bytes FROM derived JOIN recordings USING (recording) \
+             WHERE asked = 1 AND deleting = 0",
+        ["SCAN derived USING INDEX derived_asked", "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
+    FILE = "INSERT OR REPLACE INTO derived (recording, file, recipe, bytes, crc, damaged, asked) \
+            VALUES (?, ?, ?, ?, ?, ?, ?)", [];
+    FORGET = "DELETE FROM derived WHERE recording = ? AND file = ?",
+        ["SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"];
     /// What is derived from a recording counts for retention.
     BYTES = "UPDATE recordings SET derived_bytes = \
              (SELECT coalesce(sum(bytes), 0) FROM derived WHERE derived.recording = recordings.recording) \
@@ -74,44 +78,48 @@ pub(in crate::archive) async fn files(
 ) -> Result<Vec<DerivedFile>, sqlx::Error> {
     let mut files = Vec::new();
     for row in sqlx::query(FILES).bind(recording).fetch_all(c).await? {
-        let kind: &str = row.try_get("kind")?;
-        let what = match kind {
-            "session" => Derived::Session,
-            "track" => Derived::Track(number(&row)?),
-            "waveform" => Derived::Waveform(number(&row)?),
-            other => return Err(undecodable("kind", std::io::Error::other(other.to_owned()))),
-        };
+        let crc: Option<i64> = row.try_get("crc")?;
         files.push(DerivedFile {
-            what,
+            what: row.word("file")?,
             recipe: row.int("recipe")?,
             bytes: row.int("bytes")?,
+            crc: crc.and_then(|crc| u32::try_from(crc).ok()),
             damaged: row.flag("damaged")?,
         });
     }
     Ok(files)
 }
 
-const fn key(what: Derived) -> (&'static str, TrackNumber) {
-    match what {
-        Derived::Session => ("session", TrackNumber::new(0)),
-        Derived::Track(track) => ("track", track),
-        Derived::Waveform(track) => ("waveform", track),
-    }
+/// A derived file that is there because someone asked for it, of whichever recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Asked {
+    pub id: RecordingId,
+    /// The recording's folder, below the folder of all recordings.
+    pub folder: String,
+    pub what: Derived,
+    pub bytes: u64,
+}
+
+/// All of those.
+pub(in crate::archive) async fn asked(c: &mut SqliteConnection) -> Result<Vec<Asked>, sqlx::Error> {
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let folder = row.try_get("folder")?;
+        Ok(Asked { id: row.word("id")?, folder, what: row.word("file")?, bytes: row.int("bytes")? })
+    };
+    sqlx::query(ASKED).fetch_all(c).await?.iter().map(read).collect()
 }
 
 /// A derived file, new or in the place of an older one.
 pub(in crate::archive) async fn file(c: &mut SqliteConnection, recording: i64, file: &DerivedFile) -> Done {
-    let (kind, track) = key(file.what);
-    let query = sqlx::query(FILE).bind(recording).bind(kind).bind(track.get());
-    query.bind(file.recipe).bind(int(file.bytes)).bind(file.damaged).execute(&mut *c).await?;
+    let query = sqlx::query(FILE).bind(recording).bind(file.what.to_string()).bind(file.recipe);
+    let query = query.bind(int(file.bytes)).bind(file.crc).bind(file.damaged);
+    query.bind(file.what.is_asked_for()).execute(&mut *c).await?;
     bytes(c, recording).await
 }
 
 /// Forgets a derived file that is gone.
 pub(in crate::archive) async fn forget(c: &mut SqliteConnection, recording: i64, what: Derived) -> Done {
-    let (kind, track) = key(what);
-    let query = sqlx::query(FORGET);
-    query.bind(recording).bind(kind).bind(track.get()).execute(&mut *c).await?;
+    sqlx::query(FORGET).bind(recording).bind(what.to_string()).execute(&mut *c).await?;
     bytes(c, recording).await
 }
 

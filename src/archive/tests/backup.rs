@@ -138,14 +138,15 @@ async fn derived_files_are_copied_where_they_are_those_that_the_index_means() {
     rig.ask(maker.visit(id(1))).await.unwrap();
     let derived = only_folder(&from).join(names::DERIVED);
     let made = listing(&derived);
-    assert_eq!(made.len(), 3);
+    assert_eq!(made, ["mix.ogg", "session.webm", "track-1.webm", "waveform-1.json", "waveform.json"]);
     // Another stands in its place by now.
     let other = std::fs::read(derived.join("waveform-1.json")).unwrap();
     std::fs::write(derived.join("waveform-1.json"), [&other[..], b" "].concat()).unwrap();
     backup(&from, &to).await.unwrap();
     let copied = only_folder(&to).join(names::DERIVED);
-    assert_eq!(listing(&copied), made[..2]);
-    for name in &made[..2] {
+    let same: Vec<_> = made.iter().filter(|name| *name != "waveform-1.json").cloned().collect();
+    assert_eq!(listing(&copied), same);
+    for name in &same {
         assert!(std::fs::read(copied.join(name)).unwrap() == std::fs::read(derived.join(name)).unwrap(), "{name}");
     }
     let mut restored = restored(&to).await;

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use crate::archive::derived::{Maker, SPARED, Stopped};
-use crate::archive::model::{Derived, DerivedFile, EndReason};
+use crate::archive::model::{Container, Derived, DerivedFile, EndReason};
 use crate::archive::writer::DerivedNews;
 use crate::archive::{Change, Error, Found};
 use crate::container::stream::Demux;
@@ -18,8 +18,15 @@ use super::stand_in::{Asked, StandIn};
 use super::*;
 
 /// All that is derived from a recording of Ann and Ben.
-const ALL: [Derived; 5] =
-    [Derived::Waveform(ONE), Derived::Waveform(TWO), Derived::Session, Derived::Track(ONE), Derived::Track(TWO)];
+const ALL: [Derived; 7] = [
+    Derived::Waveform(ONE),
+    Derived::Waveform(TWO),
+    Derived::Session,
+    Derived::Track(ONE, Container::WebM),
+    Derived::Track(TWO, Container::WebM),
+    Derived::Mix(Container::Ogg),
+    Derived::MixWaveform,
+];
 
 impl Rig {
     pub(super) fn maker(&self, root: &Path, store: Box<dyn Store>) -> Maker {
@@ -48,6 +55,11 @@ impl Rig {
 
 /// Records Ann in two parts that are apart, with a clock that drifts, and Ben beside her.
 async fn record(folder: &Path) -> Rig {
+    record_apart(folder, 90_000).await
+}
+
+/// The same, with the second part from so many ms of her track on.
+async fn record_apart(folder: &Path, apart: u64) -> Rig {
     let mut rig = Rig::open(folder).await;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -55,7 +67,7 @@ async fn record(folder: &Path) -> Rig {
     writer.append(ONE, packets(0..500));
     writer.anchor(ONE, Anchor { track: millis(10_000), session: millis(10_055) });
     writer.end_part(ONE);
-    let start = Anchor { track: millis(90_000), session: millis(90_055) };
+    let start = Anchor { track: millis(apart), session: millis(apart + 55) };
     writer.begin_part(NewPart { start, first: Sequence::new(500), ..part(ONE, 2) });
     writer.append(ONE, packets(500..600));
     writer.begin_part(NewPart { start: Anchor { track: Ticks::ZERO, session: millis(3000) }, ..part(TWO, 1) });
@@ -87,7 +99,18 @@ async fn everything_is_made_once_and_goes_with_its_recording() {
     let mut rig = record(dir.path()).await;
     rig.derive(dir.path(), id(1)).await.unwrap();
     let names: Vec<_> = files(dir.path()).into_keys().collect();
-    assert_eq!(names, ["session.webm", "track-1.webm", "track-2.webm", "waveform-1.json", "waveform-2.json"]);
+    assert_eq!(
+        names,
+        [
+            "mix.ogg",
+            "session.webm",
+            "track-1.webm",
+            "track-2.webm",
+            "waveform-1.json",
+            "waveform-2.json",
+            "waveform.json"
+        ]
+    );
     let derived = rig.derived(id(1)).await;
     assert_eq!(derived.len(), ALL.len());
     assert!(derived.iter().all(|file| ALL.contains(&file.what) && file.recipe == file.what.recipe() && !file.damaged));
@@ -100,7 +123,10 @@ async fn everything_is_made_once_and_goes_with_its_recording() {
         let Ok(Found::Made(file)) = rig.archive.derived(id(1), what).await else { panic!("{what:?}") };
         assert!(file.bytes > 0);
     }
-    assert!(matches!(rig.archive.derived(id(1), Derived::Track(TrackNumber::new(3))).await, Err(Error::NotFound)));
+    assert!(matches!(
+        rig.archive.derived(id(1), Derived::Track(TrackNumber::new(3), Container::WebM)).await,
+        Err(Error::NotFound)
+    ));
     assert!(matches!(rig.archive.derived(id(2), Derived::Session).await, Err(Error::NotFound)));
     let archive = rig.archive.clone();
     rig.ask(archive.delete(id(1))).await.unwrap();
@@ -115,10 +141,20 @@ async fn blocks_stand_where_the_sessions_clock_has_their_packets() {
     rig.derive(dir.path(), id(1)).await.unwrap();
     let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
     let files = files(dir.path());
-    // The demuxer takes the first track, which is Ann's.
-    for (name, zero) in
-        [("session.webm", Ticks::ZERO), ("track-1.webm", Ticks::from_millis(50).saturating_add(Ticks::new(312)))]
-    {
+    // The first of the session's file is the mix.
+    let session = only_folder(dir.path()).join("derived/session.webm");
+    let arguments =
+        ["-v", "error", "-select_streams", "a:1", "-show_entries", "packet=pts_time,size", "-of", "csv=p=0"];
+    let told = tool("ffprobe", &arguments, &session).0;
+    let packets = told.lines().map(|line| line.split_once(',').unwrap()).filter(|(_, size)| *size != "3");
+    let times: Vec<f64> = packets.map(|(time, _)| time.parse().unwrap()).collect();
+    assert_eq!(times.len(), 600);
+    for (number, time) in (0..).zip(times) {
+        let on_track = if number < 500 { number * 960 } else { 90_000 * 48 + (number - 500) * 960 };
+        let expected = recording.tracks[0].session(Ticks::new(on_track)).as_secs_f64();
+        assert!((time - expected).abs() <= 0.001, "{number} at {time}, {expected} expected");
+    }
+    for (name, zero) in [("track-1.webm", Ticks::from_millis(50).saturating_add(Ticks::new(312)))] {
         let mut demuxer = webm::Demuxer::new();
         demuxer.push(&files[name]);
         let mut packets = Vec::new();
@@ -152,7 +188,8 @@ async fn blocks_stand_where_the_sessions_clock_has_their_packets() {
 #[tokio::test]
 async fn a_crash_at_any_step_of_the_making_leaves_nothing_half_and_names_nothing_that_is_not_there() {
     let (whole, before) = (scratch(), scratch());
-    drop(record(whole.path()).await);
+    // Nobody touches the index any more when it is copied.
+    record_apart(whole.path(), 11_000).await.close().await;
     copy_all(whole.path(), before.path());
     let mut rig = Rig::open(whole.path()).await;
     rig.derive(whole.path(), id(1)).await.unwrap();
@@ -161,8 +198,9 @@ async fn a_crash_at_any_step_of_the_making_leaves_nothing_half_and_names_nothing
     let to = scratch();
     let root = before.path();
     let (copies, told): (Arc<Mutex<Copies>>, _) = (Arc::default(), Told::default());
-    let store = copying(root, to.path(), (0, 1), &copies, &told);
-    let mut rig = Rig::open_on(root, copying(root, to.path(), (0, 1), &copies, &told)).await.unwrap();
+    // Each has a mix made once more, so not at every step; those of a file are no multiple of five.
+    let store = copying(root, to.path(), (0, 5), &copies, &told);
+    let mut rig = Rig::open_on(root, copying(root, to.path(), (0, 5), &copies, &told)).await.unwrap();
     let mut maker = rig.maker(root, store);
     rig.ask(maker.visit(id(1))).await.unwrap();
     // What was committed last, on a disk that knows what was synced.
@@ -195,7 +233,7 @@ async fn what_is_missing_or_not_as_it_was_or_of_an_older_recipe_is_made_again() 
     rig.derive(dir.path(), id(1)).await.unwrap();
     assert_eq!(files(dir.path()), whole);
 
-    let older = DerivedFile { what: Derived::Session, recipe: 0, bytes: 3, damaged: false };
+    let older = DerivedFile { what: Derived::Session, recipe: 0, bytes: 3, crc: None, damaged: false };
     fs::write(folder.join("session.webm"), "old").unwrap();
     rig.news(id(1), DerivedNews::Made(older, None)).await;
     rig.news(id(1), DerivedNews::All(1, None)).await;
@@ -277,7 +315,7 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     let free = Arc::new(std::sync::OnceLock::<Arc<std::sync::atomic::AtomicU64>>::new());
     let fills = free.clone();
     let store = StandIn::new(dir.path(), move |asked, _| {
-        if matches!(asked, Asked::Append(path) if path.contains("session.webm")) {
+        if matches!(asked, Asked::Append(path) if path.contains("derived")) {
             fills.get().expect("a disk").store(SPARED - 1, Ordering::Relaxed);
         }
         Ok(())
@@ -297,7 +335,7 @@ async fn a_disk_that_fails_while_a_file_is_made_keeps_nothing_of_it() {
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
         for bad in ["append", "sync", "rename"] {
             let dir = scratch();
-            let mut rig = record(dir.path()).await;
+            let mut rig = record_apart(dir.path(), 11_000).await;
             let store = StandIn::new(dir.path(), move |asked, _| {
                 let hit = |path: &str, what| path.contains("session.webm") && bad == what;
                 match asked {
@@ -310,8 +348,12 @@ async fn a_disk_that_fails_while_a_file_is_made_keeps_nothing_of_it() {
             let mut maker = rig.maker(dir.path(), store);
             assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Trouble(_))));
             let there: Vec<_> = files(dir.path()).into_keys().collect();
-            assert_eq!(there, ["track-1.webm", "track-2.webm", "waveform-1.json", "waveform-2.json"], "{bad}");
-            assert_eq!(rig.derived(id(1)).await.len(), 4);
+            assert_eq!(
+                there,
+                ["mix.ogg", "track-1.webm", "track-2.webm", "waveform-1.json", "waveform-2.json", "waveform.json"],
+                "{bad}"
+            );
+            assert_eq!(rig.derived(id(1)).await.len(), 6);
             rig.derive(dir.path(), id(1)).await.unwrap();
             assert_eq!(files(dir.path()).len(), ALL.len());
         }
@@ -334,7 +376,7 @@ async fn nothing_is_derived_from_a_recording_that_has_not_ended() {
     // Start-up ends it, and then there is something to make; of a part that grew in between, too.
     let mut rig = Rig::open(dir.path()).await;
     rig.derive(dir.path(), id(1)).await.unwrap();
-    assert_eq!(rig.derived(id(1)).await.len(), 3);
+    assert_eq!(rig.derived(id(1)).await.len(), 5);
 }
 
 #[tokio::test]

@@ -59,6 +59,9 @@ CREATE TABLE derived (
     damaged INTEGER NOT NULL CHECK (damaged IN (0, 1)),
     PRIMARY KEY (recording, kind, track)
 ) STRICT, WITHOUT ROWID;
+INSERT INTO "derived" VALUES(1,'session',0,1,4321,0);
+INSERT INTO "derived" VALUES(1,'track',1,1,1234,1);
+INSERT INTO "derived" VALUES(1,'waveform',1,0,99,0);
 CREATE TABLE gaps (
     gap INTEGER PRIMARY KEY,
     recording INTEGER NOT NULL,

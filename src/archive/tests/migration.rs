@@ -5,7 +5,7 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::archive::index::read;
 use crate::archive::index::write::{Pages, SpoolRow, Stream};
-use crate::archive::model::{EndReason, Recording, State};
+use crate::archive::model::{Container, Derived, DerivedFile, EndReason, Recording, State};
 use crate::media::source::Codec;
 
 use super::*;
@@ -33,6 +33,17 @@ async fn an_index_from_before_pcm_keeps_its_parts_and_their_spools() {
         assert_eq!((&part.format, part.source, part.open), (&Format::Opus(HEAD), Codec::Opus, false));
     }
     assert_eq!(ended.tracks[0].gaps, [gap(Ticks::from_millis(100), Ticks::new(4807), GapCause::Jump)]);
+
+    // Derived files are known by their names now.
+    let derived = |what, recipe, bytes, damaged| DerivedFile { what, recipe, bytes, crc: None, damaged };
+    assert_eq!(
+        ended.derived,
+        [
+            derived(Derived::Session, 1, 4321, false),
+            derived(Derived::Track(ONE, Container::WebM), 1, 1234, true),
+            derived(Derived::Waveform(ONE), 0, 99, false),
+        ]
+    );
 
     let (place, live) = read::recording(&mut connection, id(2)).await.unwrap().unwrap();
     assert_eq!((live.summary.state, live.summary.bytes), (State::Live, 964));
@@ -89,13 +100,14 @@ async fn a_part_has_the_columns_of_its_codec_and_no_others() {
 }
 
 /// An index of every version, as text: whoever adds a migration adds one of its version, made when that version is ready.
-const INDEXES: [(i64, &str); 6] = [
+const INDEXES: [(i64, &str); 7] = [
     (1, include_str!("indexes/0001.sql")),
     (2, include_str!("indexes/0002.sql")),
     (3, include_str!("indexes/0003.sql")),
     (4, include_str!("indexes/0004.sql")),
     (5, include_str!("indexes/0005.sql")),
     (6, include_str!("indexes/0006.sql")),
+    (7, include_str!("indexes/0007.sql")),
 ];
 
 /// The recordings of these indexes: one with all that there is, one that is live, one that crashed.

@@ -10,7 +10,8 @@ use super::*;
 
 /// Indexes that hold what is seldom and soon gone, or what one look at start-up puts in order: to read one whole is to read
 /// what is asked for.
-const SMALL: [&str; 5] = [
+const SMALL: [&str; 6] = [
+    "derived_asked",
     "parts_open",
     "recordings_being_deleted",
     "recordings_with_stale_session_file",

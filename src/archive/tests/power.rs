@@ -328,7 +328,7 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
             assert!(right, "{at}: {id}: {file:?} has {bytes:?}");
         }
         let made = recording.derived.len();
-        assert!(!promised.derived.contains(&id) || made == 1 + 2 * recording.tracks.len(), "{at}: {id} has {made}");
+        assert!(!promised.derived.contains(&id) || made == 3 + 2 * recording.tracks.len(), "{at}: {id} has {made}");
         found.push(recording);
     }
     let done = ledger.entries();

@@ -75,6 +75,24 @@ impl PartMuxer {
         self.done
     }
 
+    /// Ends the part where its sound ends, at a granule position within its last packet (RFC 7845 §4.4); gives everything since
+    /// the last time. That packet must not have been taken yet.
+    #[must_use]
+    pub fn finish_at(mut self, granule: u64) -> Vec<u8> {
+        if !self.page.lacing.is_empty() {
+            self.page.granule = Some(granule.min(self.granule));
+        }
+        self.page.last = true;
+        self.page.write(&mut self.done);
+        self.done
+    }
+
+    /// Gives the pages that are whole; the page in progress goes on.
+    #[must_use]
+    pub fn take_whole(&mut self) -> Vec<u8> {
+        mem::take(&mut self.done)
+    }
+
     /// The granule position so far: all ticks pushed, from 0, the pre-skip counted in.
     #[must_use]
     pub const fn granule(&self) -> u64 {

@@ -18,7 +18,7 @@ use futures_util::stream::{self, Stream};
 
 use super::super::problem::{Kind, Problem};
 use super::condition::{self, Answer};
-use crate::archive::model::{Derived, RecordingId};
+use crate::archive::model::{Container, Derived, RecordingId};
 use crate::archive::{Download, InUse, TrackSound};
 use crate::container::wav::{data_offset, header_for};
 use crate::media::pcm;
@@ -116,18 +116,30 @@ impl Served {
         }
     }
 
-    /// Something derived. The tag names when it was made: made again, it is another.
+    /// Something derived. The tag is of its bytes: made again, it is the same. Of one that an older hub made, whose sum is not
+    /// known, the tag names when that was.
     pub fn derived(id: RecordingId, derived: Derived, file: Download) -> Self {
         let (media_type, kind) = match derived {
-            Derived::Session | Derived::Track(_) => ("audio/webm; codecs=opus", "webm"),
-            Derived::Waveform(_) => ("application/json", "json"),
+            Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => ("audio/ogg; codecs=opus", "ogg"),
+            Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => ("audio/wav", "wav"),
+            Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {
+                ("audio/webm; codecs=opus", "webm")
+            }
+            Derived::Waveform(_) | Derived::MixWaveform => ("application/json", "json"),
+        };
+        let who = match derived {
+            Derived::Mix(_) => Some("mix"),
+            _ => file.name.as_ref().map(ParticipantName::as_str),
         };
         let what = file.title.as_deref().unwrap_or(file.room.as_str());
         Self {
-            tag: format!("{id}-{:x}-{}", file.made_unix_nanos, file.bytes),
+            tag: match file.crc {
+                Some(crc) => format!("{id}-{derived}-{}-{crc:08x}", file.bytes),
+                None => format!("{id}-{:x}-{}", file.made_unix_nanos, file.bytes),
+            },
             modified: UnixMillis::new(i64::try_from(file.made_unix_nanos / 1_000_000).unwrap_or(i64::MAX)),
             media_type,
-            disposition: disposition(what, file.started, file.name.as_ref().map(ParticipantName::as_str), kind),
+            disposition: disposition(what, file.started, who, kind),
             bytes: file.bytes,
             pieces: vec![Piece::file(file.file, file.bytes)],
             in_use: Some(file.in_use),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::tracks::{self, Kept};
-use crate::archive::model::{self, Derived, DerivedFile, EndReason, GapCause, RecordingId};
+use crate::archive::model::{self, Container, Derived, DerivedFile, EndReason, GapCause, RecordingId};
 use crate::container::wav;
 use crate::media::pcm;
 use crate::media::room::{ParticipantName, RoomName};
@@ -35,11 +35,22 @@ pub struct Recording {
 /// The files of all tracks together.
 #[derive(Debug, Serialize)]
 struct RecordingFiles {
-    session: SessionFile,
+    session: Made,
+    mix: Mix,
+    waveform: Made,
 }
 
+/// The mix.
 #[derive(Debug, Serialize)]
-struct SessionFile {
+struct Mix {
+    ogg: Made,
+    webm: Made,
+    wav: Made,
+}
+
+/// A derived file.
+#[derive(Debug, Serialize)]
+struct Made {
     href: String,
     /// Null until it is made.
     bytes: Option<u64>,
@@ -76,6 +87,8 @@ struct Track {
     source: Option<Codec>,
     parts: Vec<Part>,
     gaps: Vec<Gap>,
+    /// Which of its files is what is kept; null where its parts are of several kinds.
+    kept: Option<&'static str>,
     files: Files,
     sizes: Sizes,
     /// Whether some of it could not be read when its files were made: they go without that.
@@ -106,12 +119,10 @@ struct Gap {
 
 #[derive(Debug, Serialize)]
 struct Files {
-    /// All parts, where they are Opus.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ogg: Option<String>,
-    /// All parts, where they are plain samples of one head.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wav: Option<String>,
+    /// All parts, where they are Opus; else made of them.
+    ogg: String,
+    /// All parts, where they are plain samples of one head; else made of them.
+    wav: String,
     webm: String,
     waveform: String,
 }
@@ -119,9 +130,7 @@ struct Files {
 /// In bytes; null until it is made.
 #[derive(Debug, Serialize)]
 struct Sizes {
-    #[serde(skip_serializing_if = "Option::is_none")]
     ogg: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     wav: Option<u64>,
     webm: Option<u64>,
 }
@@ -175,14 +184,24 @@ impl From<model::Recording> for Recording {
             head: recording.summary.into(),
             tracks: recording.tracks.into_iter().map(|track| Track::new(id, track, &made)).collect(),
             files: RecordingFiles {
-                session: SessionFile {
-                    href: format!("/api/v1/recordings/{id}/session.webm"),
-                    bytes: size(&made, Derived::Session),
+                session: Made::new(id, Derived::Session, &made),
+                mix: Mix {
+                    ogg: Made::new(id, Derived::Mix(Container::Ogg), &made),
+                    webm: Made::new(id, Derived::Mix(Container::WebM), &made),
+                    wav: Made::new(id, Derived::Mix(Container::Wav), &made),
                 },
+                waveform: Made::new(id, Derived::MixWaveform, &made),
             },
             chat: recording.chat.into_iter().map(Chat::from).collect(),
             attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
         }
+    }
+}
+
+impl Made {
+    /// One of all tracks together: its address ends with its name.
+    fn new(id: RecordingId, what: Derived, made: &[DerivedFile]) -> Self {
+        Self { href: format!("/api/v1/recordings/{id}/{what}"), bytes: size(made, what) }
     }
 }
 
@@ -202,13 +221,15 @@ impl Track {
         let address = tracks::address(id, track.number);
         let bytes = track.parts.iter().map(|part| part.bytes).sum();
         let kept = Kept::of(track.parts.iter().map(|part| &part.format));
-        let of_kind = |kind| kept.extension() == Some(kind);
-        let file = |kind| of_kind(kind).then(|| format!("{address}.{kind}"));
-        let wav_bytes = || match kept {
-            Kept::Wav(head) => Some(wav_bytes(head, &track.parts)),
-            Kept::Ogg | Kept::Apart => None,
+        let of = |container| size(made, Derived::Track(track.number, container));
+        let sizes = Sizes {
+            ogg: if kept == Kept::Ogg { Some(bytes) } else { of(Container::Ogg) },
+            wav: match kept {
+                Kept::Wav(head) => Some(wav_bytes(head, &track.parts)),
+                Kept::Ogg | Kept::Apart => of(Container::Wav),
+            },
+            webm: of(Container::WebM),
         };
-        let of_track = [Derived::Track(track.number), Derived::Waveform(track.number)];
         Self {
             number: track.number,
             participant: track.participant,
@@ -219,17 +240,14 @@ impl Track {
             source: track.parts.first().map(|part| part.source),
             gaps: gaps.collect(),
             files: Files {
-                ogg: file("ogg"),
-                wav: file("wav"),
+                ogg: format!("{address}.ogg"),
+                wav: format!("{address}.wav"),
                 webm: format!("{address}.webm"),
                 waveform: format!("{address}/waveform.json"),
             },
-            sizes: Sizes {
-                ogg: of_kind("ogg").then_some(bytes),
-                wav: wav_bytes(),
-                webm: size(made, Derived::Track(track.number)),
-            },
-            damaged: made.iter().any(|file| file.damaged && of_track.contains(&file.what)),
+            kept: kept.extension(),
+            sizes,
+            damaged: made.iter().any(|file| file.damaged && file.what.track() == Some(track.number)),
             parts: track.parts.into_iter().map(|part| Part::new(&address, part)).collect(),
             name: track.name,
         }

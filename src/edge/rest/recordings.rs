@@ -11,7 +11,7 @@ use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
 use super::{only, read_only, readable, tracks};
-use crate::archive::model::{Derived, RecordingId, StateKind};
+use crate::archive::model::{Container, Derived, RecordingId, StateKind};
 use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 
@@ -28,6 +28,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(read_only("/recordings/{id}/tracks/{number}.ogg", tracks::ogg))
         .service(read_only("/recordings/{id}/tracks/{number}.wav", tracks::wav))
         .service(read_only("/recordings/{id}/session.webm", session))
+        .service(read_only("/recordings/{id}/mix.ogg", mix_ogg))
+        .service(read_only("/recordings/{id}/mix.webm", mix_webm))
+        .service(read_only("/recordings/{id}/mix.wav", mix_wav))
         .service(read_only("/recordings/{id}/tracks/{number}.webm", track_webm))
         .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", waveform))
         .service(read_only("/recordings/{id}/waveform.json", mixed_waveform));
@@ -120,7 +123,7 @@ async fn track_webm(
     edge: Here,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, path.0.parse()?, Derived::Track(tracks::number(&path.1)?)).await
+    derived(&request, &edge, path.0.parse()?, Derived::Track(tracks::number(&path.1)?, Container::WebM)).await
 }
 
 async fn waveform(
@@ -131,16 +134,24 @@ async fn waveform(
     derived(&request, &edge, path.0.parse()?, Derived::Waveform(tracks::number(&path.1)?)).await
 }
 
-/// The waveform of all tracks mixed, which comes with the mix.
-async fn mixed_waveform(id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let id: RecordingId = id.parse()?;
-    let detail =
-        format!("There is no mix yet. Each track has its own: /api/v1/recordings/{id}/tracks/1/waveform.json.");
-    Err(Problem::new(Kind::NotSupported, detail))
+async fn mixed_waveform(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, id.parse()?, Derived::MixWaveform).await
+}
+
+async fn mix_ogg(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, id.parse()?, Derived::Mix(Container::Ogg)).await
+}
+
+async fn mix_webm(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, id.parse()?, Derived::Mix(Container::WebM)).await
+}
+
+async fn mix_wav(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    derived(&request, &edge, id.parse()?, Derived::Mix(Container::Wav)).await
 }
 
 /// A derived file, or how far it is.
-async fn derived(
+pub(super) async fn derived(
     request: &HttpRequest,
     edge: &Edge,
     id: RecordingId,

@@ -1,4 +1,5 @@
-//! `/recordings/{id}/tracks/{number}.ogg` and `.wav`: a track as it is kept, or one of its parts.
+//! `/recordings/{id}/tracks/{number}.ogg` and `.wav`: a track as it is kept, or one of its parts; in the other of the two, or
+//! where its parts are of several kinds, as it is derived.
 //!
 //! What belongs here: which file there is of a track, and the way to it for whoever asks for another. What does not: how it is
 //! sent (`download.rs`).
@@ -10,7 +11,8 @@ use super::super::Here;
 use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::download::{self, Served};
-use crate::archive::model::RecordingId;
+use super::recordings;
+use crate::archive::model::{Container, Derived, RecordingId};
 use crate::archive::{self, TrackSound};
 use crate::media::pcm;
 use crate::media::track::{Format, TrackNumber};
@@ -74,6 +76,7 @@ pub async fn ogg(
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
     match Kept::of(sound.parts.iter().map(|part| &part.format)) {
         Kept::Ogg => download::answer(&request, Served::ogg(id, track, part, sound)),
+        _ if part.is_none() => recordings::derived(&request, &edge, id, Derived::Track(track, Container::Ogg)).await,
         other => Err(elsewhere(id, track, part, &sound, other)),
     }
 }
@@ -88,6 +91,7 @@ pub async fn wav(
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
     match Kept::of(sound.parts.iter().map(|part| &part.format)) {
         Kept::Wav(head) => download::answer(&request, Served::wav(id, track, part, head, sound)),
+        _ if part.is_none() => recordings::derived(&request, &edge, id, Derived::Track(track, Container::Wav)).await,
         other => Err(elsewhere(id, track, part, &sound, other)),
     }
 }
@@ -104,11 +108,11 @@ fn chosen(mut sound: TrackSound, part: Option<u32>) -> Result<TrackSound, Proble
     Ok(sound)
 }
 
-/// Where there is what somebody asked for under another address.
+/// Where there is the part that somebody asked for as what it is not.
 fn elsewhere(id: RecordingId, track: TrackNumber, part: Option<u32>, sound: &TrackSound, kept: Kept) -> Problem {
     let address = address(id, track);
     let query = part.map(|part| format!("?part={part}")).unwrap_or_default();
-    let made = format!("As Opus in WebM, once the recording has ended: {address}.webm.");
+    let made = format!("All of the track, once the recording has ended: {address}.ogg, {address}.webm, {address}.wav.");
     let detail = match kept {
         Kept::Ogg => format!("The track is kept as Opus: {address}.ogg{query}. {made}"),
         Kept::Wav(head) => format!("The track is kept as plain samples ({head}): {address}.wav{query}. {made}"),

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// Samples on each side of a place that count: what is to be read must be known so far ahead.
 pub const REACH: u16 = 16;
 /// The samples that count.
-const TAPS: usize = 32;
+pub const TAPS: usize = 32;
 /// Places between two samples that the table holds; between these it is read along a line.
 const PHASES: usize = 512;
 
@@ -52,13 +52,31 @@ fn float(count: usize) -> f64 {
     count as f64
 }
 
-/// The weights for a place `fraction` (0 to 1) behind a sample: of the samples from [`REACH`] − 1 before it on.
+/// The two rows of the table between which a place lies, and how far from the first of them.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most PHASES")]
-pub fn weights(fraction: f64) -> [f32; TAPS] {
+fn rows(fraction: f64) -> (&'static [f32; TAPS], &'static [f32; TAPS], f32) {
     let place = fraction.clamp(0.0, 1.0) * float(PHASES);
     let phase = (place as usize).min(PHASES - 1);
-    let along = (place - float(phase)) as f32;
-    let (one, other) = (&TABLE[phase], &TABLE[phase + 1]);
+    (&TABLE[phase], &TABLE[phase + 1], (place - float(phase)) as f32)
+}
+
+/// The sample at a place `fraction` (0 to 1) behind one, of those of one channel from [`REACH`] − 1 before that on.
+#[must_use]
+pub fn between(sound: &[f32; TAPS], fraction: f64) -> f32 {
+    let (one, other, along) = rows(fraction);
+    let (mut sum, mut tap) = (0.0, 0);
+    // As plain as that, because whoever runs it unoptimised waits for it.
+    while tap < TAPS {
+        sum += (one[tap] + (other[tap] - one[tap]) * along) * sound[tap];
+        tap += 1;
+    }
+    sum
+}
+
+/// The weights for a place `fraction` (0 to 1) behind a sample: of the samples from [`REACH`] − 1 before it on.
+#[must_use]
+pub fn weights(fraction: f64) -> [f32; TAPS] {
+    let (one, other, along) = rows(fraction);
     std::array::from_fn(|tap| one[tap] + (other[tap] - one[tap]) * along)
 }
 

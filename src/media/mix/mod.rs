@@ -14,8 +14,9 @@
 //! Memory: what `track.rs` says for each track, and less than 100 ms of sound for each bus.
 
 mod bus;
-mod interpolate;
-mod limiter;
+pub mod interpolate;
+pub mod limiter;
+pub mod runs;
 #[cfg(test)]
 mod tests;
 mod track;
