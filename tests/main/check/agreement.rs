@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::{Shelf, all_of, assert_agrees, assert_finds, folder, repaired, run};
+use crate::helpers::agreement::all_is_made;
 use crate::helpers::hub::PATIENCE;
 use crate::helpers::{Capture, Client, Hub};
 
@@ -112,12 +113,7 @@ async fn what_is_derived_is_forgotten_where_it_is_not_as_it_was_and_made_again()
     shelf.small(1, "talk").await;
     let (kept, recordings) = shelf.close().await;
     let address = format!("/api/v1/recordings/{}", super::id(1));
-    let made = async |hub: &Hub| {
-        hub.until(&address, |recording| {
-            recording["files"]["session"]["bytes"].is_u64() && recording["tracks"][0]["sizes"]["webm"].is_u64()
-        })
-        .await
-    };
+    let made = async |hub: &Hub| hub.until(&address, all_is_made).await;
     let stopped = async |hub: Hub| {
         hub.signal("TERM");
         hub.stop_is_awaited()

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Shelf, assert_agrees, assert_finds, folder, id, repaired, run};
+use crate::helpers::agreement::all_is_made;
 use crate::helpers::judge::ogg_packets;
 use crate::helpers::{Capture, Client, Hub};
 
@@ -23,12 +24,7 @@ async fn told(kept: &Arc<TempDir>) -> (Value, Vec<Value>) {
     let mut all = Vec::new();
     for recording in list["recordings"].as_array().unwrap() {
         let address = format!("/api/v1/recordings/{}", recording["id"].as_str().unwrap());
-        let made = |recording: &Value| {
-            let tracks = recording["tracks"].as_array().unwrap();
-            recording["files"]["session"]["bytes"].is_u64()
-                && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
-        };
-        all.push(hub.until(&address, made).await);
+        all.push(hub.until(&address, all_is_made).await);
     }
     hub.signal("TERM");
     hub.stop_is_awaited();

@@ -74,9 +74,11 @@ async fn differences_now(hub: &Hub) -> Vec<String> {
     differences
 }
 
-fn all_is_made(recording: &Value) -> bool {
-    let tracks = recording["tracks"].as_array().unwrap();
-    recording["files"]["session"]["bytes"].is_u64() && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
+/// Whether everything is there that is derived from a recording unasked.
+pub fn all_is_made(recording: &Value) -> bool {
+    let (files, tracks) = (&recording["files"], recording["tracks"].as_array().unwrap());
+    let of_all = [&files["session"], &files["mix"]["ogg"], &files["waveform"]];
+    of_all.iter().all(|file| file["bytes"].is_u64()) && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
 }
 
 /// What differs between a recording's folder and what is told of it, which is taken out of `told`.
@@ -117,7 +119,14 @@ fn compare(folder: &Path, room: &str, told: &mut BTreeMap<String, Value>) -> Vec
         files.insert(format!("derived/track-{number}.webm"), track["sizes"]["webm"].as_u64());
         files.insert(format!("derived/waveform-{number}.json"), None);
     }
-    files.insert("derived/session.webm".to_owned(), recording["files"]["session"]["bytes"].as_u64());
+    let of_all = &recording["files"];
+    for (name, file) in [
+        ("session.webm", &of_all["session"]),
+        ("mix.ogg", &of_all["mix"]["ogg"]),
+        ("waveform.json", &of_all["waveform"]),
+    ] {
+        files.insert(format!("derived/{name}"), file["bytes"].as_u64());
+    }
     for file in below(folder) {
         let length = fs::metadata(folder.join(&file)).unwrap().len();
         match files.remove(&file) {
