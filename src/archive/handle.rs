@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::derived::{self, Found, Orders};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
-use super::model::{Derived, Recording, RecordingId, Summary};
+use super::model::{BadEdit, Edition, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::retention::{Expiry, Retention};
 use super::sound::{self, TrackSound};
@@ -93,6 +93,9 @@ pub enum Error {
         /// Bytes that are free.
         free: u64,
     },
+    /// It has not what someone chose of it.
+    #[error(transparent)]
+    Edit(#[from] BadEdit),
     /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
     #[error("it could not be made: {0}")]
     NotMade(String),
@@ -179,12 +182,13 @@ impl Archive {
     /// Something that is derived from a recording; where it is not there, it is made next.
     ///
     /// # Errors
-    /// [`Error::Live`] where the recording has not ended; where there is no such recording or track, or making it failed
-    /// since it was last asked for.
-    pub async fn derived(&self, id: RecordingId, what: Derived) -> Result<Found, Error> {
+    /// [`Error::Live`] where the recording has not ended; [`Error::Edit`] where it has not what was chosen of it; where there is no
+    /// such recording or track, or making it failed since it was last asked for.
+    pub async fn derived(&self, id: RecordingId, what: impl Into<Edition>) -> Result<Found, Error> {
         let mut connection = self.shared.readers.acquire().await?;
         let in_use = self.shared.retention.in_use(id);
-        let found = derived::find(&mut connection, &self.shared.folder, id, what).await?;
+        let found = derived::find(&mut connection, &self.shared.folder, id, what.into()).await?;
+        let what = found.what;
         match found.open(in_use)? {
             Some(download) => Ok(Found::Made(Box::new(download))),
             None => self.shared.orders.want(id, what).map(Found::Making).map_err(Error::NotMade),

@@ -1,6 +1,7 @@
 //! What a recording is, as the index knows it and as REST tells it.
 
 mod derived;
+mod edit;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,8 @@ use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
 
-pub use derived::{Container, Derived, DerivedFile, NotDerived};
+pub use derived::{Container, Derived, DerivedFile, Edition, NotDerived};
+pub use edit::{BadEdit, Choice, Edit, Loudness, MOST_TRACKS, Time};
 
 /// The ID of a recording: a UUIDv7, so that IDs sort by their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

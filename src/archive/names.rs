@@ -5,7 +5,7 @@ use crate::media::source::Codec;
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
 
-use super::model::{Derived, RecordingId};
+use super::model::{Edition, RecordingId};
 
 /// The index, in the folder of all recordings.
 pub(super) const INDEX: &str = "index.sqlite3";
@@ -50,13 +50,13 @@ pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32) -> Str
 }
 
 /// A derived file, in its folder.
-pub(super) fn derived(what: Derived) -> String {
-    what.to_string()
+pub(super) fn derived(what: impl Into<Edition>) -> String {
+    what.into().to_string()
 }
 
 /// Whether a derived file has this name, or will have it when it is whole.
 pub(super) fn is_derived(name: &str) -> bool {
-    name.strip_suffix(NEXT).unwrap_or(name).parse::<Derived>().is_ok()
+    name.strip_suffix(NEXT).unwrap_or(name).parse::<Edition>().is_ok()
 }
 
 /// What the name of a file of a track says.
@@ -164,7 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::archive::model::Container;
+    use crate::archive::model::{Container, Derived};
 
     #[test]
     fn a_slug_is_what_is_harmless_of_a_name() {

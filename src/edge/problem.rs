@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
 
 use super::socket;
-use crate::archive::model::NotAnId;
+use crate::archive::model::{BadEdit, NotAnId};
 use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
 use crate::media::pcm::Unfit;
@@ -39,6 +39,8 @@ pub enum Kind {
     InvalidId,
     /// A parameter of the query that cannot be.
     InvalidQuery,
+    /// A choice of a recording's sound that cannot be, or that the recording does not have.
+    InvalidEdit,
     /// A body that is not what it should be.
     InvalidBody,
     /// Something that this version does not do.
@@ -75,6 +77,7 @@ impl Kind {
             Self::InvalidName => (StatusCode::BAD_REQUEST, "invalid_name", "Not a name"),
             Self::InvalidId => (StatusCode::BAD_REQUEST, "invalid_id", "Not a recording's ID"),
             Self::InvalidQuery => (StatusCode::BAD_REQUEST, "invalid_query", "A parameter cannot be"),
+            Self::InvalidEdit => (StatusCode::BAD_REQUEST, "invalid_edit", "Nothing that can be chosen of it"),
             Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid_body", "The body cannot be read"),
             Self::NotSupported => (StatusCode::BAD_REQUEST, "not_supported", "Not supported"),
             Self::InvalidHandshake => (StatusCode::BAD_REQUEST, "invalid_handshake", "Not a WebSocket handshake"),
@@ -169,6 +172,7 @@ impl From<archive::Error> for Problem {
             archive::Error::Live => {
                 Self::new(Kind::RecordingLive, "The recording is still being made. Ask again when it has ended.")
             }
+            archive::Error::Edit(error) => error.into(),
             archive::Error::NotMade(why) => {
                 let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
                 Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
@@ -201,6 +205,12 @@ impl From<NotATime> for Problem {
 impl From<Unfit> for Problem {
     fn from(error: Unfit) -> Self {
         Self::new(Kind::InvalidQuery, sentence(&error))
+    }
+}
+
+impl From<BadEdit> for Problem {
+    fn from(error: BadEdit) -> Self {
+        Self::new(Kind::InvalidEdit, sentence(&error))
     }
 }
 

@@ -11,12 +11,13 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::edition;
 use super::recipe::{SPARED, Stopped};
 use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
-use crate::archive::model::{Derived, RecordingId, StateKind};
+use crate::archive::model::{Edition, RecordingId, StateKind};
 use crate::archive::names;
 use crate::archive::retention::InUse;
 use crate::archive::store::{Handle, Store};
@@ -37,7 +38,18 @@ pub(super) struct Written {
     pub crc: u32,
 }
 
-/// A file that is being written, under another name.
+/// Where the bytes of a file go while it is made, and the disk on which lies what it is made of: a file in `derived/`, or
+/// whatever someone has it written to.
+pub(in crate::archive) trait Sink {
+    /// Told before the first byte: so many will come, or about so many.
+    fn expect(&mut self, most: u64) -> Result<(), Stopped>;
+    /// Writes on.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped>;
+    /// The disk, for what is read meanwhile.
+    fn store(&mut self) -> &mut dyn Store;
+}
+
+/// A derived file that is being written, under another name.
 pub(super) struct NewFile<'a> {
     store: &'a mut dyn Store,
     handle: Handle,
@@ -47,14 +59,13 @@ pub(super) struct NewFile<'a> {
 }
 
 impl NewFile<'_> {
-    /// Writes a file of at most `most` bytes, or about so many; gives how many there were, and their sum. Where that fails, nothing of it stays.
-    pub fn write(
+    /// Writes a file; gives how many bytes it has, their sum, and what `fill` gives. Where that fails, nothing of it stays.
+    pub fn write<T>(
         store: &mut dyn Store,
         folder: &Path,
-        what: Derived,
-        most: u64,
-        fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
-    ) -> Result<Written, Stopped> {
+        what: Edition,
+        fill: impl FnOnce(&mut dyn Sink) -> Result<T, Stopped>,
+    ) -> Result<(Written, T), Stopped> {
         let derived = folder.join(names::DERIVED);
         match store.create_folder(&derived) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
@@ -67,10 +78,6 @@ impl NewFile<'_> {
         let (path, next) = (derived.join(&name), derived.join(name + names::NEXT));
         // What a crash left of the last time.
         remove_if_there(store, &next)?;
-        let free = store.free(&derived).map_err(|source| Stopped::file(&derived, source))?;
-        if free < most.saturating_add(SPARED) {
-            return Err(Stopped::Full { bytes: most });
-        }
         let written = Self::fill(store, &next, fill).and_then(|written| {
             store.rename(&next, &path).map_err(|source| Stopped::file(&next, source))?;
             store.sync_folder(&derived).map_err(|source| Stopped::file(&derived, source))?;
@@ -84,20 +91,42 @@ impl NewFile<'_> {
         written
     }
 
-    fn fill(
+    fn fill<T>(
         store: &mut dyn Store,
         path: &Path,
-        fill: impl FnOnce(&mut NewFile<'_>) -> Result<(), Stopped>,
-    ) -> Result<Written, Stopped> {
+        fill: impl FnOnce(&mut dyn Sink) -> Result<T, Stopped>,
+    ) -> Result<(Written, T), Stopped> {
         let handle = store.create(path).map_err(|source| Stopped::file(path, source))?;
         let mut file = NewFile { store, handle, bytes: 0, sum: SUM.digest(), unsynced: 0 };
-        fill(&mut file)?;
+        let filled = fill(&mut file)?;
         file.sync()?;
-        Ok(Written { bytes: file.bytes, crc: file.sum.finalize() })
+        Ok((Written { bytes: file.bytes, crc: file.sum.finalize() }, filled))
     }
 
-    /// Writes on.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+    /// Syncs, and asks what is free by now: others write meanwhile, and what is held for ending recordings is not for this.
+    fn sync(&mut self) -> Result<(), Stopped> {
+        let bytes = std::mem::take(&mut self.unsynced) as u64;
+        self.store.sync(&self.handle).map_err(|source| Stopped::file(&self.handle.path, source))?;
+        match self.spare(0) {
+            Err(Stopped::Full { .. }) => Err(Stopped::Full { bytes }),
+            spared => spared,
+        }
+    }
+
+    /// Fails where so many bytes more would leave too little.
+    fn spare(&mut self, bytes: u64) -> Result<(), Stopped> {
+        let path = &self.handle.path;
+        let free = self.store.free(path.parent().unwrap_or(path)).map_err(|source| Stopped::file(path, source))?;
+        if free < bytes.saturating_add(SPARED) { Err(Stopped::Full { bytes }) } else { Ok(()) }
+    }
+}
+
+impl Sink for NewFile<'_> {
+    fn expect(&mut self, most: u64) -> Result<(), Stopped> {
+        self.spare(most)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
         let appended = self.store.append(&mut self.handle, bytes);
         appended.map_err(|source| Stopped::file(&self.handle.path, source))?;
         self.bytes += bytes.len() as u64;
@@ -106,18 +135,8 @@ impl NewFile<'_> {
         if self.unsynced >= BETWEEN_SYNCS { self.sync() } else { Ok(()) }
     }
 
-    /// The disk, for what is read meanwhile.
-    pub fn store(&mut self) -> &mut dyn Store {
+    fn store(&mut self) -> &mut dyn Store {
         self.store
-    }
-
-    /// Syncs, and asks what is free by now: others write meanwhile, and what is held for ending recordings is not for this.
-    fn sync(&mut self) -> Result<(), Stopped> {
-        let bytes = std::mem::take(&mut self.unsynced) as u64;
-        let path = &self.handle.path;
-        self.store.sync(&self.handle).map_err(|source| Stopped::file(path, source))?;
-        let free = self.store.free(path.parent().unwrap_or(path)).map_err(|source| Stopped::file(path, source))?;
-        if free < SPARED { Err(Stopped::Full { bytes }) } else { Ok(()) }
     }
 }
 
@@ -136,7 +155,7 @@ pub(super) fn sweep(store: &mut dyn Store, folder: &Path) -> Result<(), Stopped>
 }
 
 /// How many bytes a derived file has; `None` where it is not there.
-pub(super) fn length(store: &mut dyn Store, folder: &Path, what: Derived) -> Result<Option<u64>, Stopped> {
+pub(super) fn length(store: &mut dyn Store, folder: &Path, what: Edition) -> Result<Option<u64>, Stopped> {
     let path = folder.join(names::DERIVED).join(names::derived(what));
     match store.read(&path, 0) {
         Ok((_, bytes)) => Ok(Some(bytes)),
@@ -146,12 +165,12 @@ pub(super) fn length(store: &mut dyn Store, folder: &Path, what: Derived) -> Res
 }
 
 /// Removes a derived file, if it is there.
-pub(super) fn remove(store: &mut dyn Store, folder: &Path, what: Derived) -> Result<(), Stopped> {
+pub(super) fn remove(store: &mut dyn Store, folder: &Path, what: Edition) -> Result<(), Stopped> {
     Ok(remove_if_there(store, &folder.join(names::DERIVED).join(names::derived(what)))?)
 }
 
 /// When a derived file was last asked for, as the disk has it; long ago where it does not say.
-pub(super) fn last_used(folder: &Path, what: Derived) -> SystemTime {
+pub(super) fn last_used(folder: &Path, what: Edition) -> SystemTime {
     let path = folder.join(names::DERIVED).join(names::derived(what));
     std::fs::metadata(path).and_then(|metadata| metadata.accessed()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
@@ -169,6 +188,8 @@ fn use_now(file: &File) {
 /// whoever holds this.
 #[derive(Debug)]
 pub struct Download {
+    /// Which file it is.
+    pub what: Edition,
     /// Where the recording was made.
     pub room: RoomName,
     /// What it is called, once someone has named it.
@@ -201,13 +222,14 @@ pub enum Found {
 
 /// What the index says of a derived file of a recording that has ended.
 pub(in crate::archive) struct Indexed {
+    /// Which it is: one that was asked for otherwise may be the same.
+    pub what: Edition,
     room: RoomName,
     title: Option<String>,
     name: Option<ParticipantName>,
     started: UnixMillis,
     /// Where it is, and its sum, if it was made.
     made: Option<(PathBuf, Option<u32>)>,
-    asked: bool,
 }
 
 /// Looks a derived file up.
@@ -215,12 +237,12 @@ pub(in crate::archive) async fn find(
     connection: &mut SqliteConnection,
     root: &Path,
     id: RecordingId,
-    what: Derived,
+    what: Edition,
 ) -> Result<Indexed, Error> {
     let row = sqlx::query(index::read::OF_A_DERIVED_FILE).bind(id.to_string()).fetch_optional(&mut *connection).await?;
     let row = row.ok_or(Error::NotFound)?;
     let recording = row.int("recording")?;
-    let name = match what.track() {
+    let name = match what.of.track() {
         None => None,
         Some(track) => {
             let query = sqlx::query(index::read::NAME_OF_TRACK);
@@ -231,6 +253,12 @@ pub(in crate::archive) async fn find(
     if row.word::<StateKind>("state")? != StateKind::Ended {
         return Err(Error::Live);
     }
+    let what = if what.edit.is_whole() {
+        what
+    } else {
+        let (_, recording) = index::read::recording(connection, id).await?.ok_or(Error::NotFound)?;
+        edition::of(what, &recording)?
+    };
     let made = index::derived::files(connection, recording).await?.into_iter().find(|file| file.what == what);
     let folder = root.join(row.try_get::<&str, _>("folder")?).join(names::DERIVED);
     Ok(Indexed {
@@ -239,7 +267,7 @@ pub(in crate::archive) async fn find(
         name,
         started: row.millis("started_unix_millis")?,
         made: made.map(|file| (folder.join(names::derived(what)), file.crc)),
-        asked: what.is_asked_for(),
+        what,
     })
 }
 
@@ -253,12 +281,13 @@ impl Indexed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),
         };
-        if self.asked {
+        if self.what.is_asked_for() {
             use_now(&file);
         }
         let metadata = file.metadata().map_err(wrong)?;
         let made = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         Ok(Some(Download {
+            what: self.what,
             room: self.room,
             title: self.title,
             name: self.name,

@@ -14,17 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::files;
-use super::recipe::{self, RECIPES, Stopped, Work};
-use super::sound::Sums;
+use super::files::{self, NewFile, Written};
+use super::recipe::{self, Origin, RECIPES, Stopped, Work};
 use crate::archive::handle::Error;
-use crate::archive::index::{self, read};
+use crate::archive::index;
 use crate::archive::lock::Lock;
-use crate::archive::model::{Derived, DerivedFile, RecordingId};
+use crate::archive::model::{DerivedFile, Edition, RecordingId};
 use crate::archive::names;
 use crate::archive::store::Store;
 use crate::archive::writer::{Command, DerivedNews, Trouble};
-use crate::media::track::Format;
 
 /// How many recordings may wait to be asked for by name.
 const MOST_ASKED: usize = 64;
@@ -49,7 +47,7 @@ pub(in crate::archive) struct Orders {
 struct State {
     asked: VecDeque<RecordingId>,
     /// The files that are made only because someone waits for them.
-    files: VecDeque<(RecordingId, Derived)>,
+    files: VecDeque<(RecordingId, Edition)>,
     /// The recordings that are being deleted.
     kept_off: Vec<RecordingId>,
     /// What could not be made, and why, until someone asks.
@@ -98,7 +96,7 @@ impl Orders {
 
     /// Someone waits for a file that is derived from a recording: it goes first. Gives how far it is, or why it failed since it
     /// was last asked for; whoever asks once more has it tried again.
-    pub fn want(&self, id: RecordingId, what: Derived) -> Result<f64, String> {
+    pub fn want(&self, id: RecordingId, what: Edition) -> Result<f64, String> {
         let mut state = self.state();
         let making = *self.at.borrow() == At::Making(id);
         if let Some(index) = state.failed.iter().position(|(failed, _)| *failed == id)
@@ -125,17 +123,17 @@ impl Orders {
     }
 
     /// The files of a recording that someone waits for.
-    fn files(&self, id: RecordingId) -> Vec<Derived> {
+    fn files(&self, id: RecordingId) -> Vec<Edition> {
         self.state().files.iter().filter(|(of, _)| *of == id).map(|(_, what)| *what).collect()
     }
 
     #[cfg(test)]
-    pub fn waits_for(&self, id: RecordingId, what: Derived) -> bool {
-        self.files(id).contains(&what)
+    pub fn waits_for(&self, id: RecordingId, what: impl Into<Edition>) -> bool {
+        self.files(id).contains(&what.into())
     }
 
     /// Nobody waits for them any more: they are there, or cannot be made.
-    fn settled(&self, id: RecordingId, files: &[Derived]) {
+    fn settled(&self, id: RecordingId, files: &[Edition]) {
         self.state().files.retain(|(of, what)| *of != id || !files.contains(what));
     }
 
@@ -292,7 +290,7 @@ impl Maker {
         made
     }
 
-    async fn make(&mut self, id: RecordingId, asked: &[Derived]) -> Result<(), Stopped> {
+    async fn make(&mut self, id: RecordingId, asked: &[Edition]) -> Result<(), Stopped> {
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
         // Someone may have deleted it, or it has not ended.
         let Some((place, recipes)) = index::derived::made(&mut connection, id).await.map_err(Trouble::from)? else {
@@ -306,14 +304,14 @@ impl Maker {
                 gone.push(file.what);
             }
         }
-        let there = |made: &[DerivedFile], what: Derived| {
-            made.iter().any(|file| file.what == what && file.recipe == what.recipe())
+        let there = |made: &[DerivedFile], what: Edition| {
+            made.iter().any(|file| file.what == what && file.recipe == what.of.recipe())
         };
         if recipes == RECIPES && gone.is_empty() && asked.iter().all(|what| there(&made, *what)) {
             return Ok(());
         }
         // What someone asked for once is made again when someone does.
-        for file in made.iter().filter(|file| file.what.is_asked_for() && file.recipe != file.what.recipe()) {
+        for file in made.iter().filter(|file| file.what.is_asked_for() && file.recipe != file.what.of.recipe()) {
             if !gone.contains(&file.what) {
                 files::remove(&mut *self.store, &folder, file.what)?;
                 gone.push(file.what);
@@ -323,28 +321,28 @@ impl Maker {
             made.retain(|file| file.what != what);
             self.tell(id, DerivedNews::Gone(what)).await?;
         }
-        let found = read::recording(&mut connection, id).await.map_err(Trouble::from)?;
-        let Some((_, recording)) = found else { return Ok(()) };
-        let mut sums = Sums::new();
-        for (track, part) in recording.tracks.iter().flat_map(|track| track.parts.iter().map(move |part| (track, part)))
-        {
-            if matches!(part.format, Format::Pcm(_)) {
-                let of_part = read::extents(&mut connection, place.row, track.number, part.number, 0..u64::MAX).await;
-                sums.insert((track.number, part.number), of_part.map_err(Trouble::from)?);
-            }
-        }
+        let origin = Origin::read(&mut connection, &self.root, id).await.map_err(Trouble::from)?;
+        let Some(origin) = origin else { return Ok(()) };
         drop(connection);
         files::sweep(&mut *self.store, &folder)?;
-        let missing = recipe::missing(&recording, asked, |what| there(&made, what));
-        self.orders.work.expect(recipe::cost(&recording, &missing));
-        let title = recording.summary.title.clone();
+        let missing = recipe::missing(&origin.recording, asked, |what| there(&made, what));
+        self.orders.work.expect(recipe::cost(&origin.recording, &missing));
+        let title = origin.recording.summary.title.clone();
         let mut failed = None;
-        let mut mix_is_damaged = made.iter().any(|file| file.what == recipe::MIX && file.damaged);
         for what in missing {
-            match recipe::make(&mut *self.store, &folder, (&recording, &sums), what, &self.orders.work) {
-                Ok(mut file) => {
-                    file.damaged |= recipe::is_of_mix(what) && mix_is_damaged;
-                    mix_is_damaged |= what == recipe::MIX && file.damaged;
+            let work = &self.orders.work;
+            let written =
+                NewFile::write(&mut *self.store, &folder, what, |sink| recipe::make(&origin, what, sink, work));
+            match written {
+                Ok((Written { bytes, crc }, damaged)) => {
+                    let of_damaged = recipe::made_of(what).is_some_and(|of| {
+                        let is = |file: &DerivedFile| file.what == of && file.damaged;
+                        made.iter().any(is)
+                    });
+                    let (recipe, damaged) = (what.of.recipe(), damaged || of_damaged);
+                    let file = DerivedFile { what, recipe, bytes, crc: Some(crc), damaged };
+                    made.retain(|file| file.what != what);
+                    made.push(file);
                     self.tell(id, DerivedNews::Made(file, title.clone())).await?;
                     if what.is_asked_for() {
                         self.make_room((id, what), MOST_ASKED_BYTES).await?;
@@ -361,7 +359,7 @@ impl Maker {
     }
 
     /// Removes what was asked for and is unused for longest, until at most so many bytes are left; what was just made stays.
-    pub async fn make_room(&mut self, made: (RecordingId, Derived), most: u64) -> Result<(), Stopped> {
+    pub async fn make_room(&mut self, made: (RecordingId, Edition), most: u64) -> Result<(), Stopped> {
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
         let mut all = index::derived::asked(&mut connection).await.map_err(Trouble::from)?;
         drop(connection);

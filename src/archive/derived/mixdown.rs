@@ -11,19 +11,17 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
-use super::files::{NewFile, Written};
-use super::recipe::{Stopped, Work};
-use super::render::{self, Render};
-use super::sound::Sums;
-use crate::archive::model::{Derived, Recording, Track};
-use crate::archive::names;
+use super::edition;
+use super::files::Sink;
+use super::recipe::{Origin, Stopped, Work};
+use super::render::Render;
+use crate::archive::model::{Edition, Track};
 use crate::archive::store::Store;
 use crate::container::ogg::PartMuxer;
 use crate::container::wav::header_for;
 use crate::media::codec::{self, EncodeError, Encoder, MONO_BITS, STEREO_BITS};
-use crate::media::mix::limiter::{AHEAD, Limiter};
+use crate::media::mix::limiter::{AHEAD, AHEAD_TICKS, Limiter};
 use crate::media::opus;
 use crate::media::pcm::{self, Sample};
 use crate::media::time::Ticks;
@@ -31,6 +29,8 @@ use crate::media::track::Format;
 
 /// Frames that are made at a time: 100 ms.
 const BLOCK: u64 = 4800;
+/// How much before a span is heard for its limiter: what it limited before that has long been let go of.
+const BEFORE: Ticks = Ticks::from_secs(10);
 /// How much of a file is gathered before it is written.
 const WRITE: usize = 256 * 1024;
 /// The packets that are made, the longest first, in frames: shorter ones at the end, so that little follows it.
@@ -39,23 +39,25 @@ const PACKETS: [usize; 4] = [960, 480, 240, 120];
 const SERIAL: u32 = 1;
 
 /// What is made: tracks of a recording, over a span of the session's clock.
-#[derive(Clone)]
 pub(super) struct Mixdown<'a> {
-    pub folder: &'a Path,
-    pub recording: &'a Recording,
-    pub sums: &'a Sums,
-    pub tracks: Vec<&'a Track>,
-    pub span: Range<Ticks>,
-    pub what: Derived,
+    origin: &'a Origin,
+    what: Edition,
+    tracks: Vec<&'a Track>,
+    span: Range<Ticks>,
 }
 
-impl Mixdown<'_> {
+impl<'a> Mixdown<'a> {
+    /// The sound of an edition.
+    pub fn new(origin: &'a Origin, what: Edition) -> Self {
+        let (tracks, span) = (edition::tracks(what, &origin.recording), edition::span(what, &origin.recording));
+        Self { origin, what, tracks, span }
+    }
+
     /// Makes it as Ogg Opus; says whether some of it could not be read.
-    pub fn ogg(&self, store: &mut dyn Store, work: &Work) -> Result<(Written, bool), Stopped> {
+    pub fn ogg(&self, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
         let mut sound = self.sound();
         let channels = sound.render.channels();
-        let path = self.folder.join(names::DERIVED).join(names::derived(self.what));
-        let refused = |error: EncodeError| Stopped::file(&path, io::Error::other(error));
+        let refused = |error: EncodeError| self.refused(error);
         let bits = if channels == 1 { MONO_BITS } else { STEREO_BITS };
         let mut encoder = codec::encoder(channels, bits).map_err(refused)?;
         let late = encoder.lookahead();
@@ -63,61 +65,60 @@ impl Mixdown<'_> {
         let head = opus::Head { channels, pre_skip, input_rate: 48_000, output_gain: 0 };
         let end = self.length().saturating_add(late);
         // The rate is kept to within a frame or so; it is asked for as twice that.
-        let most = self.length().as_millis().saturating_mul(u64::from(bits) / 4000).saturating_add(WRITE as u64);
-        let written = NewFile::write(store, self.folder, self.what, most, |file| {
-            let (mut muxer, bytes) = PartMuxer::begin(SERIAL, head, &self.tags());
-            file.append(&bytes)?;
-            let mut waiting = Vec::new();
-            let mut more = true;
-            while more {
-                more = sound.read(file.store(), work, &mut waiting)?;
-                if !more {
-                    // What the encoder is late by comes out behind the end, in whole packets.
-                    let gone = muxer.granule();
-                    let frames = usize::try_from(end.get().saturating_sub(gone)).unwrap_or(0).next_multiple_of(120);
-                    waiting.resize(frames * usize::from(channels), 0.0);
-                }
-                encode(&mut *encoder, &mut muxer, &mut waiting, more).map_err(refused)?;
-                if muxer.waiting() >= WRITE {
-                    file.append(&muxer.take_whole())?;
-                }
+        sink.expect(self.length().as_millis().saturating_mul(u64::from(bits) / 4000).saturating_add(WRITE as u64))?;
+        let (mut muxer, bytes) = PartMuxer::begin(SERIAL, head, &self.tags());
+        sink.append(&bytes)?;
+        let mut waiting = Vec::new();
+        let mut more = true;
+        while more {
+            more = sound.read(sink.store(), work, &mut waiting)?;
+            if !more {
+                // What the encoder is late by comes out behind the end, in whole packets.
+                let gone = muxer.granule();
+                let frames = usize::try_from(end.get().saturating_sub(gone)).unwrap_or(0).next_multiple_of(120);
+                waiting.resize(frames * usize::from(channels), 0.0);
             }
-            file.append(&muxer.finish_at(end.get()))
-        })?;
-        Ok((written, sound.damaged()))
+            encode(&mut *encoder, &mut muxer, &mut waiting, more).map_err(refused)?;
+            if muxer.waiting() >= WRITE {
+                sink.append(&muxer.take_whole())?;
+            }
+        }
+        sink.append(&muxer.finish_at(end.get()))?;
+        Ok(sound.damaged())
     }
 
     /// Makes it as WAV: of 24 bits if a track was kept in more than 16, else of 16.
-    pub fn wav(&self, store: &mut dyn Store, work: &Work) -> Result<(Written, bool), Stopped> {
+    pub fn wav(&self, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
         let mut sound = self.sound();
         let fine = self.tracks.iter().flat_map(|track| &track.parts).any(|part| match part.format {
             Format::Pcm(head) => head.sample() != Sample::S16,
             Format::Opus(_) => false,
         });
         let sample = if fine { Sample::S24 } else { Sample::S16 };
-        let path = self.folder.join(names::DERIVED).join(names::derived(self.what));
         let head = pcm::Head::new(sample, 48_000, sound.render.channels().into());
-        let head = head.map_err(|unfit| Stopped::file(&path, io::Error::other(unfit)))?;
-        let header = header_for(head, self.length().get().saturating_mul(head.frame_bytes() as u64));
-        let most = self.length().get().saturating_mul(head.frame_bytes() as u64).saturating_add(header.len() as u64);
-        let written = NewFile::write(store, self.folder, self.what, most, |file| {
-            let mut bytes = header;
-            let mut block = Vec::new();
-            let mut more = true;
-            while more {
-                more = sound.read(file.store(), work, &mut block)?;
-                bytes.extend(
-                    block.iter().flat_map(|one| whole(*one, sample).to_le_bytes().into_iter().take(sample.bytes())),
-                );
-                block.clear();
-                if bytes.len() >= WRITE {
-                    file.append(&bytes)?;
-                    bytes.clear();
-                }
+        let head = head.map_err(|unfit| self.refused(unfit))?;
+        let mut bytes = header_for(head, self.length().get().saturating_mul(head.frame_bytes() as u64));
+        sink.expect(self.length().get().saturating_mul(head.frame_bytes() as u64).saturating_add(bytes.len() as u64))?;
+        let mut block = Vec::new();
+        let mut more = true;
+        while more {
+            more = sound.read(sink.store(), work, &mut block)?;
+            bytes.extend(
+                block.iter().flat_map(|one| whole(*one, sample).to_le_bytes().into_iter().take(sample.bytes())),
+            );
+            block.clear();
+            if bytes.len() >= WRITE {
+                sink.append(&bytes)?;
+                bytes.clear();
             }
-            file.append(&bytes)
-        })?;
-        Ok((written, sound.damaged()))
+        }
+        sink.append(&bytes)?;
+        Ok(sound.damaged())
+    }
+
+    /// What a codec refuses to make.
+    fn refused(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stopped {
+        Stopped::file(&self.origin.folder.join(self.what.to_string()), io::Error::other(error))
     }
 
     fn length(&self) -> Ticks {
@@ -125,14 +126,23 @@ impl Mixdown<'_> {
     }
 
     fn sound(&self) -> Sound<'_> {
-        let render = Render::new(self.folder, &self.tracks, self.sums, self.span.clone());
-        let limiter = self.what.track().is_none().then(Limiter::new);
-        Sound { render, limiter, stereo: Vec::new(), limited: Vec::new() }
+        let mut span = self.span.clone();
+        let limiter = self.what.of.track().is_none().then(Limiter::new);
+        if limiter.is_some() {
+            // What is limited is so by what is around it, also where that is cut off.
+            span.start = span.start.saturating_sub(BEFORE);
+            let behind = span.end.saturating_add(Ticks::new(AHEAD_TICKS.into()));
+            span.end = behind.min(self.origin.recording.summary.length).max(span.end);
+        }
+        let frames = |ticks: Ticks| usize::try_from(ticks.get()).unwrap_or(usize::MAX);
+        let (skip, left) = (frames(self.span.start.saturating_sub(span.start)), frames(self.length()));
+        let render = Render::new(&self.origin.folder, &self.tracks, &self.origin.sums, span);
+        Sound { render, limiter, stereo: Vec::new(), limited: Vec::new(), skip, left }
     }
 
     /// What the file says of itself (RFC 7845 §5.2).
     fn tags(&self) -> Vec<(String, String)> {
-        let summary = &self.recording.summary;
+        let summary = &self.origin.recording.summary;
         let title = summary.title.as_deref().unwrap_or(summary.room.as_str());
         let mut people: Vec<_> = self.tracks.iter().map(|track| track.name.as_str()).collect();
         people.dedup();
@@ -178,6 +188,10 @@ struct Sound<'a> {
     limiter: Option<Limiter>,
     stereo: Vec<f32>,
     limited: Vec<f32>,
+    /// How many frames are still to be passed before those of the file.
+    skip: usize,
+    /// How many of those are still to come.
+    left: usize,
 }
 
 impl Sound<'_> {
@@ -185,23 +199,37 @@ impl Sound<'_> {
     fn read(&mut self, store: &mut dyn Store, work: &Work, out: &mut Vec<f32>) -> Result<bool, Stopped> {
         // Asked between any two blocks, so that nobody waits long for the answer.
         work.done(0)?;
-        let channels = self.render.channels();
+        let channels = usize::from(self.render.channels());
         let block = self.render.next(store, work, BLOCK)?;
         let more = !block.is_empty();
-        let Some(limiter) = &mut self.limiter else {
-            out.extend_from_slice(block);
-            return Ok(more);
+        let sound = match &mut self.limiter {
+            None => block,
+            Some(limiter) => {
+                self.stereo.clear();
+                match (more, channels) {
+                    // What the limiter is late by.
+                    (false, _) => self.stereo.resize(2 * AHEAD, 0.0),
+                    (true, 1) => self.stereo.extend(block.iter().flat_map(|sample| [*sample; 2])),
+                    (true, _) => self.stereo.extend_from_slice(block),
+                }
+                self.limited.clear();
+                limiter.push(&self.stereo, &mut self.limited);
+                if channels == 1 {
+                    let mut index = 0;
+                    self.limited.retain(|_| {
+                        index += 1;
+                        index % 2 == 1
+                    });
+                }
+                &self.limited
+            }
         };
-        self.stereo.clear();
-        match (more, channels) {
-            // What the limiter is late by.
-            (false, _) => self.stereo.resize(2 * AHEAD, 0.0),
-            (true, 1) => self.stereo.extend(block.iter().flat_map(|sample| [*sample; 2])),
-            (true, _) => self.stereo.extend_from_slice(block),
-        }
-        self.limited.clear();
-        limiter.push(&self.stereo, &mut self.limited);
-        out.extend(self.limited.iter().step_by(if channels == 1 { 2 } else { 1 }));
+        let frames = sound.len() / channels;
+        let skipped = self.skip.min(frames);
+        let taken = self.left.min(frames - skipped);
+        self.skip -= skipped;
+        self.left -= taken;
+        out.extend_from_slice(&sound[skipped * channels..][..taken * channels]);
         Ok(more)
     }
 
@@ -212,17 +240,4 @@ impl Sound<'_> {
         }
         self.render.damaged()
     }
-}
-
-/// When a track begins to be heard, and when it ends, on the session's clock: what its own files hold.
-pub(super) fn span(track: &Track) -> Range<Ticks> {
-    let start = track.parts.first().map(|part| {
-        let skip = match part.format {
-            Format::Opus(head) => Ticks::new(head.pre_skip.into()),
-            Format::Pcm(_) => Ticks::ZERO,
-        };
-        part.start.session.saturating_add(skip)
-    });
-    let start = start.unwrap_or_default();
-    start..render::end(track).max(start)
 }

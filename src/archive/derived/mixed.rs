@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::recipe::{Stopped, Work};
+use super::recipe::{MIX, Origin, Stopped, Work};
 use super::sound::Heard;
-use crate::archive::model::{Container, Derived};
-use crate::archive::names;
+use crate::archive::model::Edition;
 use crate::archive::store::Store;
 use crate::container::ogg::{Demuxer, Event};
 use crate::media::opus;
@@ -30,9 +29,9 @@ pub(super) struct Mixed {
 }
 
 impl Mixed {
-    /// Opens the mix of a recording, which must have been made.
-    pub fn open(store: &mut dyn Store, folder: &Path) -> Result<Self, Stopped> {
-        let path = folder.join(names::DERIVED).join(names::derived(Derived::Mix(Container::Ogg)));
+    /// Opens the mix that this is made of, which must have been made.
+    pub fn open(store: &mut dyn Store, origin: &Origin, what: Edition) -> Result<Self, Stopped> {
+        let path = origin.made(Edition { of: MIX, ..what });
         let wrong = |source| Stopped::file(&path, source);
         let (file, _) = store.read(&path, 0).map_err(wrong)?;
         let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };

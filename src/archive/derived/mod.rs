@@ -14,6 +14,7 @@
 //! 3. What is made never costs a recording its place: a file is not begun where it would leave less than
 //!    [`recipe::SPARED`] of the disk.
 
+mod edition;
 mod files;
 mod maker;
 mod mixdown;

@@ -1,15 +1,15 @@
 //! Waveforms: the peaks of a track or of the mix on the session's timeline, as audiowaveform writes them (JSON, version 2).
 
 use std::io;
-use std::path::Path;
 
 use serde::Serialize;
 
+use super::edition;
+use super::files::Sink;
 use super::mixed::Mixed;
-use super::recipe::{Stopped, Work};
-use super::sound::{As, Reader, Sums};
-use crate::archive::model::Track;
-use crate::archive::store::Store;
+use super::recipe::{Origin, Stopped, Work};
+use super::sound::{As, Reader};
+use crate::archive::model::{Edition, Track};
 use crate::media::codec::{self, DecodeError, Decoder};
 use crate::media::peaks::Peaks;
 use crate::media::time::Ticks;
@@ -29,20 +29,13 @@ struct Waveform {
     data: Vec<i8>,
 }
 
-/// Makes the file of a track in a session of this length; says whether some of the track could not be read.
-pub(super) fn waveform(
-    store: &mut dyn Store,
-    folder: &Path,
-    track: &Track,
-    sums: &Sums,
-    length: Ticks,
-    work: &Work,
-) -> Result<(Vec<u8>, bool), Stopped> {
-    let mut peaks = Peaks::new(length);
-    let mut reader = Reader::new(folder, track, sums, As::Kept);
+/// Makes the file of a track; says whether some of the track could not be read.
+pub(super) fn waveform(origin: &Origin, track: &Track, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
+    let mut peaks = Peaks::new(origin.recording.summary.length);
+    let mut reader = Reader::new(&origin.folder, track, &origin.sums, As::Kept);
     let mut decoding: Option<Decoding> = None;
     let mut refused = false;
-    while let Some(heard) = reader.next(store, work)? {
+    while let Some(heard) = reader.next(sink.store(), work)? {
         if decoding.as_ref().is_none_or(|decoding| decoding.part != heard.part) {
             decoding = Decoding::new(track, heard.part);
         }
@@ -65,20 +58,16 @@ pub(super) fn waveform(
             }
         }
     }
-    Ok((json(&peaks), refused || reader.damaged()))
+    write(&peaks, sink)?;
+    Ok(refused || reader.damaged())
 }
 
-/// Makes the file of the mix, out of the mix that was made, in a session of this length; says whether some of it could not be
-/// read.
-pub(super) fn of_mix(
-    store: &mut dyn Store,
-    folder: &Path,
-    length: Ticks,
-    work: &Work,
-) -> Result<(Vec<u8>, bool), Stopped> {
-    let mut peaks = Peaks::new(length);
-    let mut mixed = Mixed::open(store, folder)?;
-    let refused = |error: DecodeError| Stopped::file(folder, io::Error::other(error));
+/// Makes the file of a mix, out of the mix that was made; says whether some of it could not be read.
+pub(super) fn of_mix(origin: &Origin, what: Edition, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
+    let span = edition::span(what, &origin.recording);
+    let mut peaks = Peaks::new(span.end.saturating_sub(span.start));
+    let mut mixed = Mixed::open(sink.store(), origin, what)?;
+    let refused = |error: DecodeError| Stopped::file(&origin.folder, io::Error::other(error));
     let mut decoder = codec::decoder(&Format::Opus(mixed.head())).map_err(refused)?;
     let late = Ticks::new(mixed.head().pre_skip.into());
     while let Some(packet) = mixed.next(work)? {
@@ -89,10 +78,11 @@ pub(super) fn of_mix(
         let time = packet.time.saturating_add(skipped).saturating_sub(late);
         peaks.put(time, channels, sound.get(from..).unwrap_or_default());
     }
-    Ok((json(&peaks), false))
+    write(&peaks, sink)?;
+    Ok(false)
 }
 
-fn json(peaks: &Peaks) -> Vec<u8> {
+fn write(peaks: &Peaks, sink: &mut dyn Sink) -> Result<(), Stopped> {
     let pixels = peaks.pixels();
     let waveform = Waveform {
         version: 2,
@@ -103,7 +93,9 @@ fn json(peaks: &Peaks) -> Vec<u8> {
         length: pixels.len(),
         data: pixels.flat_map(|(least, greatest)| [least, greatest]).collect(),
     };
-    serde_json::to_vec(&waveform).expect("every key is a string, and every value a number")
+    let json = serde_json::to_vec(&waveform).expect("every key is a string, and every value a number");
+    sink.expect(json.len() as u64)?;
+    sink.append(&json)
 }
 
 /// The decoder of a part.

@@ -4,19 +4,22 @@
 //! something is made, and the index.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::files::NewFile;
-use super::mixdown::{self, Mixdown};
+use sqlx::SqliteConnection;
+
+use super::edition;
+use super::files::Sink;
+use super::mixdown::Mixdown;
 use super::peaks;
 use super::sound::Sums;
 use super::webm::{self, webm};
-use crate::archive::model::{Container, Derived, DerivedFile, Recording, Track};
-use crate::archive::store::Store;
+use crate::archive::index::read;
+use crate::archive::model::{Container, Derived, Edition, Recording, RecordingId, Track};
+use crate::archive::names;
 use crate::archive::writer::Trouble;
-use crate::media::time::Ticks;
-use crate::media::track::TrackNumber;
+use crate::media::track::{Format, TrackNumber};
 
 /// How much of the disk a derived file must leave: for what is being recorded.
 pub const SPARED: u64 = 256 * 1024 * 1024;
@@ -25,15 +28,15 @@ impl Derived {
     /// The version of its recipe. Whoever changes what a file holds counts this up, and all such files are made again.
     pub(in crate::archive) const fn recipe(self) -> u32 {
         match self {
-            Self::Session | Self::Track(_, Container::WebM) => 2,
-            Self::Mix(_) | Self::Track(..) => 1,
-            Self::Waveform(_) | Self::MixWaveform => 1,
+            Self::Session => 3,
+            Self::Mix(_) | Self::MixWaveform | Self::Track(_, Container::WebM) => 2,
+            Self::Track(..) | Self::Waveform(_) => 1,
         }
     }
 }
 
 /// The mix that the others are made of.
-pub(super) const MIX: Derived = Derived::Mix(Container::Ogg);
+pub(in crate::archive) const MIX: Derived = Derived::Mix(Container::Ogg);
 
 /// The sum of all recipes for what is made unasked: grows when any of them does.
 pub(in crate::archive) const RECIPES: u32 = {
@@ -52,17 +55,18 @@ pub(super) fn wanted(recording: &Recording) -> impl Iterator<Item = Derived> {
     webm.chain(numbers().map(Derived::Waveform)).chain([MIX, Derived::Session, Derived::MixWaveform])
 }
 
-/// Whether a file is made of the mix.
-pub(super) const fn is_of_mix(what: Derived) -> bool {
-    matches!(what, Derived::Session | Derived::MixWaveform | Derived::Mix(Container::WebM))
+/// What an edition is made of, where that is not the parts alone: another that must be there before.
+pub(in crate::archive) fn made_of(edition: Edition) -> Option<Edition> {
+    let of_mix = matches!(edition.of, Derived::Session | Derived::MixWaveform | Derived::Mix(Container::WebM));
+    of_mix.then_some(Edition { of: MIX, ..edition })
 }
 
 /// What is to be made of a recording in which some files are there, in this order: what was asked for, then what is wanted, each
 /// after what it is made of.
-pub(super) fn missing(recording: &Recording, asked: &[Derived], there: impl Fn(Derived) -> bool) -> Vec<Derived> {
+pub(super) fn missing(recording: &Recording, asked: &[Edition], there: impl Fn(Edition) -> bool) -> Vec<Edition> {
     let mut missing = Vec::new();
-    for what in asked.iter().copied().chain(wanted(recording)) {
-        for one in is_of_mix(what).then_some(MIX).filter(|_| !there(what)).into_iter().chain([what]) {
+    for what in asked.iter().copied().chain(wanted(recording).map(Edition::from)) {
+        for one in made_of(what).filter(|_| !there(what)).into_iter().chain([what]) {
             if !there(one) && !missing.contains(&one) {
                 missing.push(one);
             }
@@ -153,50 +157,70 @@ impl Work {
 }
 
 /// How many bytes are read to make these files.
-pub(super) fn cost(recording: &Recording, files: &[Derived]) -> u64 {
-    let bytes = |what: &Derived| -> u64 {
-        let of = |track: &&Track| what.track().is_none_or(|number| track.number == number);
-        let read: u64 = recording.tracks.iter().filter(of).flat_map(|track| &track.parts).map(|part| part.bytes).sum();
-        read.saturating_mul(passes(*what))
+pub(in crate::archive) fn cost(recording: &Recording, files: &[Edition]) -> u64 {
+    let bytes = |what: &Edition| -> u64 {
+        let parts = edition::tracks(*what, recording).into_iter().flat_map(|track| &track.parts);
+        let read: u64 = parts.map(|part| part.bytes).sum();
+        read.saturating_mul(passes(what.of))
     };
     files.iter().map(bytes).sum()
 }
 
-/// Makes one file, whole and durable, in the place of whatever was there.
-pub(super) fn make(
-    store: &mut dyn Store,
-    folder: &Path,
-    (recording, sums): (&Recording, &Sums),
-    what: Derived,
+/// What files are made of: a recording as the index knows it, its own files, and what was made of them before.
+#[derive(Debug)]
+pub(in crate::archive) struct Origin {
+    /// The recording's folder.
+    pub folder: PathBuf,
+    /// The folder in which are the files that others are made of ([`made_of`]), under their own names.
+    pub made: PathBuf,
+    /// The recording.
+    pub recording: Recording,
+    /// The sums of its WAV parts.
+    pub sums: Sums,
+}
+
+impl Origin {
+    /// Reads what the index says of a recording; `None` where there is none. What others are made of is in its own `derived/`.
+    pub async fn read(c: &mut SqliteConnection, root: &Path, id: RecordingId) -> Result<Option<Self>, sqlx::Error> {
+        let Some((place, recording)) = read::recording(c, id).await? else { return Ok(None) };
+        let mut sums = Sums::new();
+        for (track, part) in recording.parts() {
+            if matches!(part.format, Format::Pcm(_)) {
+                let of_part = read::extents(c, place.row, track.number, part.number, 0..u64::MAX).await?;
+                sums.insert((track.number, part.number), of_part);
+            }
+        }
+        let folder = root.join(&place.folder);
+        let made = folder.join(names::DERIVED);
+        Ok(Some(Self { folder, made, recording, sums }))
+    }
+
+    /// One of its tracks.
+    fn track(&self, number: TrackNumber) -> Result<&Track, Stopped> {
+        self.recording.tracks.iter().find(|track| track.number == number).ok_or(Stopped::Told)
+    }
+
+    /// Where one of the files is that others are made of.
+    pub(super) fn made(&self, edition: Edition) -> PathBuf {
+        self.made.join(names::derived(edition))
+    }
+}
+
+/// Makes one file, whole; says whether some of the sound could not be read. What it is made of ([`made_of`]) must be there.
+pub(in crate::archive) fn make(
+    origin: &Origin,
+    what: Edition,
+    sink: &mut dyn Sink,
     work: &Work,
-) -> Result<DerivedFile, Stopped> {
-    let all = || recording.tracks.iter().collect::<Vec<_>>();
-    let mixdown = |tracks: Vec<_>, span| Mixdown { folder, recording, sums, tracks, span, what };
-    let of = |number| recording.tracks.iter().find(|track| track.number == number).ok_or(Stopped::Told);
-    let whole = Ticks::ZERO..recording.summary.length;
-    let (written, damaged) = match what {
-        Derived::Waveform(number) => {
-            let (json, damaged) = peaks::waveform(store, folder, of(number)?, sums, recording.summary.length, work)?;
-            (NewFile::write(store, folder, what, json.len() as u64, |file| file.append(&json))?, damaged)
+) -> Result<bool, Stopped> {
+    let mixdown = || Mixdown::new(origin, what);
+    match what.of {
+        Derived::Waveform(number) => peaks::waveform(origin, origin.track(number)?, sink, work),
+        Derived::MixWaveform => peaks::of_mix(origin, what, sink, work),
+        Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => mixdown().ogg(sink, work),
+        Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => mixdown().wav(sink, work),
+        Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {
+            webm(origin, what, sink, work)
         }
-        Derived::MixWaveform => {
-            let (json, damaged) = peaks::of_mix(store, folder, recording.summary.length, work)?;
-            (NewFile::write(store, folder, what, json.len() as u64, |file| file.append(&json))?, damaged)
-        }
-        Derived::Mix(Container::Ogg) => mixdown(all(), whole).ogg(store, work)?,
-        Derived::Mix(Container::Wav) => mixdown(all(), whole).wav(store, work)?,
-        Derived::Mix(Container::WebM) => webm(store, folder, recording, (&[], sums), (what, Ticks::ZERO), work)?,
-        Derived::Session => webm(store, folder, recording, (&all(), sums), (what, Ticks::ZERO), work)?,
-        Derived::Track(number, Container::WebM) => {
-            let track = of(number)?;
-            // A player throws the pre-skip away before time 0: the first block is at its own start.
-            webm(store, folder, recording, (&[track], sums), (what, mixdown::span(track).start), work)?
-        }
-        Derived::Track(number, container) => {
-            let track = of(number)?;
-            let mixdown = mixdown(vec![track], mixdown::span(track));
-            if container == Container::Ogg { mixdown.ogg(store, work)? } else { mixdown.wav(store, work)? }
-        }
-    };
-    Ok(DerivedFile { what, recipe: what.recipe(), bytes: written.bytes, crc: Some(written.crc), damaged })
+    }
 }

@@ -95,6 +95,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next packet, if it is read.
+    pub fn ahead(&self) -> Option<&Heard> {
+        self.waiting.front()
+    }
+
     /// Which part the next packet is of, if it is read.
     pub fn next_part(&self) -> Option<usize> {
         self.waiting.front().map(|heard| heard.part)

@@ -7,20 +7,22 @@
 //! Time without packets within a track is coded silence, whether its part holds that or there is none: Chromium runs past
 //! a gap as if it were not there, and loses its place where it is to seek into one. Before a track begins and after it has
 //! ended there is nothing: that costs no player anything, and a session of many short tracks would be mostly silence.
+//!
+//! A span begins at its sample, whatever packet that is in; it ends with the packet that its end is in.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::path::Path;
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::files::{NewFile, Written};
+use super::edition;
+use super::files::Sink;
 use super::mixed::Mixed;
-use super::recipe::{Stopped, Work};
-use super::sound::{As, Heard, Reader, Sums};
-use crate::archive::model::{Derived, Part, Recording, Track};
-use crate::archive::names;
+use super::recipe::{self, Origin, Stopped, Work};
+use super::sound::{As, Heard, Reader};
+use crate::archive::model::{Container, Derived, Edition, Part, Track};
 use crate::archive::store::Store;
 use crate::container::webm::file::{self, Block, Info, Plan, Unplanned, Writer};
 use crate::media::codec::transcode::Transcoder;
@@ -32,6 +34,9 @@ use crate::media::track::{Format, TrackNumber};
 /// A shorter time between two packets is the clock's drift, and is left.
 const SHORTEST_GAP: Ticks = Ticks::from_millis(20);
 
+/// How long before a place a decoder begins, so that it has come to itself (RFC 7845 §4.6).
+const BEFORE: Ticks = Ticks::from_millis(80);
+
 /// How much of a file is gathered before it is written.
 const WRITE: usize = 256 * 1024;
 
@@ -41,47 +46,39 @@ pub(super) const PASSES: u64 = 2;
 /// The name of the mix, where it is one of several.
 const MIX: &str = "Mix";
 
-/// Makes a file of these tracks of a recording, with times counted from `zero` on the session's clock; of all of them the mix
-/// that was made is the first. Says whether some sound could not be read.
-pub(super) fn webm(
-    store: &mut dyn Store,
-    folder: &Path,
-    recording: &Recording,
-    (tracks, sums): (&[&Track], &Sums),
-    (what, zero): (Derived, Ticks),
-    work: &Work,
-) -> Result<(Written, bool), Stopped> {
+/// Makes a file of an edition's tracks; of all of them together the mix that was made is the first. Says whether some sound could
+/// not be read.
+pub(super) fn webm(origin: &Origin, what: Edition, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
     let mut plan = Plan::new();
-    let mixed = what.track().is_none();
-    let mut sound = Tracks::new(store, folder, (tracks, mixed), sums, zero)?;
-    while let Some((track, heard)) = sound.next(store, work)? {
+    let mut sound = Tracks::new(sink.store(), origin, what, work)?;
+    while let Some((track, heard)) = sound.next(sink.store(), work)? {
         plan.add(&sound.block(track, &heard));
     }
     let damaged = sound.damaged();
 
-    let summary = &recording.summary;
+    let summary = &origin.recording.summary;
     let title = summary.title.as_deref().unwrap_or(summary.room.as_str());
+    let zero = edition::span(what, &origin.recording).start;
     let millis = i64::try_from(zero.as_millis()).unwrap_or(i64::MAX);
     let date = UnixMillis::new(summary.started.get().saturating_add(millis));
-    let name = |number| tracks.iter().find(|track| track.number == number).map_or(MIX, |track| track.name.as_str());
-    let entry = |one: &One| file::Track { number: one.number, name: name(one.number), head: one.head };
+    let track = |number| origin.recording.tracks.iter().find(|track| track.number == number);
+    let name = |one: &One| track(one.number).filter(|_| !one.is_mix()).map_or(MIX, |track| track.name.as_str());
+    let entry = |one: &One| file::Track { number: one.number, name: name(one), head: one.head };
     let entries: Vec<_> = sound.tracks.iter().map(entry).collect();
     let (mut writer, mut bytes, most) = Writer::begin(plan, &Info { title, date }, &entries);
-    let path = folder.join(names::DERIVED).join(names::derived(what));
-    let unplanned = |unplanned: Unplanned| Stopped::file(&path, io::Error::other(unplanned));
-    let written = NewFile::write(store, folder, what, most, |file| {
-        let mut sound = Tracks::new(file.store(), folder, (tracks, mixed), sums, zero)?;
-        while let Some((track, heard)) = sound.next(file.store(), work)? {
-            writer.put(&mut bytes, &sound.block(track, &heard)).map_err(unplanned)?;
-            if bytes.len() >= WRITE {
-                file.append(&bytes)?;
-                bytes.clear();
-            }
+    let unplanned = |unplanned: Unplanned| Stopped::file(&origin.folder, io::Error::other(unplanned));
+    sink.expect(most)?;
+    let mut sound = Tracks::new(sink.store(), origin, what, work)?;
+    while let Some((track, heard)) = sound.next(sink.store(), work)? {
+        writer.put(&mut bytes, &sound.block(track, &heard)).map_err(unplanned)?;
+        if bytes.len() >= WRITE {
+            sink.append(&bytes)?;
+            bytes.clear();
         }
-        writer.finish().map_err(unplanned)?;
-        file.append(&bytes)
-    })?;
-    Ok((written, damaged))
+    }
+    writer.finish().map_err(unplanned)?;
+    sink.append(&bytes)?;
+    Ok(damaged)
 }
 
 /// One head for all parts of a track: every packet says itself how it is to be decoded, so stereo stands for mono too. What
@@ -104,48 +101,52 @@ fn late(part: &Part) -> Ticks {
     }
 }
 
-/// The packets of several tracks in the order of their times. A track's file is open from its first packet to its last.
+/// The packets of several tracks in the order of their blocks. A track's file is open from its first packet to its last.
 struct Tracks<'a> {
     tracks: Vec<One<'a>>,
-    /// When the next packet of each track that is not at its end begins, at the earliest.
+    /// When the next block of each track that is not at its end is, at the earliest.
     next: BinaryHeap<Reverse<(Ticks, usize)>>,
-    zero: Ticks,
 }
 
 /// One of them.
 struct One<'a> {
     number: TrackNumber,
+    /// What of its start is thrown away, among others.
     head: opus::Head,
     from: From<'a>,
-    /// By how much a packet of each part comes later in the file than in the session, in ticks.
-    leads: Vec<i64>,
+    /// How much later than the samples a packet of each part is.
+    late: Vec<Ticks>,
+    /// What of its own times is in the file.
+    span: Range<Ticks>,
     /// Where its last packet ended.
     end: Option<Ticks>,
 }
 
 impl<'a> Tracks<'a> {
-    fn new(
-        store: &mut dyn Store,
-        folder: &'a Path,
-        (tracks, mixed): (&[&'a Track], bool),
-        sums: &'a Sums,
-        zero: Ticks,
-    ) -> Result<Self, Stopped> {
-        let one = |track: &&'a Track| {
-            let head = head(track);
-            // What is thrown away at the track's start is before its time 0 for a player, so a block comes later by that.
-            let lead = |part| i64::from(head.pre_skip) - late(part).get().cast_signed();
-            let leads = track.parts.iter().map(lead).collect();
-            let from = From::Track(Reader::new(folder, track, sums, As::Heard));
-            One { number: track.number, head, from, leads, end: None }
+    fn new(store: &mut dyn Store, origin: &'a Origin, what: Edition, work: &Work) -> Result<Self, Stopped> {
+        let span = edition::span(what, &origin.recording);
+        let mut all = Self { tracks: Vec::new(), next: BinaryHeap::new() };
+        if recipe::made_of(what).is_some() {
+            let mixed = Mixed::open(store, origin, what)?;
+            let numbers = origin.recording.tracks.iter().map(|track| track.number.get());
+            let number = TrackNumber::new(numbers.max().unwrap_or(0).saturating_add(1));
+            // What its encoder is late by is counted in its times, which begin where the span does.
+            let (head, late) = (mixed.head(), vec![Ticks::new(mixed.head().pre_skip.into())]);
+            let from = From::Mix(Box::new(mixed));
+            all.tracks.push(One { number, head, from, late, span: Ticks::ZERO..Ticks::MAX, end: None });
+        }
+        let tracks = if what.of == Derived::Mix(Container::WebM) {
+            Vec::new()
+        } else {
+            edition::tracks(what, &origin.recording)
         };
-        let mut all = Self { tracks: tracks.iter().map(one).collect(), next: BinaryHeap::new(), zero };
-        if mixed {
-            let mixed = Mixed::open(store, folder)?;
-            let number = tracks.iter().map(|track| track.number.get()).max().unwrap_or(0).saturating_add(1);
-            // What its encoder is late by is counted in its times.
-            let (number, head, leads) = (TrackNumber::new(number), mixed.head(), vec![0]);
-            all.tracks.insert(0, One { number, head, from: From::Mix(Box::new(mixed)), leads, end: None });
+        for track in tracks {
+            let late = track.parts.iter().map(late).collect();
+            let from = From::Track(Reader::new(&origin.folder, track, &origin.sums, As::Heard));
+            all.tracks.push(One { number: track.number, head: head(track), from, late, span: span.clone(), end: None });
+        }
+        if what.edit.from.is_some() {
+            all.tracks.iter_mut().try_for_each(|one| one.begin(store, work))?;
         }
         (0..all.tracks.len()).for_each(|index| all.queue(index));
         Ok(all)
@@ -173,8 +174,12 @@ impl<'a> Tracks<'a> {
     /// A packet as a block.
     fn block<'b>(&self, index: usize, heard: &'b Heard) -> Block<'b> {
         let one = &self.tracks[index];
-        let time = heard.time.saturating_add_signed(one.lead(Some(heard.part))).saturating_sub(self.zero);
-        Block { track: one.number, time, duration: heard.duration, data: &heard.data }
+        Block {
+            track: one.number,
+            time: one.stamp(heard.time, Some(heard.part)),
+            duration: heard.duration,
+            data: &heard.data,
+        }
     }
 
     fn damaged(&self) -> bool {
@@ -183,17 +188,60 @@ impl<'a> Tracks<'a> {
 }
 
 impl One<'_> {
-    /// By how much a packet of a part comes later; of one that is not known yet, at least.
-    fn lead(&self, part: Option<usize>) -> i64 {
-        let known = part.and_then(|part| self.leads.get(part)).copied();
-        known.or_else(|| self.leads.iter().copied().min()).unwrap_or(0)
+    const fn is_mix(&self) -> bool {
+        matches!(self.from, From::Mix(_))
     }
 
-    /// When its next block is, at the earliest.
+    /// Passes what lies before the span. Where that cuts into the track, a decoder is given the packets from [`BEFORE`] the cut on,
+    /// and throws away what it makes of them up to there: to the sample, and nothing is encoded again.
+    fn begin(&mut self, store: &mut dyn Store, work: &Work) -> Result<(), Stopped> {
+        let from = self.span.start;
+        while self.from.next_at().is_some_and(|next| next < from.saturating_add(self.latest())) {
+            self.from.read(store, work)?;
+            let Some((time, duration)) = self.ahead() else { break };
+            // What is heard of it at `from`, and how long before that it begins.
+            let late = self.late(self.from.next_part());
+            let before = from.saturating_add(late).saturating_sub(time);
+            if duration.saturating_add(BEFORE) <= before {
+                self.take(work)?;
+                continue;
+            }
+            let pre_skip = before.max(Ticks::new(self.head.pre_skip.into()));
+            self.head = self.head.with_pre_skip(u16::try_from(pre_skip.get()).unwrap_or(u16::MAX));
+            break;
+        }
+        Ok(())
+    }
+
+    /// How late a packet of a part is; of one that is not known yet, at most.
+    fn late(&self, part: Option<usize>) -> Ticks {
+        part.and_then(|part| self.late.get(part)).copied().unwrap_or_else(|| self.latest())
+    }
+
+    fn latest(&self) -> Ticks {
+        self.late.iter().copied().max().unwrap_or_default()
+    }
+
+    /// When a packet's block is: what is thrown away at the track's start is before its time 0 for a player, so a block comes later
+    /// by that.
+    fn stamp(&self, time: Ticks, part: Option<usize>) -> Ticks {
+        let lead = i64::from(self.head.pre_skip) - self.late(part).get().cast_signed();
+        time.saturating_add_signed(lead).saturating_sub(self.span.start)
+    }
+
+    /// When its next block is, at the earliest; `None` at the end, or where the span ends.
     fn time(&self) -> Option<Ticks> {
         let next = self.from.next_at()?;
+        let part = self.from.next_part();
         let at = self.gap(next).map_or(next, |(from, _)| from);
-        Some(at.saturating_add_signed(self.lead(self.from.next_part())))
+        (at < self.span.end.saturating_add(self.late(part))).then(|| self.stamp(at, part))
+    }
+
+    /// When what comes next begins, and how long it is, where that is read: a packet, or silence before it.
+    fn ahead(&self) -> Option<(Ticks, Ticks)> {
+        let next = self.from.ahead()?;
+        let silence = |(from, length)| Some((from, opus::silence(length).0.next()?.1));
+        self.gap(next.0).and_then(silence).or(Some(next))
     }
 
     /// Where the gap before a packet of this time begins, and its length, if there is one.
@@ -232,6 +280,15 @@ impl From<'_> {
         match self {
             Self::Track(reader) => reader.next_at(),
             Self::Mix(mixed) => mixed.next_at(),
+        }
+    }
+
+    /// When the next packet begins, and how long it is, where that is read.
+    fn ahead(&self) -> Option<(Ticks, Ticks)> {
+        match self {
+            Self::Track(reader) => reader.ahead().map(|heard| (heard.time, heard.duration)),
+            // It is of the span already.
+            Self::Mix(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::archive::model::{Derived, DerivedFile, RecordingId};
+use crate::archive::model::{DerivedFile, Edition, RecordingId};
 
 use super::read::Place;
 use super::row::{RowExt as _, int};
@@ -96,7 +96,7 @@ pub(in crate::archive) struct Asked {
     pub id: RecordingId,
     /// The recording's folder, below the folder of all recordings.
     pub folder: String,
-    pub what: Derived,
+    pub what: Edition,
     pub bytes: u64,
 }
 
@@ -118,7 +118,7 @@ pub(in crate::archive) async fn file(c: &mut SqliteConnection, recording: i64, f
 }
 
 /// Forgets a derived file that is gone.
-pub(in crate::archive) async fn forget(c: &mut SqliteConnection, recording: i64, what: Derived) -> Done {
+pub(in crate::archive) async fn forget(c: &mut SqliteConnection, recording: i64, what: Edition) -> Done {
     sqlx::query(FORGET).bind(recording).bind(what.to_string()).execute(&mut *c).await?;
     bytes(c, recording).await
 }

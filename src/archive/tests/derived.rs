@@ -113,7 +113,9 @@ async fn everything_is_made_once_and_goes_with_its_recording() {
     );
     let derived = rig.derived(id(1)).await;
     assert_eq!(derived.len(), ALL.len());
-    assert!(derived.iter().all(|file| ALL.contains(&file.what) && file.recipe == file.what.recipe() && !file.damaged));
+    assert!(
+        derived.iter().all(|file| ALL.contains(&file.what.of) && file.recipe == file.what.of.recipe() && !file.damaged)
+    );
     // There is nothing left to do.
     let log = Arc::default();
     let mut maker = rig.maker(dir.path(), StandIn::logging::<Asked>(dir.path(), &log));
@@ -233,7 +235,7 @@ async fn what_is_missing_or_not_as_it_was_or_of_an_older_recipe_is_made_again() 
     rig.derive(dir.path(), id(1)).await.unwrap();
     assert_eq!(files(dir.path()), whole);
 
-    let older = DerivedFile { what: Derived::Session, recipe: 0, bytes: 3, crc: None, damaged: false };
+    let older = DerivedFile { what: Derived::Session.into(), recipe: 0, bytes: 3, crc: None, damaged: false };
     fs::write(folder.join("session.webm"), "old").unwrap();
     rig.news(id(1), DerivedNews::Made(older, None)).await;
     rig.news(id(1), DerivedNews::All(1, None)).await;
@@ -242,7 +244,7 @@ async fn what_is_missing_or_not_as_it_was_or_of_an_older_recipe_is_made_again() 
     assert_eq!(file.bytes, 3);
     rig.derive(dir.path(), id(1)).await.unwrap();
     assert_eq!(files(dir.path()), whole);
-    assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == file.what.recipe()));
+    assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == file.what.of.recipe()));
 }
 
 #[tokio::test]
@@ -268,7 +270,7 @@ async fn another_title_is_another_file_even_where_it_came_while_that_was_made() 
     assert!(!has_title(&untitled["session.webm"]));
     // Whether it is kept stands in none of them.
     rig.ask(archive.change(id(1), Change { title: None, keep: Some(true) })).await.unwrap();
-    assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == file.what.recipe()));
+    assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == file.what.of.recipe()));
 }
 
 #[tokio::test]

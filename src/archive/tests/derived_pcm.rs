@@ -138,7 +138,7 @@ async fn samples_that_are_not_what_was_written_are_left_out_and_told_of() {
     fs::remove_dir_all(only_folder(dir.path()).join("derived")).unwrap();
     rig.derive(dir.path(), id(1)).await.unwrap();
     for file in rig.derived(id(1)).await {
-        let of_ben = file.what.track() == Some(TWO);
+        let of_ben = file.what.of.track() == Some(TWO);
         assert_eq!(file.damaged, !of_ben, "{:?}", file.what);
     }
     let made = files(dir.path());

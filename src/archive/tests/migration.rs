@@ -35,7 +35,8 @@ async fn an_index_from_before_pcm_keeps_its_parts_and_their_spools() {
     assert_eq!(ended.tracks[0].gaps, [gap(Ticks::from_millis(100), Ticks::new(4807), GapCause::Jump)]);
 
     // Derived files are known by their names now.
-    let derived = |what, recipe, bytes, damaged| DerivedFile { what, recipe, bytes, crc: None, damaged };
+    let derived =
+        |what: Derived, recipe, bytes, damaged| DerivedFile { what: what.into(), recipe, bytes, crc: None, damaged };
     assert_eq!(
         ended.derived,
         [

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::archive::Found;
-use crate::archive::model::{Container, Derived, EndReason};
+use crate::archive::model::{Container, Derived, Edition, EndReason};
 use crate::media::codec;
 use crate::media::pcm;
 use crate::media::source::Codec;
@@ -13,7 +13,7 @@ use super::render::{anchor, level, pcm_part, plain, samples};
 use super::*;
 
 /// When it clicks, in ms from the session's start.
-const CLICKS: [u64; 3] = [1000, 2500, 3700];
+pub(super) const CLICKS: [u64; 3] = [1000, 2500, 3700];
 
 /// A swing as long as some samples, at a time on the session's clock.
 fn click(sound: &mut [f32], start_ms: u64, late: u64) {
@@ -37,7 +37,7 @@ fn pcm_packets(sound: &[f32]) -> Vec<Packet> {
 }
 
 /// Ann in plain samples and Ben in Opus, who click together; Ben comes half a second later.
-async fn record(folder: &Path) -> Rig {
+pub(super) async fn record(folder: &Path) -> Rig {
     let mut rig = Rig::open(folder).await;
     let writer = rig.begin(id(1));
     let mut sound = vec![0.0; 4 * 48_000];
@@ -62,24 +62,24 @@ async fn record(folder: &Path) -> Rig {
 }
 
 /// Has files made that are made only when they are asked for.
-async fn make(rig: &mut Rig, root: &Path, files: &[Derived]) {
-    for what in files {
-        assert!(matches!(rig.archive.derived(id(1), *what).await, Ok(Found::Making(_))), "{what}");
+pub(super) async fn make<What: Copy + Into<Edition>>(rig: &mut Rig, root: &Path, files: &[What]) {
+    for what in files.iter().map(|what| (*what).into()) {
+        assert!(matches!(rig.archive.derived(id(1), what).await, Ok(Found::Making(_))), "{what}");
     }
     rig.derive(root, id(1)).await.unwrap();
-    for what in files {
-        assert!(matches!(rig.archive.derived(id(1), *what).await, Ok(Found::Made(_))), "{what}");
+    for what in files.iter().map(|what| (*what).into()) {
+        assert!(matches!(rig.archive.derived(id(1), what).await, Ok(Found::Made(_))), "{what}");
     }
     // What nobody waits for any more is not made once more.
     files.iter().for_each(|what| assert!(!rig.orders.waits_for(id(1), *what)));
 }
 
-fn path(root: &Path, what: Derived) -> PathBuf {
+pub(super) fn path(root: &Path, what: impl Into<Edition>) -> PathBuf {
     only_folder(root).join("derived").join(names::derived(what))
 }
 
 /// One stream of a file, decoded by ffmpeg, which has nothing to remark; from time zero on.
-fn decode(file: &Path, stream: usize) -> Vec<f32> {
+pub(super) fn decode(file: &Path, stream: usize) -> Vec<f32> {
     let select = format!("a:{stream}");
     let arguments = ["-v", "error", "-select_streams", &select, "-read_intervals", "%+#1"];
     let arguments = [&arguments[..], &["-show_entries", "frame=pts_time", "-of", "csv=p=0"]].concat();
@@ -216,11 +216,11 @@ async fn what_was_asked_for_goes_when_others_need_its_place_and_comes_again_byte
     let bytes = |what: Derived| whole[&names::derived(what)].len() as u64;
     let most = bytes(ALL[0]) + bytes(ALL[1]) + bytes(ALL[3]);
     let mut maker = rig.maker(dir.path(), Box::new(Disk));
-    rig.ask(maker.make_room((id(1), ALL[3]), most)).await.unwrap();
+    rig.ask(maker.make_room((id(1), ALL[3].into()), most)).await.unwrap();
     // The last would be the first to go, but was just made.
     let gone: Vec<_> = ALL.into_iter().filter(|what| !path(dir.path(), *what).exists()).collect();
     assert_eq!(gone, [ALL[2]]);
-    rig.ask(maker.make_room((id(1), ALL[3]), 0)).await.unwrap();
+    rig.ask(maker.make_room((id(1), ALL[3].into()), 0)).await.unwrap();
     assert_eq!(rig.derived(id(1)).await.len(), 7 + 1);
     assert_eq!(crc(&rig, ALL[1]).await, None);
     make(&mut rig, dir.path(), &ALL[..3]).await;

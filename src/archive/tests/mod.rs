@@ -2,6 +2,7 @@
 
 mod backup;
 mod crash;
+mod cuts;
 mod derived;
 mod derived_pcm;
 mod disks;

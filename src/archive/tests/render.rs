@@ -111,7 +111,7 @@ pub(super) fn anchor(track: u64, session: u64) -> Anchor {
 
 /// Ann in plain samples of 44.1 kHz with a gap and a second part that goes on, and a third much later, Ben in Opus with a clock
 /// that drifts, in two parts; Eve in stereo at 48 kHz, who neither drifts nor is resampled.
-async fn record(folder: &Path) -> Rig {
+pub(super) async fn record(folder: &Path) -> Rig {
     let mut rig = Rig::open(folder).await;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));

@@ -43,7 +43,7 @@ use uuid::Uuid;
 
 use super::handle::{Change, Error};
 use super::model::{
-    Anchor, Attendance, Chat, Derived, DerivedFile, EndReason, Gap, RecordingId, Restart, State, Summary,
+    Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, RecordingId, Restart, State, Summary,
 };
 use super::retention::{Expiry, Space};
 use crate::media::packet::{Packet, Sequence};
@@ -298,7 +298,7 @@ pub(super) enum DerivedNews {
     /// All files are there, by recipes of this sum.
     All(u32, Option<String>),
     /// A file is not there any more, or not as it was.
-    Gone(Derived),
+    Gone(Edition),
 }
 
 /// Where an answer goes. Who has stopped waiting for it does not hear it.

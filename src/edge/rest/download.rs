@@ -18,7 +18,7 @@ use futures_util::stream::{self, Stream};
 
 use super::super::problem::{Kind, Problem};
 use super::condition::{self, Answer};
-use crate::archive::model::{Container, Derived, RecordingId};
+use crate::archive::model::{Container, Derived, Edition, RecordingId};
 use crate::archive::{Download, InUse, TrackSound};
 use crate::container::wav::{data_offset, header_for};
 use crate::media::pcm;
@@ -68,7 +68,7 @@ impl Piece {
 impl Served {
     /// A track, or one part of it, as Ogg: its files as they are, one after another.
     pub fn ogg(id: RecordingId, track: TrackNumber, part: Option<u32>, mut sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &mut sound, ("audio/ogg; codecs=opus", "ogg"));
+        let file = Self::of(id, track, part, &mut sound, Container::Ogg);
         let pieces: Vec<_> = sound.parts.into_iter().map(|part| Piece::file(part.file, part.bytes)).collect();
         Self { bytes: pieces.iter().map(|piece| piece.bytes).sum(), pieces, ..file }
     }
@@ -76,7 +76,7 @@ impl Served {
     /// A track, or one part of it, as WAV: the samples of its files, one behind the other, under a header that counts all of
     /// them. Of one part it is the file as it is, up to what is durable.
     pub fn wav(id: RecordingId, track: TrackNumber, part: Option<u32>, head: pcm::Head, mut sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &mut sound, ("audio/wav", "wav"));
+        let file = Self::of(id, track, part, &mut sound, Container::Wav);
         let (begin, frame) = (data_offset(head), head.frame_bytes() as u64);
         let samples = sound.parts.into_iter().map(|part| {
             // Somebody may have cut the file where no frame ends.
@@ -97,8 +97,9 @@ impl Served {
         track: TrackNumber,
         part: Option<u32>,
         sound: &mut TrackSound,
-        (media_type, kind): (&'static str, &str),
+        container: Container,
     ) -> Self {
+        let kind = container.extension();
         let what = sound.title.as_deref().unwrap_or(sound.room.as_str());
         let durable: u64 = sound.parts.iter().map(|part| part.bytes).sum();
         let (of_part, who) = match part {
@@ -108,7 +109,7 @@ impl Served {
         Self {
             tag: format!("{id}-{of_part}-{kind}-{durable}"),
             modified: sound.modified,
-            media_type,
+            media_type: media_type(container),
             disposition: disposition(what, sound.started, Some(&who), kind),
             pieces: Vec::new(),
             bytes: 0,
@@ -118,32 +119,42 @@ impl Served {
 
     /// Something derived. The tag is of its bytes: made again, it is the same. Of one that an older hub made, whose sum is not
     /// known, the tag names when that was.
-    pub fn derived(id: RecordingId, derived: Derived, file: Download) -> Self {
-        let (media_type, kind) = match derived {
-            Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => ("audio/ogg; codecs=opus", "ogg"),
-            Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => ("audio/wav", "wav"),
-            Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {
-                ("audio/webm; codecs=opus", "webm")
-            }
-            Derived::Waveform(_) | Derived::MixWaveform => ("application/json", "json"),
+    pub fn derived(id: RecordingId, file: Download) -> Self {
+        let Edition { of, edit } = file.what;
+        let media_type = match of {
+            Derived::Mix(container) | Derived::Track(_, container) => media_type(container),
+            Derived::Session => media_type(Container::WebM),
+            Derived::Waveform(_) | Derived::MixWaveform => "application/json",
         };
-        let who = match derived {
+        let who = match of {
             Derived::Mix(_) => Some("mix"),
             _ => file.name.as_ref().map(ParticipantName::as_str),
         };
+        let chosen = edit.fields().map(|(key, value)| format!("{key} {value}"));
+        let who: Vec<_> = who.map(str::to_owned).into_iter().chain(chosen).collect();
+        let who = Some(who.join(" ")).filter(|who| !who.is_empty());
         let what = file.title.as_deref().unwrap_or(file.room.as_str());
         Self {
             tag: match file.crc {
-                Some(crc) => format!("{id}-{derived}-{}-{crc:08x}", file.bytes),
+                Some(crc) => format!("{id}-{}-{}-{crc:08x}", file.what, file.bytes),
                 None => format!("{id}-{:x}-{}", file.made_unix_nanos, file.bytes),
             },
             modified: UnixMillis::new(i64::try_from(file.made_unix_nanos / 1_000_000).unwrap_or(i64::MAX)),
             media_type,
-            disposition: disposition(what, file.started, who, kind),
+            disposition: disposition(what, file.started, who.as_deref(), of.extension()),
             bytes: file.bytes,
             pieces: vec![Piece::file(file.file, file.bytes)],
             in_use: Some(file.in_use),
         }
+    }
+}
+
+/// What a container is called.
+const fn media_type(container: Container) -> &'static str {
+    match container {
+        Container::Ogg => "audio/ogg; codecs=opus",
+        Container::WebM => "audio/webm; codecs=opus",
+        Container::Wav => "audio/wav",
     }
 }
 

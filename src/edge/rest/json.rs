@@ -247,7 +247,7 @@ impl Track {
             },
             kept: kept.extension(),
             sizes,
-            damaged: made.iter().any(|file| file.damaged && file.what.track() == Some(track.number)),
+            damaged: made.iter().any(|file| file.damaged && file.what.of.track() == Some(track.number)),
             parts: track.parts.into_iter().map(|part| Part::new(&address, part)).collect(),
             name: track.name,
         }

@@ -2,6 +2,8 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
@@ -11,12 +13,19 @@ use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
 use super::{only, read_only, readable, tracks};
-use crate::archive::model::{Container, Derived, RecordingId, StateKind};
+use crate::archive::model::{Container, Derived, Edit, Edition, RecordingId, StateKind};
 use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
 
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 200;
+/// What a request for a file gets.
+pub(super) type Answer = Result<HttpResponse, Problem>;
+/// The same, once it is known.
+pub(super) type Answering = LocalBoxFuture<'static, Answer>;
+/// The keys and values of a query.
+pub(super) type Fields = Query<Vec<(String, String)>>;
+
 /// When to ask again for what is being made.
 const RETRY_SECONDS: u32 = 1;
 
@@ -25,15 +34,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/recordings", list))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
-        .service(read_only("/recordings/{id}/tracks/{number}.ogg", tracks::ogg))
-        .service(read_only("/recordings/{id}/tracks/{number}.wav", tracks::wav))
-        .service(read_only("/recordings/{id}/session.webm", session))
-        .service(read_only("/recordings/{id}/mix.ogg", mix_ogg))
-        .service(read_only("/recordings/{id}/mix.webm", mix_webm))
-        .service(read_only("/recordings/{id}/mix.wav", mix_wav))
-        .service(read_only("/recordings/{id}/tracks/{number}.webm", track_webm))
-        .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", waveform))
-        .service(read_only("/recordings/{id}/waveform.json", mixed_waveform));
+        .service(read_only("/recordings/{id}/session.webm", of_all(Derived::Session)))
+        .service(read_only("/recordings/{id}/waveform.json", of_all(Derived::MixWaveform)))
+        .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", tracks::waveform));
+    for container in Container::ALL {
+        let extension = container.extension();
+        let mix = format!("/recordings/{{id}}/mix.{extension}");
+        let track = format!("/recordings/{{id}}/tracks/{{number}}.{extension}");
+        config
+            .service(read_only(&mix, of_all(Derived::Mix(container))))
+            .service(read_only(&track, tracks::of_track(container)));
+    }
 }
 
 /// The query of a list, as it was written.
@@ -114,51 +125,26 @@ async fn delete(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn session(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, id.parse()?, Derived::Session).await
+/// What is chosen of a recording, as it stands in a query; nothing else may stand there, so that no slip of the pen gives the whole.
+pub(super) fn edit(Query(fields): Fields) -> Result<Edit, Problem> {
+    Ok(fields.iter().try_fold(Edit::WHOLE, |edit, (key, value)| edit.with(key, value))?)
 }
 
-async fn track_webm(
-    request: HttpRequest,
-    edge: Here,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, path.0.parse()?, Derived::Track(tracks::number(&path.1)?, Container::WebM)).await
-}
-
-async fn waveform(
-    request: HttpRequest,
-    edge: Here,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, path.0.parse()?, Derived::Waveform(tracks::number(&path.1)?)).await
-}
-
-async fn mixed_waveform(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, id.parse()?, Derived::MixWaveform).await
-}
-
-async fn mix_ogg(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, id.parse()?, Derived::Mix(Container::Ogg)).await
-}
-
-async fn mix_webm(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, id.parse()?, Derived::Mix(Container::WebM)).await
-}
-
-async fn mix_wav(request: HttpRequest, edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    derived(&request, &edge, id.parse()?, Derived::Mix(Container::Wav)).await
+/// What answers for a file of all tracks together.
+fn of_all(of: Derived) -> impl Fn(HttpRequest, Here, web::Path<String>, Fields) -> Answering + Clone {
+    move |request, edge, id, query| {
+        async move {
+            let edition = Edition { of, edit: edit(query)? };
+            derived(&request, &edge, id.parse()?, edition).await
+        }
+        .boxed_local()
+    }
 }
 
 /// A derived file, or how far it is.
-pub(super) async fn derived(
-    request: &HttpRequest,
-    edge: &Edge,
-    id: RecordingId,
-    derived: Derived,
-) -> Result<HttpResponse, Problem> {
-    match edge.archive.derived(id, derived).await? {
-        Found::Made(file) => download::answer(request, Served::derived(id, derived, *file)),
+pub(super) async fn derived(request: &HttpRequest, edge: &Edge, id: RecordingId, edition: Edition) -> Answer {
+    match edge.archive.derived(id, edition).await? {
+        Found::Made(file) => download::answer(request, Served::derived(id, *file)),
         Found::Making(progress) => Ok(HttpResponse::Accepted()
             .insert_header((header::RETRY_AFTER, RETRY_SECONDS.to_string()))
             .insert_header((header::CACHE_CONTROL, "no-store"))

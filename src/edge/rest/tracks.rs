@@ -1,27 +1,21 @@
-//! `/recordings/{id}/tracks/{number}.ogg` and `.wav`: a track as it is kept, or one of its parts; in the other of the two, or
-//! where its parts are of several kinds, as it is derived.
+//! `/recordings/{id}/tracks/{number}.ogg` and its like: a track as it is kept, or one of its parts; in any other container, where its
+//! parts are of several kinds, or where something is chosen of it, as it is derived.
 //!
 //! What belongs here: which file there is of a track, and the way to it for whoever asks for another. What does not: how it is
 //! sent (`download.rs`).
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use actix_web::{HttpRequest, web};
+use futures_util::FutureExt as _;
 
 use super::super::Here;
 use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::download::{self, Served};
-use super::recordings;
-use crate::archive::model::{Container, Derived, RecordingId};
+use super::recordings::{self, Answer, Answering, Fields};
+use crate::archive::model::{Container, Derived, Edition, RecordingId};
 use crate::archive::{self, TrackSound};
 use crate::media::pcm;
 use crate::media::track::{Format, TrackNumber};
-
-/// Which part, from 1; all of them, where it does not say.
-#[derive(Debug, Deserialize)]
-pub struct Which {
-    part: Option<u32>,
-}
 
 /// The number of a track, as it stands in an address: what is no number is no track.
 pub fn number(number: &str) -> Result<TrackNumber, Problem> {
@@ -66,34 +60,52 @@ pub fn address(id: RecordingId, track: TrackNumber) -> String {
     format!("/api/v1/recordings/{id}/tracks/{track}")
 }
 
-pub async fn ogg(
+/// What answers for a track in a container.
+pub fn of_track(container: Container) -> impl Fn(HttpRequest, Here, Path, Fields) -> Answering + Clone {
+    move |request, edge, path, query| track(container, request, edge, path, query).boxed_local()
+}
+
+/// The ID of a recording and the number of its track, as they stand in an address.
+type Path = web::Path<(String, String)>;
+
+async fn track(
+    container: Container,
     request: HttpRequest,
     edge: Here,
-    path: web::Path<(String, String)>,
-    Query(Which { part }): Query<Which>,
-) -> Result<HttpResponse, Problem> {
+    path: Path,
+    Query(mut fields): Fields,
+) -> Answer {
     let (id, track) = (path.0.parse()?, number(&path.1)?);
+    let part = fields.iter().position(|(key, _)| key == "part").map(|index| fields.remove(index).1);
+    let part: Option<u32> = match part.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(part)) => Some(part),
+        Some(Err(_)) => return Err(Problem::new(Kind::InvalidQuery, "A part is a number from 1.")),
+    };
+    let edition = Edition { of: Derived::Track(track, container), edit: recordings::edit(Query(fields))? };
+    let derived = async || recordings::derived(&request, &edge, id, edition).await;
+    match (part, edition.edit.is_whole()) {
+        (None, true) if container == Container::WebM => return derived().await,
+        (None, false) => return derived().await,
+        (Some(_), false) => {
+            let detail = "A part is as it was kept: nothing can be chosen of it.";
+            return Err(Problem::new(Kind::InvalidEdit, detail));
+        }
+        (_, true) => {}
+    }
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
-    match Kept::of(sound.parts.iter().map(|part| &part.format)) {
-        Kept::Ogg => download::answer(&request, Served::ogg(id, track, part, sound)),
-        _ if part.is_none() => recordings::derived(&request, &edge, id, Derived::Track(track, Container::Ogg)).await,
-        other => Err(elsewhere(id, track, part, &sound, other)),
+    match (container, Kept::of(sound.parts.iter().map(|part| &part.format))) {
+        (Container::Ogg, Kept::Ogg) => download::answer(&request, Served::ogg(id, track, part, sound)),
+        (Container::Wav, Kept::Wav(head)) => download::answer(&request, Served::wav(id, track, part, head, sound)),
+        _ if part.is_none() => derived().await,
+        (_, other) => Err(elsewhere(id, track, part, &sound, other)),
     }
 }
 
-pub async fn wav(
-    request: HttpRequest,
-    edge: Here,
-    path: web::Path<(String, String)>,
-    Query(Which { part }): Query<Which>,
-) -> Result<HttpResponse, Problem> {
-    let (id, track) = (path.0.parse()?, number(&path.1)?);
-    let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
-    match Kept::of(sound.parts.iter().map(|part| &part.format)) {
-        Kept::Wav(head) => download::answer(&request, Served::wav(id, track, part, head, sound)),
-        _ if part.is_none() => recordings::derived(&request, &edge, id, Derived::Track(track, Container::Wav)).await,
-        other => Err(elsewhere(id, track, part, &sound, other)),
-    }
+/// The peaks of a track.
+pub async fn waveform(request: HttpRequest, edge: Here, path: Path, query: Fields) -> Answer {
+    let (id, of) = (path.0.parse()?, Derived::Waveform(number(&path.1)?));
+    recordings::derived(&request, &edge, id, Edition { of, edit: recordings::edit(query)? }).await
 }
 
 /// The parts that are asked for.

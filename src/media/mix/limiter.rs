@@ -13,6 +13,10 @@ const CEILING: f32 = 0.988_553;
 /// The share of what is missing to full gain that comes back with each frame: nine tenths of it in 230 ms.
 const RELEASE: f64 = 1.0 / 4800.0;
 
+/// A gain of 1 in the sum of gains, which is of whole numbers so that nothing is left in it of what has gone out: the same sound is
+/// limited in the same way, whatever came long before it.
+const FULL: f64 = 1_099_511_627_776.0;
+
 /// Limits one stereo sound. Below the ceiling every sample passes as it is.
 #[derive(Debug, Default)]
 pub struct Limiter {
@@ -21,10 +25,9 @@ pub struct Limiter {
     /// The least gains that the last frames need, each smaller than those after it, with the frame's number.
     needs: VecDeque<(u64, f64)>,
     /// The gain as it is wanted for each of the last frames; the mean of them is what is applied, so that it never steps.
-    wanted: VecDeque<f64>,
-    sum: f64,
-    /// How many of the wanted are not full gain.
-    reduced: usize,
+    /// In shares of [`FULL`].
+    wanted: VecDeque<u64>,
+    sum: u64,
     last: f64,
     frames: u64,
 }
@@ -52,7 +55,8 @@ impl Limiter {
     }
 
     /// The gain of the frame that comes out when one with this peak goes in.
-    #[expect(clippy::cast_possible_truncation, reason = "a gain of at most 1")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "gains from 0 to 1")]
+    #[expect(clippy::cast_precision_loss, reason = "a sum of so many is below 2^53")]
     fn gain(&mut self, peak: f32) -> f32 {
         let need = if peak > CEILING { f64::from(CEILING) / f64::from(peak) } else { 1.0 };
         while self.needs.back().is_some_and(|(_, gain)| *gain >= need) {
@@ -67,23 +71,17 @@ impl Limiter {
         let back = self.last + (1.0 - self.last) * RELEASE;
         // The last ten-thousandth is not waited for.
         self.last = least.min(if back > 0.9999 { 1.0 } else { back });
-        self.sum += self.last;
-        self.reduced += usize::from(self.last < 1.0);
-        self.wanted.push_back(self.last);
+        let wanted = (self.last * FULL) as u64;
+        self.sum += wanted;
+        self.wanted.push_back(wanted);
         if self.wanted.len() > AHEAD
             && let Some(oldest) = self.wanted.pop_front()
         {
             self.sum -= oldest;
-            self.reduced -= usize::from(oldest < 1.0);
         }
-        if self.reduced == 0 {
-            // What rounding left in the sum goes out with the last of the reduced.
-            self.sum = self.count();
-            return 1.0;
-        }
-        let mean = self.sum / self.count();
+        let mean = self.sum as f64 / FULL / self.count();
         // A hair below, so that rounding does not lift a peak over the ceiling.
-        (mean * (1.0 - 1e-6)) as f32
+        if mean < 1.0 { (mean * (1.0 - 1e-6)) as f32 } else { 1.0 }
     }
 
     fn count(&self) -> f64 {

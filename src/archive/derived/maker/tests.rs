@@ -3,6 +3,7 @@
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::archive::model::Derived;
 use crate::media::time::UnixMillis;
 
 fn id(n: u8) -> RecordingId {
@@ -16,7 +17,7 @@ fn who_waits_goes_first_and_nobody_goes_twice() {
     for n in [1, 2, 1, 3, 2] {
         orders.ask(id(n));
     }
-    assert_eq!(orders.want(id(3), Derived::Session), Ok(0.0));
+    assert_eq!(orders.want(id(3), Derived::Session.into()), Ok(0.0));
     let next: Vec<_> = std::iter::repeat_with(|| orders.take()).take(4).collect();
     assert_eq!(next, [Next::Make(id(3)), Next::Make(id(1)), Next::Make(id(2)), Next::Wait]);
 }
@@ -54,9 +55,9 @@ fn a_failure_is_told_to_who_asks_next_and_then_tried_again() {
     let orders = Orders::default();
     orders.walked(i64::MAX, None);
     orders.failed(id(1), "why".to_owned());
-    assert_eq!(orders.want(id(1), Derived::Session), Err("why".to_owned()));
+    assert_eq!(orders.want(id(1), Derived::Session.into()), Err("why".to_owned()));
     assert_eq!(orders.take(), Next::Wait);
-    assert_eq!(orders.want(id(1), Derived::Session), Ok(0.0));
+    assert_eq!(orders.want(id(1), Derived::Session.into()), Ok(0.0));
     assert_eq!(orders.take(), Next::Make(id(1)));
 }
 
