@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::derived::{self, Found, Orders};
+use super::derived::{self, Found, FoundWaveform, Orders, waves};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
 use super::model::{BadEdit, Edition, Recording, RecordingId, Summary};
@@ -192,6 +192,36 @@ impl Archive {
         match found.open(in_use)? {
             Some(download) => Ok(Found::Made(Box::new(download))),
             None => self.shared.orders.want(id, what).map(Found::Making).map_err(Error::NotMade),
+        }
+    }
+
+    /// The peaks of a track of a recording, or of all tracks together: so far, where it has not ended.
+    ///
+    /// # Errors
+    /// Where there is no such recording or track, the index or the file cannot be read, or making it failed since it was last
+    /// asked for.
+    pub async fn waveform(&self, id: RecordingId, track: Option<TrackNumber>) -> Result<FoundWaveform, Error> {
+        let Shared { readers, orders, retention, folder, .. } = &*self.shared;
+        let mut connection = readers.acquire().await?;
+        let indexed = waves::find(&mut connection, id, track).await?;
+        let live = indexed.live;
+        let file = match live {
+            true => None,
+            false => waves::open(&mut connection, folder, id, track, retention.in_use(id)).await?,
+        };
+        drop(connection);
+        let there = match file {
+            Some(file) => Some(indexed.of_file(file)?),
+            None => {
+                let (orders, in_use) = (Arc::clone(orders), retention.in_use(id));
+                let so_far = move || indexed.so_far(orders.waves(), id, track, in_use);
+                tokio::task::spawn_blocking(so_far).await.unwrap_or_default()
+            }
+        };
+        match there {
+            Some(waveform) => Ok(FoundWaveform::There(Box::new(waveform))),
+            None if live => Ok(FoundWaveform::Making(0.0)),
+            None => orders.want(id, waves::file_of(track).into()).map(FoundWaveform::Making).map_err(Error::NotMade),
         }
     }
 

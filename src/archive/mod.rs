@@ -61,7 +61,7 @@ mod writer;
 mod tests;
 
 pub use blocks::{Blocks, BlocksRead};
-pub use derived::{Download, Found};
+pub use derived::{Download, Found, FoundWaveform, Waveform};
 pub use handle::{Archive, Change, Changed, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};

@@ -54,9 +54,14 @@ pub(super) fn derived(what: impl Into<Edition>) -> String {
     what.into().to_string()
 }
 
-/// Whether a derived file has this name, or will have it when it is whole.
+/// Whether a derived file has this name, or will have it when it is whole, or had it once.
 pub(super) fn is_derived(name: &str) -> bool {
-    name.strip_suffix(NEXT).unwrap_or(name).parse::<Edition>().is_ok()
+    name.strip_suffix(NEXT).unwrap_or(name).parse::<Edition>().is_ok() || was_derived(name)
+}
+
+/// Whether this is what a derived file was called before it was made in another form: peaks were JSON.
+pub(super) fn was_derived(name: &str) -> bool {
+    name.strip_suffix(".json").is_some_and(|stem| format!("{stem}.peaks").parse::<Edition>().is_ok())
 }
 
 /// What the name of a file of a track says.
@@ -207,6 +212,11 @@ mod tests {
             for what in [Derived::Session, Derived::Track(track, Container::Wav), Derived::Waveform(track)] {
                 assert!(is_derived(&derived(what)) && is_derived(&(derived(what) + NEXT)));
             }
+        }
+        for (name, was) in
+            [("waveform-2.json", true), ("waveform.json", true), ("waveform-02.json", false), ("mix.json", false)]
+        {
+            assert_eq!((was_derived(name), is_derived(name)), (was, was), "{name}");
         }
         let id = RecordingId::new(UnixMillis::new(1_795_339_680_123), [7; 10]);
         let folder = folder(&RoomName::lobby(), UnixMillis::new(1_795_339_680_123), id);

@@ -2,6 +2,7 @@
 
 /**
  * @typedef {{ href: string, bytes: number | null }} MadeFile `null` is not made yet
+ * @typedef {{ href: string, dat: string, made: boolean }} Waveform JSON, and the same in binary; until it is made, so far
  */
 
 /**
@@ -39,7 +40,7 @@
  * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
  * @property {{ number: number, codec: string, source: string, href: string, bytes: number }[]} parts its files, as they are kept
  * @property {'ogg' | 'wav' | null} kept which of its files is what is kept; `null` where its parts are of different kinds
- * @property {{ ogg: string, wav: string, webm: string, waveform: string }} files addresses
+ * @property {{ ogg: string, wav: string, webm: string, waveform: string, waveform_dat: string }} files addresses
  * @property {{ ogg: number | null, wav: number | null, webm: number | null }} sizes bytes; `null` is not made yet
  * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
@@ -47,7 +48,7 @@
  * @property {RecordedTrack[]} tracks
  * @property {{ at: number, participant: string, name: string, text: string }[]} chat
  * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
- * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, waveform: MadeFile }} files
+ * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, waveform: Waveform }} files
  *
  * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
  */

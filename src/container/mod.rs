@@ -5,6 +5,7 @@
 //! go out as the container says them.
 
 pub mod aac;
+pub mod audiowaveform;
 mod blocks;
 mod counter;
 pub mod flac;

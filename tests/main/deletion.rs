@@ -155,14 +155,14 @@ async fn a_recording_goes_in_the_moment_of_its_end_and_not_before() {
 
 #[tokio::test]
 async fn a_recording_goes_at_any_place_of_the_making_of_its_files() {
-    for begun in ["track-1.webm.next", "waveform-1.json.next", "mix.ogg.next", "session.webm.next", "waveform.json"] {
+    for begun in ["track-1.webm.next", "waveform-1.peaks.next", "mix.ogg.next", "session.webm.next", "waveform.peaks"] {
         let shelf = Shelf::new().await;
         let id = shelf.record("talk", 1, 10).await;
         let hub = shelf.hub(&[]).await;
         let derived = folder(&hub.recordings()).join("derived");
         let deadline = std::time::Instant::now() + PATIENCE;
         // Where it is already past this one, that is as good a moment.
-        let all_made = || names(&derived).iter().any(|name| name == "waveform.json");
+        let all_made = || names(&derived).iter().any(|name| name == "waveform.peaks");
         while !names(&derived).iter().any(|name| name == begun) && !all_made() {
             assert!(std::time::Instant::now() < deadline, "{begun} is never begun");
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -162,6 +162,11 @@ async fn a_waveform_shows_a_burst_where_and_as_high_as_it_is() {
     // Another, later: the picture of each begins with the session.
     let mut ben = Client::plain(&hub, "/rooms/talk/ws?name=Ben").await;
     say(&mut ben, &sound("0.25*sin(2*PI*1000*t)", 1)).await;
+    // So far it is there before the end.
+    let list = hub.until("/api/v1/recordings", |list| list["recordings"][0]["id"].is_string()).await;
+    let address = format!("/api/v1/recordings/{}", text(&list["recordings"][0], "id"));
+    let seen = |waveform: &Value| waveform["data"].as_array().is_some_and(|data| data.iter().any(|value| *value == 64));
+    hub.until(&format!("{address}/tracks/1/waveform.json"), seen).await;
     ann.close().await;
     ben.close().await;
     let recording = made(&hub, "talk").await;
@@ -190,6 +195,55 @@ async fn a_waveform_shows_a_burst_where_and_as_high_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_waveform_is_as_fine_as_someone_wants_and_a_file_like_any_other() {
+    let hub = Hub::start();
+    let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
+    say(&mut ann, &sound("0.8*sin(2*PI*300*t)*t/4", 4)).await;
+    ann.close().await;
+    let recording = made(&hub, "talk").await;
+    let files = &recording["tracks"][0]["files"];
+    let (json, dat) = (text(files, "waveform"), text(files, "waveform_dat"));
+    let json =
+        async |query: &str| -> Value { serde_json::from_slice(&file(&hub, &format!("{json}?{query}")).await).unwrap() };
+    let pairs = |waveform: &Value| -> Vec<(i64, i64)> {
+        let data: Vec<_> = waveform["data"].as_array().unwrap().iter().map(|value| value.as_i64().unwrap()).collect();
+        data.chunks(2).map(|pair| (pair[0], pair[1])).collect()
+    };
+    let fine = pairs(&json("samples_per_pixel=480").await);
+    for (merged, samples) in [(2, 960), (8, 3840), (1 << 20, 480 << 20)] {
+        let coarse = pairs(&json(&format!("samples_per_pixel={samples}")).await);
+        let expected = fine.chunks(merged).map(|pixels| {
+            (pixels.iter().map(|pair| pair.0).min().unwrap(), pixels.iter().map(|pair| pair.1).max().unwrap())
+        });
+        assert_eq!(coarse, expected.collect::<Vec<_>>(), "{samples}");
+    }
+    let part = json("samples_per_pixel=480&from=1.005&to=2").await;
+    assert_eq!((pairs(&part), &part["length"]), (fine[100..200].to_vec(), &100.into()));
+    // The binary one says the same.
+    let whole = file(&hub, &format!("{dat}?samples_per_pixel=480")).await;
+    assert_eq!(whole[..12], [2, 0, 0, 0, 1, 0, 0, 0, 0x80, 0xBB, 0, 0]);
+    let said: Vec<_> =
+        whole[24..].chunks(2).map(|pair| (pair[0].cast_signed().into(), pair[1].cast_signed().into())).collect();
+    assert_eq!(said, fine);
+    let http = reqwest::Client::new();
+    let ask = async |header: reqwest::header::HeaderName, value: &str| {
+        http.get(hub.url(&format!("{dat}?samples_per_pixel=480"))).header(header, value).send().await.unwrap()
+    };
+    let part = ask(RANGE, "bytes=20-99").await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    let tag = part.headers()[ETAG].to_str().unwrap().to_owned();
+    assert!(part.bytes().await.unwrap() == whole[20..100]);
+    assert_eq!(ask(IF_NONE_MATCH, &tag).await.status(), StatusCode::NOT_MODIFIED);
+    for bad in
+        ["samples_per_pixel=479", "from=4.5", "from=2&to=1", "from=x", "from=NaN", "samples_per_pixel=-1", "tracks=1"]
+    {
+        let response = hub.get(&format!("{dat}?{bad}")).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(response.json::<Value>().await.unwrap()["code"], "invalid_query", "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_other() {
     let hub = Hub::start();
     let mut ann = Client::plain(&hub, "/rooms/talk/ws?name=Ann").await;
@@ -202,7 +256,7 @@ async fn what_is_not_made_is_asked_for_again_and_what_is_is_a_file_like_any_othe
         let problem: Value = response.json().await.unwrap();
         (status, text(&problem, "code").to_owned())
     };
-    for name in ["session.webm", "mix.ogg", "mix.wav", "tracks/1.webm", "tracks/1.wav", "tracks/1/waveform.json"] {
+    for name in ["session.webm", "mix.ogg", "mix.wav", "tracks/1.webm", "tracks/1.wav"] {
         assert_eq!(problem(&format!("{address}/{name}")).await, (409, "recording_live".to_owned()), "{name}");
     }
     ann.close().await;

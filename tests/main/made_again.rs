@@ -93,8 +93,9 @@ async fn made(hub: &Hub, address: &str) -> Value {
     hub.until(address, |recording| {
         let tracks = recording["tracks"].as_array().unwrap();
         let files = &recording["files"];
-        let of_all = [&files["session"], &files["mix"]["ogg"], &files["waveform"]];
-        of_all.iter().all(|file| file["bytes"].is_u64()) && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
+        let of_all = [&files["session"], &files["mix"]["ogg"]];
+        let made = of_all.iter().all(|file| file["bytes"].is_u64()) && files["waveform"]["made"] == true;
+        made && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
     })
     .await
 }
@@ -105,10 +106,10 @@ const ALL: [&str; 9] = [
     "track-1.webm",
     "track-2.webm",
     "track-3.webm",
-    "waveform-1.json",
-    "waveform-2.json",
-    "waveform-3.json",
-    "waveform.json",
+    "waveform-1.peaks",
+    "waveform-2.peaks",
+    "waveform-3.peaks",
+    "waveform.peaks",
 ];
 
 /// The bytes of all files.
@@ -125,7 +126,7 @@ async fn a_hub_that_is_killed_while_it_makes_files_leaves_none_half_and_makes_th
     made(&hub, &address).await;
     let whole = all(&derived);
     let mut folder = hub.kill();
-    for name in ["session.webm", "track-2.webm", "waveform-1.json"] {
+    for name in ["session.webm", "track-2.webm", "waveform-1.peaks"] {
         fs::remove_dir_all(&derived).unwrap();
         let hub = Hub::start_in(folder, &[]);
         // Whether a file is hit half is luck. What counts is what is there afterwards.
@@ -181,7 +182,7 @@ async fn what_someone_removed_or_damaged_is_made_again_at_the_next_start_or_when
     let whole = all(&derived);
     let folder = hub.kill();
     fs::remove_file(derived.join("session.webm")).unwrap();
-    fs::write(derived.join("waveform-2.json"), "{}").unwrap();
+    fs::write(derived.join("waveform-2.peaks"), "{}").unwrap();
     let hub = Hub::start_in(folder, &[]);
     let again = async || {
         let deadline = Instant::now() + PATIENCE;

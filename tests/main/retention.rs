@@ -89,7 +89,7 @@ async fn the_oldest_go_when_a_recording_ends_and_what_is_kept_live_or_downloaded
     }
     let all_made = |storage: &Value| {
         // When the last is counted, nothing grows any more.
-        const DERIVED: [&str; 5] = ["mix.ogg", "session.webm", "track-1.webm", "waveform-1.json", "waveform.json"];
+        const DERIVED: [&str; 5] = ["mix.ogg", "session.webm", "track-1.webm", "waveform-1.peaks", "waveform.peaks"];
         let derived = old.len() * DERIVED.len();
         let there: usize = names(&hub.recordings().join("talk"))
             .iter()

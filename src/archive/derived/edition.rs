@@ -2,11 +2,12 @@
 //!
 //! What belongs here: plain functions of a recording and an edit. What does not: how an edit is written (`model::edit`).
 //!
-//! - A mix, the session's file and the mix's peaks are of all tracks, or of those that were chosen, from the session's start to its
+//! - A mix and the session's file are of all tracks, or of those that were chosen, from the session's start to its
 //!   end, or over the span.
 //! - A track's files are from its own start to its own end; where the span says otherwise they last as long as that, with silence
 //!   where the track is absent, so that the same span of several tracks lies side by side.
-//! - A track's peaks, and whatever is of one track, take no choice of tracks; peaks are not levelled.
+//! - Whatever is of one track takes no choice of tracks; peaks take no choice at all: who wants those of a span gets them out of the
+//!   whole (`waves`).
 
 use std::ops::Range;
 
@@ -50,10 +51,10 @@ fn refused(of: Derived, edit: &Edit) -> Option<&'static str> {
     if of.track().is_some() && edit.tracks.is_some() {
         return Some("tracks");
     }
-    let peaks = matches!(of, Derived::Waveform(_));
-    [(peaks && edit.from.is_some(), "from"), (peaks && edit.to.is_some(), "to"), (edit.loudness.is_some(), "loudness")]
-        .into_iter()
-        .find_map(|(refused, what)| refused.then_some(what))
+    if matches!(of, Derived::Waveform(_) | Derived::MixWaveform) {
+        return edit.fields().next().map(|(what, _)| what);
+    }
+    edit.loudness.is_some().then_some("loudness")
 }
 
 /// The tracks that an edition is of.

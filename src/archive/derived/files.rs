@@ -140,7 +140,7 @@ impl Sink for NewFile<'_> {
     }
 }
 
-/// Removes what crashes left in a recording's folder of derived files.
+/// Removes what crashes left in a recording's folder of derived files, and what has another name by now.
 pub(super) fn sweep(store: &mut dyn Store, folder: &Path) -> Result<(), Stopped> {
     let derived = folder.join(names::DERIVED);
     let there = match store.list(&derived) {
@@ -148,7 +148,7 @@ pub(super) fn sweep(store: &mut dyn Store, folder: &Path) -> Result<(), Stopped>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(Stopped::file(&derived, source)),
     };
-    for name in there.iter().filter(|name| name.ends_with(names::NEXT)) {
+    for name in there.iter().filter(|name| name.ends_with(names::NEXT) || names::was_derived(name)) {
         remove_if_there(store, &derived.join(name))?;
     }
     Ok(())

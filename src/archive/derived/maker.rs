@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::files::{self, NewFile, Written};
 use super::recipe::{self, Origin, RECIPES, Stopped, Work};
+use super::waves::Waves;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::lock::Lock;
@@ -39,6 +40,7 @@ const NICE: i32 = 19;
 pub(in crate::archive) struct Orders {
     state: Mutex<State>,
     work: Work,
+    waves: Arc<Waves>,
     wake: Notify,
     at: watch::Sender<At>,
 }
@@ -72,7 +74,7 @@ impl Default for Orders {
     fn default() -> Self {
         let state = State { before: Some(i64::MAX), ..State::default() };
         let (at, _) = watch::channel(At::Gone);
-        Self { state: Mutex::new(state), work: Work::default(), wake: Notify::new(), at }
+        Self { state: Mutex::new(state), work: Work::default(), waves: Arc::default(), wake: Notify::new(), at }
     }
 }
 
@@ -80,6 +82,11 @@ impl Orders {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that is done under the lock leaves it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was gathered of recordings' peaks.
+    pub const fn waves(&self) -> &Arc<Waves> {
+        &self.waves
     }
 
     /// A recording has ended, or what is derived from it is outdated.
@@ -152,6 +159,7 @@ impl Orders {
         let kept = KeptOff { orders: Arc::clone(self), id };
         // The sender lives as long as we do.
         let _ = at.wait_for(|at| *at != At::Making(id)).await;
+        self.waves.forget(id);
         kept
     }
 
@@ -159,11 +167,13 @@ impl Orders {
     pub fn stop(&self) {
         self.state().stopping = true;
         self.work.stop();
+        self.waves.stop();
         self.wake.notify_one();
     }
 
-    /// Resolves when there is no maker any more.
+    /// Resolves when there is no maker any more, and nobody who follows recordings.
     pub async fn stopped(&self) {
+        self.waves.stopped().await;
         let _ = self.at.subscribe().wait_for(|at| *at == At::Gone).await;
     }
 
@@ -322,7 +332,8 @@ impl Maker {
             self.tell(id, DerivedNews::Gone(what)).await?;
         }
         let origin = Origin::read(&mut connection, &self.root, id).await.map_err(Trouble::from)?;
-        let Some(origin) = origin else { return Ok(()) };
+        let Some(mut origin) = origin else { return Ok(()) };
+        origin.waves = Arc::clone(self.orders.waves());
         drop(connection);
         files::sweep(&mut *self.store, &folder)?;
         let missing = recipe::missing(&origin.recording, asked, |what| there(&made, what));
@@ -354,7 +365,10 @@ impl Maker {
         }
         match failed {
             Some(stopped) => Err(stopped),
-            None => self.tell(id, DerivedNews::All(RECIPES, title)).await,
+            None => {
+                self.orders.waves().forget(id);
+                self.tell(id, DerivedNews::All(RECIPES, title)).await
+            }
         }
     }
 

@@ -19,11 +19,11 @@ mod files;
 mod maker;
 mod mixdown;
 mod mixed;
-mod peaks;
 mod recipe;
 mod render;
 mod samples;
 mod sound;
+pub(super) mod waves;
 mod webm;
 
 pub(super) use files::find;
@@ -37,3 +37,5 @@ pub(super) use recipe::{SPARED, Stopped, Work};
 pub(super) use render::Render;
 #[cfg(test)]
 pub(super) use sound::Sums;
+pub(super) use waves::follower;
+pub use waves::{FoundWaveform, Waveform};

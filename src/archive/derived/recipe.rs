@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sqlx::SqliteConnection;
@@ -12,11 +13,11 @@ use sqlx::SqliteConnection;
 use super::edition;
 use super::files::Sink;
 use super::mixdown::Mixdown;
-use super::peaks;
 use super::sound::Sums;
+use super::waves::Waves;
 use super::webm::{self, webm};
 use crate::archive::index::read;
-use crate::archive::model::{Container, Derived, Edition, Recording, RecordingId, Track};
+use crate::archive::model::{Container, Derived, Edition, Recording, RecordingId};
 use crate::archive::names;
 use crate::archive::writer::Trouble;
 use crate::media::track::{Format, TrackNumber};
@@ -29,8 +30,8 @@ impl Derived {
     pub(in crate::archive) const fn recipe(self) -> u32 {
         match self {
             Self::Session => 3,
-            Self::Mix(_) | Self::MixWaveform | Self::Track(_, Container::WebM) => 2,
-            Self::Track(..) | Self::Waveform(_) => 1,
+            Self::Mix(_) | Self::Track(_, Container::WebM) | Self::Waveform(_) | Self::MixWaveform => 2,
+            Self::Track(..) => 1,
         }
     }
 }
@@ -48,16 +49,18 @@ pub(in crate::archive) const RECIPES: u32 = {
         + Derived::MixWaveform.recipe()
 };
 
-/// What is to be derived from a recording unasked: first what takes seconds, then what takes decoding, then what takes encoding.
+/// What is to be derived from a recording unasked: first what was gathered while it was made, then what takes seconds, then what
+/// takes encoding.
 pub(super) fn wanted(recording: &Recording) -> impl Iterator<Item = Derived> {
     let numbers = || recording.tracks.iter().map(|track| track.number);
     let webm = numbers().map(|track| Derived::Track(track, Container::WebM));
-    webm.chain(numbers().map(Derived::Waveform)).chain([MIX, Derived::Session, Derived::MixWaveform])
+    let waveforms = numbers().map(Derived::Waveform).chain([Derived::MixWaveform]);
+    waveforms.chain(webm).chain([MIX, Derived::Session])
 }
 
 /// What an edition is made of, where that is not the parts alone: another that must be there before.
 pub(in crate::archive) fn made_of(edition: Edition) -> Option<Edition> {
-    let of_mix = matches!(edition.of, Derived::Session | Derived::MixWaveform | Derived::Mix(Container::WebM));
+    let of_mix = matches!(edition.of, Derived::Session | Derived::Mix(Container::WebM));
     of_mix.then_some(Edition { of: MIX, ..edition })
 }
 
@@ -80,7 +83,7 @@ const fn passes(what: Derived) -> u64 {
     match what {
         Derived::Session | Derived::Track(_, Container::WebM) => webm::PASSES,
         Derived::Waveform(_) | Derived::Mix(Container::Ogg | Container::Wav) | Derived::Track(..) => 1,
-        // They are made of the mix, not of the parts.
+        // One is made of the mix, not of the parts; the other while the tracks' are.
         Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
     }
 }
@@ -148,6 +151,11 @@ impl Work {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it is to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// How far it is, from 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "a share for people to see")]
     pub fn progress(&self) -> f64 {
@@ -177,6 +185,8 @@ pub(in crate::archive) struct Origin {
     pub recording: Recording,
     /// The sums of its WAV parts.
     pub sums: Sums,
+    /// What was gathered of its peaks on the way.
+    pub waves: Arc<Waves>,
 }
 
 impl Origin {
@@ -192,12 +202,7 @@ impl Origin {
         }
         let folder = root.join(&place.folder);
         let made = folder.join(names::DERIVED);
-        Ok(Some(Self { folder, made, recording, sums }))
-    }
-
-    /// One of its tracks.
-    fn track(&self, number: TrackNumber) -> Result<&Track, Stopped> {
-        self.recording.tracks.iter().find(|track| track.number == number).ok_or(Stopped::Told)
+        Ok(Some(Self { folder, made, recording, sums, waves: Arc::default() }))
     }
 
     /// Where one of the files is that others are made of.
@@ -215,8 +220,7 @@ pub(in crate::archive) fn make(
 ) -> Result<bool, Stopped> {
     let mixdown = || Mixdown::new(origin, what);
     match what.of {
-        Derived::Waveform(number) => peaks::waveform(origin, origin.track(number)?, sink, work),
-        Derived::MixWaveform => peaks::of_mix(origin, what, sink, work),
+        Derived::Waveform(_) | Derived::MixWaveform => origin.waves.file(origin, what.of.track(), sink, work),
         Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => mixdown().ogg(sink, work),
         Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => mixdown().wav(sink, work),
         Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {

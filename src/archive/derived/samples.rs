@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -66,6 +67,14 @@ impl<'a> Samples<'a> {
         Ok(samples)
     }
 
+    /// Reads on from one byte to another, as they were kept; the file stands at the first, which is that of a frame.
+    pub fn go_on(file: Box<dyn Read>, head: Head, bytes: Range<u64>, extents: &'a [Extent]) -> Self {
+        let given = bytes.start.saturating_sub(data_offset(head)) / head.frame_bytes() as u64;
+        let (at, end) = (bytes.start, bytes.end);
+        let (transcoder, packets, damaged) = (None, VecDeque::new(), false);
+        Self { file, head, at, end, extents, transcoder, kind: As::Kept, given, packets, damaged }
+    }
+
     /// What comes next begins at this frame.
     fn begin(&mut self, frame: u64) -> Result<(), Unreadable> {
         self.given = frame;
@@ -105,7 +114,7 @@ impl<'a> Samples<'a> {
     }
 
     /// Reads an extent, or as much of what is in none; gives how many bytes it was.
-    fn step(&mut self) -> Result<u64, Unreadable> {
+    pub fn step(&mut self) -> Result<u64, Unreadable> {
         while let [extent, rest @ ..] = self.extents
             && extent.range().end <= self.at
         {

@@ -331,7 +331,7 @@ mod tests {
             ("append other", Append, Write, "anything"),
             ("append recover/part", Append, Recover, "a/01-ann.ogg"),
             ("remove delete/any", Remove, Delete, "a/02-ben.wav"),
-            ("any maker/derived", Remove, Make, "a/derived/waveform-1.json"),
+            ("any maker/derived", Remove, Make, "a/derived/waveform-1.peaks"),
             ("commit write/any", Commit, Write, ""),
             ("any any", Commit, Delete, ""),
         ];

@@ -177,7 +177,11 @@ pub(in crate::archive) async fn recording(
     Ok(Some((place, Recording { summary, tracks, chat, attendance, derived })))
 }
 
-async fn tracks(connection: &mut SqliteConnection, recording: i64) -> Result<Vec<Track>, sqlx::Error> {
+/// The tracks of a recording. Give it a transaction, to see one moment.
+pub(in crate::archive) async fn tracks(
+    connection: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Vec<Track>, sqlx::Error> {
     let mut tracks = Vec::new();
     for row in sqlx::query(TRACKS).bind(recording).fetch_all(&mut *connection).await? {
         tracks.push(Track {

@@ -34,6 +34,9 @@ impl Container {
     }
 }
 
+/// What the names of files of peaks end with.
+const PEAKS: &str = "peaks";
+
 /// What is made out of a recording's parts. Its text is the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Derived {
@@ -65,7 +68,7 @@ impl Derived {
         match self {
             Self::Session => "webm",
             Self::Mix(container) | Self::Track(_, container) => container.extension(),
-            Self::Waveform(_) | Self::MixWaveform => "json",
+            Self::Waveform(_) | Self::MixWaveform => PEAKS,
         }
     }
 
@@ -239,7 +242,7 @@ mod tests {
         let fields = [("tracks", tracks.join(",")), ("from", "999998.123".into()), ("to", "999999.999".into())];
         let edit =
             fields.iter().fold(edit(&[("loudness", "-16.5")]), |edit, (key, value)| edit.with(key, value).unwrap());
-        let longest = Edition { of: Derived::MixWaveform, edit }.to_string() + ".next";
+        let longest = Edition { of: Derived::Session, edit }.to_string() + ".next";
         assert!(longest.len() <= 255, "{}", longest.len());
     }
 }

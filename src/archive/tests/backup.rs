@@ -138,13 +138,13 @@ async fn derived_files_are_copied_where_they_are_those_that_the_index_means() {
     rig.ask(maker.visit(id(1))).await.unwrap();
     let derived = only_folder(&from).join(names::DERIVED);
     let made = listing(&derived);
-    assert_eq!(made, ["mix.ogg", "session.webm", "track-1.webm", "waveform-1.json", "waveform.json"]);
+    assert_eq!(made, ["mix.ogg", "session.webm", "track-1.webm", "waveform-1.peaks", "waveform.peaks"]);
     // Another stands in its place by now.
-    let other = std::fs::read(derived.join("waveform-1.json")).unwrap();
-    std::fs::write(derived.join("waveform-1.json"), [&other[..], b" "].concat()).unwrap();
+    let other = std::fs::read(derived.join("waveform-1.peaks")).unwrap();
+    std::fs::write(derived.join("waveform-1.peaks"), [&other[..], b" "].concat()).unwrap();
     backup(&from, &to).await.unwrap();
     let copied = only_folder(&to).join(names::DERIVED);
-    let same: Vec<_> = made.iter().filter(|name| *name != "waveform-1.json").cloned().collect();
+    let same: Vec<_> = made.iter().filter(|name| *name != "waveform-1.peaks").cloned().collect();
     assert_eq!(listing(&copied), same);
     for name in &same {
         assert!(std::fs::read(copied.join(name)).unwrap() == std::fs::read(derived.join(name)).unwrap(), "{name}");
@@ -159,7 +159,7 @@ async fn derived_files_are_copied_where_they_are_those_that_the_index_means() {
     };
     restored.ask(maker.visit(id(1))).await.unwrap();
     assert_eq!(listing(&copied), made, "what is missing is made again");
-    assert!(std::fs::read(copied.join("waveform-1.json")).unwrap() == other);
+    assert!(std::fs::read(copied.join("waveform-1.peaks")).unwrap() == other);
 }
 
 #[tokio::test]

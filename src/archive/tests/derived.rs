@@ -106,9 +106,9 @@ async fn everything_is_made_once_and_goes_with_its_recording() {
             "session.webm",
             "track-1.webm",
             "track-2.webm",
-            "waveform-1.json",
-            "waveform-2.json",
-            "waveform.json"
+            "waveform-1.peaks",
+            "waveform-2.peaks",
+            "waveform.peaks"
         ]
     );
     let derived = rig.derived(id(1)).await;
@@ -228,7 +228,7 @@ async fn what_is_missing_or_not_as_it_was_or_of_an_older_recipe_is_made_again() 
     let whole = files(dir.path());
     let folder = only_folder(dir.path()).join("derived");
     fs::remove_file(folder.join("session.webm")).unwrap();
-    fs::write(folder.join("waveform-1.json"), "{}").unwrap();
+    fs::write(folder.join("waveform-1.peaks"), "{}").unwrap();
     fs::write(folder.join("track-1.webm.next"), "half").unwrap();
     // Who asks is told to wait, and what is not there any more goes first.
     assert!(matches!(rig.archive.derived(id(1), Derived::Session).await, Ok(Found::Making(_))));
@@ -294,7 +294,7 @@ async fn damage_costs_what_it_hit_and_is_told() {
     // Of Ann at most the page, which is a second, is missing; of Ben all.
     let (before, after) = (whole["track-1.webm"].len(), damaged["track-1.webm"].len());
     assert!(after < before && after > before - 51 * 100, "{after} of {before}");
-    assert!(damaged["waveform-2.json"].windows(9).any(|bytes| bytes == b"[0,0,0,0,"));
+    assert_eq!(damaged["waveform-2.peaks"].len(), 32, "nothing but the header");
     for name in ["session.webm", "track-1.webm", "track-2.webm"] {
         assert_eq!(tool("ffprobe", &["-v", "warning"], &folder.join("derived").join(name)).1, "", "{name}");
     }
@@ -307,12 +307,12 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     let mut rig = record(dir.path()).await;
     let store = StandIn::new(dir.path(), |_, _| Ok(()));
     let free = store.free.clone();
-    // The peaks fit, all tracks in one do not.
+    // The peaks fit and what is short, all tracks in one do not.
     free.store(SPARED + 45_000, Ordering::Relaxed);
     let mut maker = rig.maker(dir.path(), store);
     assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
     let there: Vec<_> = files(dir.path()).into_keys().collect();
-    assert_eq!(there, ["track-2.webm", "waveform-1.json", "waveform-2.json"]);
+    assert_eq!(there, ["track-2.webm", "waveform-1.peaks", "waveform-2.peaks", "waveform.peaks"]);
     // It fills up while a file is made: that is given up halfway.
     let free = Arc::new(std::sync::OnceLock::<Arc<std::sync::atomic::AtomicU64>>::new());
     let fills = free.clone();
@@ -352,7 +352,7 @@ async fn a_disk_that_fails_while_a_file_is_made_keeps_nothing_of_it() {
             let there: Vec<_> = files(dir.path()).into_keys().collect();
             assert_eq!(
                 there,
-                ["mix.ogg", "track-1.webm", "track-2.webm", "waveform-1.json", "waveform-2.json", "waveform.json"],
+                ["mix.ogg", "track-1.webm", "track-2.webm", "waveform-1.peaks", "waveform-2.peaks", "waveform.peaks"],
                 "{bad}"
             );
             assert_eq!(rig.derived(id(1)).await.len(), 6);

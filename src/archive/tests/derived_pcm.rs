@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::archive::FoundWaveform;
 use crate::archive::model::EndReason;
 use crate::container::stream::Demux;
 use crate::container::webm;
@@ -113,10 +114,9 @@ async fn a_waveform_of_samples_shows_them_as_loud_as_they_are() {
     let dir = scratch();
     let mut rig = record(dir.path()).await;
     rig.derive(dir.path(), id(1)).await.unwrap();
-    let waveform: serde_json::Value = serde_json::from_slice(&files(dir.path())["waveform-1.json"]).unwrap();
-    let pixel = waveform["samples_per_pixel"].as_u64().unwrap();
-    let data = waveform["data"].as_array().unwrap();
-    let greatest = |millis: u64| data[usize::try_from(millis * 48 / pixel * 2 + 1).unwrap()].as_i64().unwrap();
+    let FoundWaveform::There(mut waveform) = rig.archive.waveform(id(1), Some(ONE)).await.unwrap() else { panic!() };
+    let pixels = waveform.pixels(1, 0..waveform.count()).unwrap();
+    let greatest = |millis: u64| pixels[usize::try_from(millis * 48 / waveform.finest()).unwrap()].1;
     for (at, expected) in
         [(1000, 63..=65), (5900, 63..=65), (6300, 0..=0), (9000, 63..=65), (50_000, 0..=0), (91_000, 63..=65)]
     {

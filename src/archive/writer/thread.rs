@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::health::{Health, LOOK};
 use super::{Command, Reply, Writer};
-use crate::archive::derived::{Orders, maker};
+use crate::archive::derived::{Orders, follower, maker};
 use crate::archive::faults::{self, Plan};
 use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
@@ -37,6 +37,7 @@ pub(in crate::archive) fn shell(
     runtime.block_on(async {
         let plan = options.faults.clone().map(|file| Arc::new(Plan::new(file)));
         let store = faults::store(plan.as_ref(), Phase::Write);
+        let changed = told.0.subscribe();
         let opening = open::open(&options, now, store, Arc::clone(&orders), told);
         let (writer, lock, recovered) = match opening.await {
             Ok(all) => all,
@@ -53,6 +54,13 @@ pub(in crate::archive) fn shell(
         if let Err(error) = thread.spawn(move || maker(making, root, store, commands, held)) {
             tracing::warn!("nothing is derived from recordings: {error}");
             orders.end();
+        }
+        orders.waves().begin();
+        let (root, store) = (options.folder.clone(), faults::store(plan.as_ref(), Phase::Make));
+        let (following, thread) = (Arc::clone(&orders), std::thread::Builder::new().name("follower".to_owned()));
+        if let Err(error) = thread.spawn(move || follower(&following, root, store, changed)) {
+            tracing::warn!("no waveform is made before its recording has ended: {error}");
+            orders.waves().end();
         }
         let _ = opened.send(Ok(recovered));
         let waiting = write(writer, inbox, options.sync_period).await;

@@ -124,7 +124,8 @@ impl Served {
         let media_type = match of {
             Derived::Mix(container) | Derived::Track(_, container) => media_type(container),
             Derived::Session => media_type(Container::WebM),
-            Derived::Waveform(_) | Derived::MixWaveform => "application/json",
+            // Nobody is sent it as it is.
+            Derived::Waveform(_) | Derived::MixWaveform => "application/octet-stream",
         };
         let who = match of {
             Derived::Mix(_) => Some("mix"),
@@ -155,6 +156,19 @@ const fn media_type(container: Container) -> &'static str {
         Container::Ogg => "audio/ogg; codecs=opus",
         Container::WebM => "audio/webm; codecs=opus",
         Container::Wav => "audio/wav",
+    }
+}
+
+impl Served {
+    /// Something that was made of a waveform just now.
+    pub fn made_now(
+        (tag, modified): (String, UnixMillis),
+        (media_type, disposition): (&'static str, ContentDisposition),
+        file: Vec<u8>,
+    ) -> Self {
+        let bytes = file.len() as u64;
+        let pieces = vec![Piece { source: Source::Memory(file), bytes }];
+        Self { tag, modified, media_type, disposition, pieces, bytes, in_use: None }
     }
 }
 
@@ -201,7 +215,7 @@ fn date(time: UnixMillis) -> HttpDate {
 }
 
 /// A name that a person knows again (RFC 6266): the title or the room, the day, who speaks, the kind of file.
-fn disposition(what: &str, started: UnixMillis, who: Option<&str>, kind: &str) -> ContentDisposition {
+pub fn disposition(what: &str, started: UnixMillis, who: Option<&str>, kind: &str) -> ContentDisposition {
     let day = &started.to_rfc3339()[..10];
     let name = match who {
         Some(who) => format!("{what} {day} {who}.{kind}"),

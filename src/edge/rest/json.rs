@@ -37,7 +37,17 @@ pub struct Recording {
 struct RecordingFiles {
     session: Made,
     mix: Mix,
-    waveform: Made,
+    waveform: Waveform,
+}
+
+/// The peaks of the mix: so far, while the recording is made.
+#[derive(Debug, Serialize)]
+struct Waveform {
+    href: String,
+    /// The same as a binary file.
+    dat: String,
+    /// Whether they are kept in a file by now.
+    made: bool,
 }
 
 /// The mix.
@@ -125,6 +135,8 @@ struct Files {
     wav: String,
     webm: String,
     waveform: String,
+    /// The same as a binary file.
+    waveform_dat: String,
 }
 
 /// In bytes; null until it is made.
@@ -190,7 +202,11 @@ impl From<model::Recording> for Recording {
                     webm: Made::new(id, Derived::Mix(Container::WebM), &made),
                     wav: Made::new(id, Derived::Mix(Container::Wav), &made),
                 },
-                waveform: Made::new(id, Derived::MixWaveform, &made),
+                waveform: Waveform {
+                    href: format!("/api/v1/recordings/{id}/waveform.json"),
+                    dat: format!("/api/v1/recordings/{id}/waveform.dat"),
+                    made: size(&made, Derived::MixWaveform).is_some(),
+                },
             },
             chat: recording.chat.into_iter().map(Chat::from).collect(),
             attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
@@ -244,6 +260,7 @@ impl Track {
                 wav: format!("{address}.wav"),
                 webm: format!("{address}.webm"),
                 waveform: format!("{address}/waveform.json"),
+                waveform_dat: format!("{address}/waveform.dat"),
             },
             kept: kept.extension(),
             sizes,

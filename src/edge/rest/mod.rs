@@ -9,6 +9,7 @@ mod recordings;
 mod rooms;
 mod storage;
 mod tracks;
+mod waveform;
 
 use std::time::Duration;
 

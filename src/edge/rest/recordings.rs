@@ -12,7 +12,7 @@ use super::super::query::Query;
 use super::super::{Edge, Here};
 use super::download::{self, Served};
 use super::json::{Recording, Summary};
-use super::{only, read_only, readable, tracks};
+use super::{only, read_only, readable, tracks, waveform};
 use crate::archive::model::{Container, Derived, Edit, Edition, RecordingId, StateKind};
 use crate::archive::{self, Change, Found, Limit, ListQuery, Search};
 use crate::media::time::UnixMillis;
@@ -34,9 +34,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/recordings", list))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
-        .service(read_only("/recordings/{id}/session.webm", of_all(Derived::Session)))
-        .service(read_only("/recordings/{id}/waveform.json", of_all(Derived::MixWaveform)))
-        .service(read_only("/recordings/{id}/tracks/{number}/waveform.json", tracks::waveform));
+        .configure(waveform::configure)
+        .service(read_only("/recordings/{id}/session.webm", of_all(Derived::Session)));
     for container in Container::ALL {
         let extension = container.extension();
         let mix = format!("/recordings/{{id}}/mix.{extension}");
@@ -145,9 +144,14 @@ fn of_all(of: Derived) -> impl Fn(HttpRequest, Here, web::Path<String>, Fields) 
 pub(super) async fn derived(request: &HttpRequest, edge: &Edge, id: RecordingId, edition: Edition) -> Answer {
     match edge.archive.derived(id, edition).await? {
         Found::Made(file) => download::answer(request, Served::derived(id, *file)),
-        Found::Making(progress) => Ok(HttpResponse::Accepted()
-            .insert_header((header::RETRY_AFTER, RETRY_SECONDS.to_string()))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .json(json!({ "progress": progress }))),
+        Found::Making(progress) => Ok(making(progress)),
     }
+}
+
+/// What someone gets who asks for what is being made.
+pub(super) fn making(progress: f64) -> HttpResponse {
+    HttpResponse::Accepted()
+        .insert_header((header::RETRY_AFTER, RETRY_SECONDS.to_string()))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(json!({ "progress": progress }))
 }

@@ -102,12 +102,6 @@ async fn track(
     }
 }
 
-/// The peaks of a track.
-pub async fn waveform(request: HttpRequest, edge: Here, path: Path, query: Fields) -> Answer {
-    let (id, of) = (path.0.parse()?, Derived::Waveform(number(&path.1)?));
-    recordings::derived(&request, &edge, id, Edition { of, edit: recordings::edit(query)? }).await
-}
-
 /// The parts that are asked for.
 fn chosen(mut sound: TrackSound, part: Option<u32>) -> Result<TrackSound, Problem> {
     let Some(part) = part else { return Ok(sound) };

@@ -125,13 +125,13 @@ async fn what_is_derived_is_forgotten_where_it_is_not_as_it_was_and_made_again()
     let derived = folder(&recordings, 1, "talk").join("derived");
     fs::remove_file(derived.join("session.webm")).unwrap();
     append(&derived.join("track-1.webm"), b"more");
-    fs::write(derived.join("waveform-1.json.next"), "half").unwrap();
+    fs::write(derived.join("waveform-1.peaks.next"), "half").unwrap();
     assert_finds(
         &recordings,
         &[
             ["session.webm", "is missing"],
             ["track-1.webm", "bytes, and the index says"],
-            ["waveform-1.json.next", "never"],
+            ["waveform-1.peaks.next", "never"],
         ],
     );
     let ran = repaired(&recordings);

@@ -77,8 +77,9 @@ async fn differences_now(hub: &Hub) -> Vec<String> {
 /// Whether everything is there that is derived from a recording unasked.
 pub fn all_is_made(recording: &Value) -> bool {
     let (files, tracks) = (&recording["files"], recording["tracks"].as_array().unwrap());
-    let of_all = [&files["session"], &files["mix"]["ogg"], &files["waveform"]];
-    of_all.iter().all(|file| file["bytes"].is_u64()) && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
+    let of_all = [&files["session"], &files["mix"]["ogg"]];
+    let made = of_all.iter().all(|file| file["bytes"].is_u64()) && files["waveform"]["made"] == true;
+    made && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
 }
 
 /// What differs between a recording's folder and what is told of it, which is taken out of `told`.
@@ -117,14 +118,11 @@ fn compare(folder: &Path, room: &str, told: &mut BTreeMap<String, Value>) -> Vec
         files.extend(of_file.into_iter().zip(parts).map(|(file, part)| (file, part["bytes"].as_u64())));
         let number = &track["number"];
         files.insert(format!("derived/track-{number}.webm"), track["sizes"]["webm"].as_u64());
-        files.insert(format!("derived/waveform-{number}.json"), None);
+        files.insert(format!("derived/waveform-{number}.peaks"), None);
     }
     let of_all = &recording["files"];
-    for (name, file) in [
-        ("session.webm", &of_all["session"]),
-        ("mix.ogg", &of_all["mix"]["ogg"]),
-        ("waveform.json", &of_all["waveform"]),
-    ] {
+    files.insert("derived/waveform.peaks".to_owned(), None);
+    for (name, file) in [("session.webm", &of_all["session"]), ("mix.ogg", &of_all["mix"]["ogg"])] {
         files.insert(format!("derived/{name}"), file["bytes"].as_u64());
     }
     for file in below(folder) {

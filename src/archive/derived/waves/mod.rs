@@ -1,0 +1,141 @@
+//! The peaks of recordings for those who draw them, gathered while the recordings are made, so that the waveform of three hours
+//! is there when they end; and so far, before.
+//!
+//! What belongs here: which recordings are followed, by a thread of their own, and handing what was gathered to the maker and to
+//! those who ask. What does not: the formats that players read (`container::audiowaveform`).
+//!
+//! The thread (`follower`) reads what is durable, by the index, as every reader does. Nothing waits for it, and nothing that
+//! serves or records knows of it: it is as nice as the maker, and where it cannot keep up, what is missing is gathered at the end.
+//! A recording costs it a 600th of its length for each track.
+//!
+//! What is gathered is kept in memory: 720 KB for each hour of a track, at most 2 MiB, and 8 MB for each recording that is made.
+//! It is not precious: what a crash takes, or whatever else is missing, the maker gathers out of the parts, and the files are the
+//! same (`gathering` says why).
+
+mod file;
+mod follow;
+mod follower;
+mod found;
+mod gathering;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use super::files::Sink;
+use super::recipe::{Origin, Stopped, Work};
+use crate::archive::model::RecordingId;
+use crate::media::track::TrackNumber;
+
+#[cfg(test)]
+pub(in crate::archive) use follower::Follower;
+pub(in crate::archive) use follower::follower;
+pub use found::{FoundWaveform, Waveform};
+pub(in crate::archive) use found::{file_of, find, open};
+use gathering::{Gathering, Snapshot};
+
+/// How many recordings are held that nobody follows any more, until the maker has made their files.
+const MOST_ENDED: usize = 16;
+
+/// What was gathered: shared by who follows, who makes files and who asks.
+#[derive(Debug)]
+pub(in crate::archive) struct Waves {
+    all: Mutex<BTreeMap<RecordingId, Shared>>,
+    work: Work,
+    wake: Notify,
+    gone: watch::Sender<bool>,
+}
+
+/// What was gathered of a recording. Whoever finds it locked is told that it is being gathered.
+type Shared = Arc<Mutex<Gathering>>;
+
+impl Default for Waves {
+    fn default() -> Self {
+        Self { all: Mutex::default(), work: Work::default(), wake: Notify::new(), gone: watch::Sender::new(true) }
+    }
+}
+
+/// Whoever fell over it left it half done: it begins anew.
+fn lock(gathering: &Mutex<Gathering>) -> MutexGuard<'_, Gathering> {
+    gathering.lock().unwrap_or_else(|fell| {
+        gathering.clear_poison();
+        let mut half = fell.into_inner();
+        *half = Gathering::default();
+        half
+    })
+}
+
+impl Waves {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<RecordingId, Shared>> {
+        // Nothing that is done under the lock leaves it half done.
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is gathered of a recording; nothing at first.
+    fn of(&self, id: RecordingId) -> Shared {
+        Arc::clone(self.all().entry(id).or_default())
+    }
+
+    /// The same, if anything is.
+    fn find(&self, id: RecordingId) -> Option<Shared> {
+        self.all().get(&id).cloned()
+    }
+
+    /// Nobody needs what was gathered of a recording any more: it is in files, or the recording goes.
+    pub fn forget(&self, id: RecordingId) {
+        self.all().remove(&id);
+    }
+
+    /// Keeps what is followed, and the newest of what has ended.
+    fn keep(&self, followed: &[RecordingId]) {
+        let mut all = self.all();
+        let ended: Vec<_> = all.keys().rev().filter(|id| !followed.contains(id)).skip(MOST_ENDED).copied().collect();
+        all.retain(|id, _| !ended.contains(id));
+    }
+
+    /// Makes the file of a track's peaks, or of those of all tracks, of a recording that has ended; says whether some of it could
+    /// not be read. What was not gathered yet is gathered now.
+    pub fn file(
+        &self,
+        origin: &Origin,
+        track: Option<TrackNumber>,
+        sink: &mut dyn Sink,
+        work: &Work,
+    ) -> Result<bool, Stopped> {
+        let Origin { folder, recording, sums, .. } = origin;
+        let gathering = self.of(recording.summary.id);
+        let mut gathering = lock(&gathering);
+        gathering.finish(sink.store(), Snapshot { folder, tracks: &recording.tracks, sums, ended: true }, work)?;
+        let (peaks, damaged) = match track {
+            Some(number) => gathering.track(number).ok_or(Stopped::Told)?,
+            None => gathering.all(),
+        };
+        drop(gathering);
+        let file = file::write(peaks, track.is_none(), recording.summary.length);
+        sink.expect(file.len() as u64)?;
+        sink.append(&file)?;
+        Ok(damaged)
+    }
+
+    /// Tells the follower to stop: within one small step.
+    pub fn stop(&self) {
+        self.work.stop();
+        self.wake.notify_one();
+    }
+
+    /// Somebody follows from now on.
+    pub fn begin(&self) {
+        self.gone.send_replace(false);
+    }
+
+    /// Nobody follows any more.
+    pub fn end(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Resolves when nobody follows any more.
+    pub async fn stopped(&self) {
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+}
