@@ -9,7 +9,6 @@ import { Desk } from './desk.js';
 import { showDownloads } from './downloads.js';
 import { clock, when } from './format.js';
 import { Listener } from './listener.js';
-import { whenMade } from './making.js';
 import { linkTo, momentOf } from './moment.js';
 import { find, say, write } from './page.js';
 import { ReplayPlayer } from './replay-player.js';
@@ -19,7 +18,8 @@ import { Timeline } from './timeline.js';
 import { Title } from './title.js';
 import { Transcript } from './transcript.js';
 import { Transport } from './transport.js';
-import { peaksOf } from './waveform.js';
+import { Waves } from './waves.js';
+import { Zoom } from './zoom.js';
 
 /** What the hub takes for an ID: a UUID of version 7. */
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -72,6 +72,19 @@ function show(recording) {
     point: (at, done) => transport.point(at, done),
     desk: () => sound?.mix(recording.tracks),
   });
+  const waves = new Waves({
+    peaks: (track, peaks, close) => timeline.setPeaks(track, peaks, close),
+    note: (track, text) => timeline.note(track, text),
+  });
+  const zoom = new Zoom(timeline.view, {
+    position: () => transport.position,
+    change: () => {
+      timeline.look();
+      void waves.look(recording.tracks, timeline.view, timeline.columns);
+    },
+    pinch: () => transport.point(null, true),
+  });
+  let shownAt = 0;
   const transcript = new Transcript({ list: find('chat', HTMLElement), none: find('no-chat', HTMLElement) }, (at) => player.seek(at));
   const title = new Title(async (text) => tell(await api.entitle(id, text)));
 
@@ -82,6 +95,7 @@ function show(recording) {
     title.show(newer.title, newer.room);
     showHead(newer);
     timeline.show(newer.tracks, player.duration);
+    zoom.show();
     transcript.show(newer);
     showDownloads(find('downloads', HTMLElement), newer);
     allowDeletion(newer.state === 'ended');
@@ -89,6 +103,12 @@ function show(recording) {
   const frame = () => {
     const at = transport.position;
     transport.show();
+    if (timeline.view.follow(shownAt, at)) {
+      zoom.show();
+      timeline.look();
+      void waves.look(recording.tracks, timeline.view, timeline.columns);
+    }
+    shownAt = at;
     timeline.move(at);
     transcript.move(at);
     write(find('copy-at', HTMLElement), clock(at));
@@ -105,7 +125,10 @@ function show(recording) {
     notes.add(noticeSentence(notice));
     showTrouble();
   });
-  player.on('duration', () => timeline.show(recording.tracks, player.duration));
+  player.on('duration', () => {
+    timeline.show(recording.tracks, player.duration);
+    zoom.show();
+  });
 
   find('stage', HTMLElement).hidden = false;
   find('play', HTMLButtonElement).disabled = !sound;
@@ -119,7 +142,7 @@ function show(recording) {
     if (at !== null) player.seek(at);
   });
   void sound?.allowed().then((byItself) => byItself && player.state.kind === 'idle' && player.play());
-  void keepUp(() => recording, tell, timeline);
+  void keepUp(() => recording, tell, waves);
 }
 
 /** @param {api.RecordingInFull} recording */
@@ -132,14 +155,13 @@ function showHead({ title, room, started, duration, people, state, end_reason })
 }
 
 /**
- * Follows a recording for as long as it is being made, then draws its waveforms, and looks for its files until they are
- * there.
+ * Follows a recording with its waveforms for as long as it is being made, then looks for its files until they are there.
  *
  * @param {() => api.RecordingInFull} recording
  * @param {(newer: api.RecordingInFull) => void} tell
- * @param {Timeline} timeline
+ * @param {Waves} waves
  */
-async function keepUp(recording, tell, timeline) {
+async function keepUp(recording, tell, waves) {
   const ask = async () => {
     await sleep(EVERY);
     const newer = await api.recording(id).catch((error) => {
@@ -147,29 +169,13 @@ async function keepUp(recording, tell, timeline) {
     });
     if (newer) tell(newer);
   };
-  while (recording().state !== 'ended') await ask();
-  void drawWaveforms(recording().tracks, timeline);
+  while (recording().state !== 'ended') {
+    await waves.soFar(recording().tracks);
+    await ask();
+  }
+  void waves.all(recording().tracks);
   const missing = () => recording().files.session.bytes === null || recording().tracks.some(({ sizes }) => sizes.webm === null);
   for (let look = 0; look < LOOKS && missing(); look += 1) await ask();
-}
-
-/**
- * @param {api.RecordedTrack[]} tracks
- * @param {Timeline} timeline
- */
-async function drawWaveforms(tracks, timeline) {
-  for (const { number, files } of tracks) {
-    try {
-      const progress = (/** @type {number} */ done) => timeline.note(number, `The waveform is being made, ${Math.round(done * 100)} %`);
-      const peaks = peaksOf(await (await whenMade(files.waveform, { progress })).json());
-      if (peaks) timeline.setPeaks(number, peaks);
-      timeline.note(number, '');
-    } catch (error) {
-      // A lane without its waveform is still a lane.
-      timeline.note(number, 'The waveform cannot be made.');
-      if (!(error instanceof api.ApiError)) console.warn('A waveform cannot be read.', error);
-    }
-  }
 }
 
 /** Copies the address of the moment that is heard. @param {() => number} position seconds */

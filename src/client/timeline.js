@@ -6,6 +6,7 @@
 
 import { clock, count } from './format.js';
 import { make, reconcile, write } from './page.js';
+import { View } from './view.js';
 import { draw, laneOf, loudest } from './waveform.js';
 
 /** @typedef {import('./api.js').RecordedTrack} RecordedTrack */
@@ -18,14 +19,15 @@ const MARK = 76;
 /**
  * The marks of time that fit.
  *
- * @param {number} duration seconds
+ * @param {import('./waveform.js').Span} span of the session
  * @param {number} most how many have room
- * @returns {number[]} seconds, from 0 on
+ * @returns {number[]} seconds, from the session's start
  */
-export function marks(duration, most) {
-  const least = duration / Math.max(1, most);
+export function marks({ from, to }, most) {
+  const least = (to - from) / Math.max(1, most);
   const step = STEPS.find((it) => it >= least) ?? Math.ceil(least / 3600) * 3600;
-  return Array.from({ length: Math.floor(duration / step) + 1 }, (_, index) => index * step);
+  const first = Math.ceil(from / step);
+  return Array.from({ length: Math.max(0, Math.floor(to / step) - first + 1) }, (_, index) => (first + index) * step);
 }
 
 /**
@@ -51,12 +53,17 @@ export class Timeline {
   #names = new Map();
   /** @type {Map<number, import('./waveform.js').Peaks>} */
   #peaks = new Map();
-  #duration = 0;
+  /** The part that one looks at closer. @type {Map<number, import('./waveform.js').Peaks>} */
+  #close = new Map();
+  #at = 0;
   #lanes;
   #ruler;
   #pointed;
   #desk;
   #events;
+
+  /** Which part of the session is shown. */
+  view = new View();
 
   /**
    * @param {object} parts
@@ -88,7 +95,7 @@ export class Timeline {
   show(tracks, duration) {
     this.#tracks = tracks;
     this.#names = namesOf(tracks);
-    this.#duration = duration;
+    this.view.grow(duration);
     reconcile(this.#lanes, tracks, ({ number }) => String(number), (track) => this.#make(track), (lane, track) => this.#update(lane, track));
     this.#redraw();
   }
@@ -96,10 +103,22 @@ export class Timeline {
   /**
    * @param {number} number the track's
    * @param {import('./waveform.js').Peaks} peaks
+   * @param {boolean} close whether they are of the part that one looks at, and not of the whole
    */
-  setPeaks(number, peaks) {
-    this.#peaks.set(number, peaks);
+  setPeaks(number, peaks, close) {
+    (close ? this.#close : this.#peaks).set(number, peaks);
     this.#redraw();
+  }
+
+  /** Shows the part that `view` says by now. */
+  look() {
+    this.#redraw();
+    this.move(this.#at);
+  }
+
+  /** In how many columns a waveform is drawn. */
+  get columns() {
+    return (this.#lanes.querySelector('.wave')?.clientWidth ?? 0) * (globalThis.devicePixelRatio || 1);
   }
 
   /**
@@ -115,7 +134,8 @@ export class Timeline {
 
   /** Moves the playhead. @param {number} at seconds */
   move(at) {
-    this.#lanes.style.setProperty('--at', String(this.#duration > 0 ? at / this.#duration : 0));
+    this.#at = at;
+    this.#lanes.style.setProperty('--at', String(this.view.share(at)));
   }
 
   /** Shows who speaks now. @param {(track: number) => boolean} speaks */
@@ -184,7 +204,7 @@ export class Timeline {
   #follow(wave) {
     const placeOf = (/** @type {PointerEvent} */ event) => {
       const { left, width } = wave.getBoundingClientRect();
-      return width > 0 ? Math.min(1, Math.max(0, (event.clientX - left) / width)) * this.#duration : 0;
+      return width > 0 ? this.view.at((event.clientX - left) / width) : 0;
     };
     wave.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
@@ -206,7 +226,7 @@ export class Timeline {
   /** Says which moment a click would go to. @param {number} at seconds */
   #point(at) {
     write(this.#pointed, clock(at));
-    this.#pointed.style.setProperty('--share', String(this.#duration > 0 ? at / this.#duration : 0));
+    this.#pointed.style.setProperty('--share', String(this.view.share(at)));
     this.#pointed.hidden = false;
   }
 
@@ -220,19 +240,27 @@ export class Timeline {
 
   #redraw() {
     const full = loudest(this.#peaks.values());
+    const span = { from: this.view.from, to: this.view.to };
     for (const track of this.#tracks) {
-      const peaks = this.#peaks.get(track.number) ?? null;
-      const what = { peaks, lane: laneOf(track), duration: this.#duration, full };
+      const what = { peaks: this.#peaksFor(track.number), lane: laneOf(track), span, full };
       for (const canvas of this.#lane(track.number)?.querySelectorAll('canvas') ?? []) draw(canvas, what);
     }
     this.#showMarks();
   }
 
+  /** The finest that there are of what is shown. @param {number} number the track's */
+  #peaksFor(number) {
+    const close = this.#close.get(number);
+    const { from, to, whole } = this.view;
+    const shows = close && !whole && close.from <= from && close.from + (close.data.length / 2 + 1) * close.seconds >= to;
+    return (shows ? close : this.#peaks.get(number)) ?? null;
+  }
+
   #showMarks() {
     const room = this.#ruler.clientWidth;
-    const all = this.#duration > 0 ? marks(this.#duration, room / MARK) : [];
+    const all = this.view.length > 0 ? marks(this.view, room / MARK) : [];
     reconcile(this.#ruler, all, String, (at) => make('span', {}, clock(at)), (mark, at) => {
-      const share = at / this.#duration;
+      const share = this.view.share(at);
       mark.style.setProperty('--share', String(share));
       // The last one may not stick out.
       mark.hidden = share * room > room - MARK / 2;

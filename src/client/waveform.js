@@ -4,8 +4,9 @@
 // it, drawing. What does not: fetching, layout.
 
 /**
- * @typedef {object} Peaks a track's sound, coarsely, from the session's start on
+ * @typedef {object} Peaks a track's sound, coarsely
  * @property {number} seconds how long one pair stands for
+ * @property {number} from where the first begins, in seconds from the session's start
  * @property {Float32Array} data minimum and maximum of each, −1 to 1, one pair after the other
  *
  * @typedef {object} Span a part of the session, in seconds
@@ -32,27 +33,28 @@ export function peaksOf(json) {
   const { version, channels = 1, sample_rate, samples_per_pixel, bits, data } = json ?? {};
   const known = version === 2 && channels === 1 && (bits === 8 || bits === 16);
   if (!known || !(sample_rate > 0) || !(samples_per_pixel > 0) || !Array.isArray(data)) return null;
-  return { seconds: samples_per_pixel / sample_rate, data: Float32Array.from(data, (value) => value / 2 ** (bits - 1)) };
+  return { seconds: samples_per_pixel / sample_rate, from: 0, data: Float32Array.from(data, (value) => value / 2 ** (bits - 1)) };
 }
 
 /**
- * Peaks as columns of a picture of the session: minimum and maximum of each, one pair after the other. A column takes all
+ * Peaks as columns of a picture of a part of the session: minimum and maximum of each, one pair after the other. A column takes all
  * peaks that it covers, so that no short sound is lost, and at least one.
  *
  * @param {Peaks} peaks
- * @param {number} duration of the session, in seconds
+ * @param {Span} span the part
  * @param {number} count how many columns
  * @returns {Float32Array} twice as many numbers
  */
-export function columns({ seconds, data }, duration, count) {
+export function columns({ seconds, from, data }, span, count) {
   const found = new Float32Array(2 * count);
   const pairs = data.length >> 1;
-  const each = duration / seconds / count;
+  const begin = (span.from - from) / seconds;
+  const each = (span.to - span.from) / seconds / count;
   for (let column = 0; column < count; column += 1) {
-    const first = Math.floor(column * each);
-    const end = Math.min(pairs, Math.max(first + 1, Math.floor((column + 1) * each)));
+    const first = Math.floor(begin + column * each);
+    const end = Math.min(pairs, Math.max(first + 1, Math.floor(begin + (column + 1) * each)));
     let [low, high] = [0, 0];
-    for (let pair = first; pair < end; pair += 1) {
+    for (let pair = Math.max(0, first); pair < end; pair += 1) {
       low = Math.min(low, data[2 * pair] ?? 0);
       high = Math.max(high, data[2 * pair + 1] ?? 0);
     }
@@ -102,24 +104,26 @@ export function laneOf({ start, duration, gaps }) {
  * @param {object} what
  * @param {Peaks | null} what.peaks without them the lane is a plain bar
  * @param {Lane} what.lane
- * @param {number} what.duration of the session, in seconds
+ * @param {Span} what.span the part of the session that it shows
  * @param {number} what.full the peak that fills the lane
  */
-export function draw(canvas, { peaks, lane, duration, full }) {
+export function draw(canvas, { peaks, lane, span, full }) {
   const ratio = globalThis.devicePixelRatio || 1;
   const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
   const context = canvas.getContext('2d');
-  if (!context || width === 0 || height === 0 || !(duration > 0)) return;
+  const length = span.to - span.from;
+  if (!context || width === 0 || height === 0 || !(length > 0)) return;
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   context.clearRect(0, 0, width, height);
   context.fillStyle = getComputedStyle(canvas).color;
 
-  const place = (/** @type {number} */ seconds) => Math.round((seconds / duration) * width);
+  const place = (/** @type {number} */ seconds) => Math.min(width, Math.max(0, Math.round(((seconds - span.from) / length) * width)));
   const middle = height / 2;
   const thin = Math.max(1, Math.round(THINNEST * ratio));
-  const found = peaks && columns(peaks, duration, width);
+  const found = peaks && columns(peaks, span, width);
   for (const { from, to } of lane.sound) {
+    if (to < span.from || from > span.to) continue;
     const [left, right] = [place(from), Math.max(place(to), place(from) + 1)];
     for (let column = left; column < right; column += 1) {
       const [low, high] = found ? [found[2 * column] ?? 0, found[2 * column + 1] ?? 0] : [-full / 6, full / 6];

@@ -18,20 +18,30 @@ test('what is none of it gives no peaks', () => {
 });
 
 /** Peaks of 1 s each: as loud below as above. @param {...number} values */
-const peaks = (...values) => ({ seconds: 1, data: Float32Array.from(values.flatMap((value) => [-value, value])) });
+const peaks = (...values) => ({ seconds: 1, from: 0, data: Float32Array.from(values.flatMap((value) => [-value, value])) });
+const upTo = (/** @type {number} */ to) => ({ from: 0, to });
 const highs = (/** @type {Float32Array} */ found) => [...found].filter((_, index) => index % 2 === 1);
 
 test('no short sound is lost where a column covers many peaks', () => {
-  assert.deepEqual(highs(columns(peaks(0, 0, 0.5, 0, 0, 0.25, 0, 0), 8, 2)), [0.5, 0.25]);
-  assert.deepEqual([...columns(peaks(0.5, 0.25), 2, 1)], [-0.5, 0.5]);
+  assert.deepEqual(highs(columns(peaks(0, 0, 0.5, 0, 0, 0.25, 0, 0), upTo(8), 2)), [0.5, 0.25]);
+  assert.deepEqual([...columns(peaks(0.5, 0.25), upTo(2), 1)], [-0.5, 0.5]);
 });
 
 test('a peak spreads over all its columns where there are more of them', () => {
-  assert.deepEqual(highs(columns(peaks(0.5, 0.25), 2, 6)), [0.5, 0.5, 0.5, 0.25, 0.25, 0.25]);
+  assert.deepEqual(highs(columns(peaks(0.5, 0.25), upTo(2), 6)), [0.5, 0.5, 0.5, 0.25, 0.25, 0.25]);
 });
 
 test('what lies beyond the peaks is silent', () => {
-  assert.deepEqual(highs(columns(peaks(0.5), 4, 4)), [0.5, 0, 0, 0]);
+  assert.deepEqual(highs(columns(peaks(0.5), upTo(4), 4)), [0.5, 0, 0, 0]);
+});
+
+test('a part shows its own peaks, wherever those that are known begin', () => {
+  const known = { ...peaks(0.1, 0.2, 0.3, 0.4), from: 10 };
+  const seen = (/** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ count) => highs(columns(known, { from, to }, count)).map((high) => high.toFixed(1)).join(' ');
+  assert.equal(seen(11, 13, 2), '0.2 0.3');
+  assert.equal(seen(8, 12, 4), '0.0 0.0 0.1 0.2');
+  assert.equal(seen(10.5, 12.5, 4), '0.1 0.2 0.2 0.3');
+  assert.equal(seen(13, 15, 2), '0.4 0.0');
 });
 
 test('the loudest of all tracks fills a lane, and a whisper does not', () => {
