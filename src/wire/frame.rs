@@ -37,6 +37,37 @@ pub fn close(code: u16, reason: &str) -> Bytes {
     message(0x8, &payload)
 }
 
+/// A message as one of our frames carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framed {
+    /// Text.
+    Text(Bytes),
+    /// Binary.
+    Binary(Bytes),
+}
+
+/// The messages in bytes that were made here: for a client that has no WebSocket yet. Control frames are left out.
+pub fn messages(mut frames: Bytes) -> impl Iterator<Item = Framed> {
+    std::iter::from_fn(move || {
+        loop {
+            let opcode = frames.first()? & 0x0F;
+            let (header, length) = match *frames.get(1..)? {
+                [126, a, b, ..] => (4, u64::from(u16::from_be_bytes([a, b]))),
+                [127, a, b, c, d, e, f, g, h, ..] => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+                [short, ..] => (2, u64::from(short)),
+                [] => return None,
+            };
+            let end = usize::try_from(length).ok()?.checked_add(header).filter(|end| *end <= frames.len())?;
+            let payload = frames.split_to(end).slice(header..);
+            match opcode {
+                0x1 => return Some(Framed::Text(payload)),
+                0x2 => return Some(Framed::Binary(payload)),
+                _ => {}
+            }
+        }
+    })
+}
+
 fn message(opcode: u8, payload: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(payload.len() + 10);
     frame.put_u8(0x80 | opcode);
@@ -66,6 +97,21 @@ mod tests {
         assert_eq!(&binary(&[7; 126])[..5], &[0x82, 126, 0, 126, 7]);
         assert_eq!(&binary(&vec![7; 65_536])[..11], &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0, 7]);
         assert_eq!(&text("é")[..], &[0x81, 2, 0xC3, 0xA9]);
+    }
+
+    #[test]
+    fn messages_come_out_of_frames_as_they_went_in_and_nothing_else_is_taken_for_one() {
+        let (long, longer) = (vec![7; 300], vec![8; 70_000]);
+        let frames = [text("é"), binary(b""), ping(), binary(&long), close(1000, "end"), binary(&longer)].concat();
+        let expected = [
+            Framed::Text("é".into()),
+            Framed::Binary(Bytes::new()),
+            Framed::Binary(long.into()),
+            Framed::Binary(longer.into()),
+        ];
+        assert_eq!(messages(frames.clone().into()).collect::<Vec<_>>(), expected);
+        assert_eq!(messages(frames[..frames.len() - 1].to_vec().into()).count(), 3);
+        assert_eq!(messages(Bytes::from_static(&[0x82, 127, 255, 255, 255, 255, 255, 255, 255, 255])).count(), 0);
     }
 
     #[test]
