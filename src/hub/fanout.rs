@@ -13,7 +13,7 @@ use actix::{Actor, Addr, Context, Handler, Message};
 use uuid::Uuid;
 
 use super::outbox::{Cargo, Frame, Outbox, Skipped};
-use super::rendition::Plain;
+use super::rendition::{Layout, Plain};
 use super::time::Clock;
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
@@ -35,11 +35,24 @@ pub enum Reads {
     V1Pcm,
     /// A plain rendition, and others' text and binary.
     Plain(Plain),
+    /// Events of Socket.IO: each speaker's messages as of `Plain` that decode on their own, others' text and binary, who
+    /// comes and goes.
+    SocketIo,
 }
 
 impl Reads {
     /// Those who speak `roomtone.v1`.
     pub const ANY_V1: [Self; 2] = [Self::V1, Self::V1Pcm];
+
+    /// The layout of each speaker's own messages, where that is what is read.
+    #[must_use]
+    pub const fn each(self) -> Option<Layout> {
+        match self {
+            Self::Plain(Plain { layout, mixed: false }) => Some(layout),
+            Self::SocketIo => Some(Layout::PreRoll),
+            Self::Plain(Plain { mixed: true, .. }) | Self::V1 | Self::V1Pcm => None,
+        }
+    }
 
     /// Whether this is `roomtone.v1`.
     #[must_use]
@@ -106,7 +119,7 @@ impl Delivery {
             Self::Send { frame, .. } => match frame.cargo {
                 Cargo::Sound(ticks) => Some(ticks),
                 Cargo::Relay | Cargo::Text => Some(Ticks::ZERO),
-                Cargo::Kept => None,
+                Cargo::Kept | Cargo::File => None,
             },
             Self::Enter { .. } | Self::Apart(_) => None,
         }
@@ -313,7 +326,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::hub::rendition::Layout;
     use crate::media::time::Moment;
 
     const PLAIN: Reads = Reads::Plain(Plain { layout: Layout::PreRoll, mixed: true });

@@ -52,7 +52,13 @@ pub enum Cargo {
     Text,
     /// The hub's own word: never skipped; too much of it ends the connection.
     Kept,
+    /// A file that is sent whole: never skipped, and in nobody's bound, since its sender sees to it that there is one at a
+    /// time. It may take as long as [`SLOWEST_FILE`] allows.
+    File,
 }
+
+/// The fewest bytes a second at which a file may reach a listener before it is too slow.
+const SLOWEST_FILE: u64 = 16 * 1024;
 
 impl Cargo {
     /// Whether one who is behind may do without it.
@@ -109,6 +115,7 @@ pub struct Queue {
     relay_bytes: usize,
     text_bytes: usize,
     kept_bytes: usize,
+    file_bytes: usize,
     /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
     written_until: Moment,
 }
@@ -129,13 +136,20 @@ impl Queue {
     /// How many bytes wait.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.sound_bytes + self.relay_bytes + self.text_bytes + self.kept_bytes - self.begun
+        self.sound_bytes + self.relay_bytes + self.text_bytes + self.kept_bytes + self.file_bytes - self.begun
     }
 
     /// How long ago the newest frame was pushed that the socket has taken whole; zero while nothing waits.
     #[must_use]
     pub fn lag(&self, now: Moment) -> Duration {
         if self.frames.is_empty() { Duration::ZERO } else { now.since(self.written_until) }
+    }
+
+    /// Whether a listener is further behind than the policy bears. Behind a file it has the time that the file may take.
+    #[must_use]
+    pub fn is_too_slow(&self, now: Moment, bounds: &Bounds) -> bool {
+        let files = Duration::from_secs(self.file_bytes as u64 / SLOWEST_FILE);
+        self.lag(now) > bounds.lag.saturating_add(files)
     }
 
     /// Adds a frame behind the others. Past the bounds what waits of its cargo is skipped, up to this frame; past the
@@ -145,7 +159,7 @@ impl Queue {
             self.written_until = now;
         }
         let length = frame.bytes.len();
-        if self.lag(now) > bounds.lag {
+        if self.is_too_slow(now, bounds) {
             return Pushed::TooSlow;
         }
         let skipped = match frame.cargo {
@@ -153,7 +167,7 @@ impl Queue {
             Cargo::Text if self.text_bytes > bounds.bytes => {
                 return Pushed::Skipped(Skipped { ticks: Ticks::ZERO, messages: 1 });
             }
-            Cargo::Kept | Cargo::Text => Skipped::default(),
+            Cargo::Kept | Cargo::Text | Cargo::File => Skipped::default(),
             Cargo::Sound(_) | Cargo::Relay if self.is_late(now, bounds) => self.skip(Cargo::may_be_skipped),
             Cargo::Relay if self.relay_bytes > bounds.bytes => self.skip(|cargo| cargo == Cargo::Relay),
             Cargo::Sound(_) if self.sound_bytes + length > bounds.bytes => {
@@ -182,8 +196,27 @@ impl Queue {
         })
     }
 
-    /// The socket has taken this many bytes of what waits.
-    pub fn written(&mut self, mut bytes: usize) {
+    /// Takes frames away, whole and in order: at least one where any waits, then as many as have at most so many bytes together.
+    pub fn take(&mut self, most_frames: usize, most_bytes: usize, now: Moment) -> Vec<Bytes> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for Waiting { frame, .. } in self.frames.iter().take(most_frames) {
+            if !taken.is_empty() && bytes + frame.bytes.len() > most_bytes {
+                break;
+            }
+            bytes += frame.bytes.len();
+            taken.push(frame.bytes.clone());
+        }
+        self.written(bytes, now);
+        taken
+    }
+
+    /// What waits, to wait elsewhere.
+    pub fn into_frames(self) -> impl Iterator<Item = Frame> {
+        self.frames.into_iter().map(|waiting| waiting.frame)
+    }
+
+    /// The socket has taken this many bytes of what waits, by now.
+    pub fn written(&mut self, mut bytes: usize, now: Moment) {
         while let Some(first) = self.frames.front() {
             let left = first.frame.bytes.len() - self.begun;
             if bytes < left {
@@ -192,7 +225,9 @@ impl Queue {
             }
             bytes -= left;
             self.begun = 0;
-            self.written_until = first.since;
+            // What waited behind a file could not be faster.
+            let reached = if first.frame.cargo == Cargo::File { now } else { first.since };
+            self.written_until = self.written_until.max(reached);
             let (length, cargo) = (first.frame.bytes.len(), first.frame.cargo);
             *self.bytes_of(cargo) -= length;
             self.frames.pop_front();
@@ -215,6 +250,7 @@ impl Queue {
             Cargo::Relay => &mut self.relay_bytes,
             Cargo::Text => &mut self.text_bytes,
             Cargo::Kept => &mut self.kept_bytes,
+            Cargo::File => &mut self.file_bytes,
         }
     }
 
@@ -233,7 +269,7 @@ impl Queue {
             let (ticks, bytes) = match cargo {
                 Cargo::Sound(ticks) => (ticks, &mut *sound_bytes),
                 Cargo::Relay => (Ticks::ZERO, &mut *relay_bytes),
-                Cargo::Text | Cargo::Kept => return true,
+                Cargo::Text | Cargo::Kept | Cargo::File => return true,
             };
             skipped.ticks = skipped.ticks.saturating_add(ticks);
             skipped.messages += 1;
@@ -273,9 +309,9 @@ mod tests {
             assert_eq!(queue.push(frame, at(0), &BOUNDS), Pushed::Queued);
         }
         assert_eq!(text(&queue), "onetwothree");
-        queue.written(4);
+        queue.written(4, at(0));
         assert_eq!((text(&queue).as_str(), queue.bytes()), ("wothree", 7));
-        queue.written(7);
+        queue.written(7, at(0));
         assert!(queue.is_empty());
         assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
     }
@@ -286,11 +322,11 @@ mod tests {
         for frame in [sound(b"begun"), sound(b"skipped"), kept(b"text"), sound(b"skipped too")] {
             queue.push(frame, at(0), &BOUNDS);
         }
-        queue.written(2);
+        queue.written(2, at(0));
         let skipped = Skipped { ticks: Ticks::from_millis(480), messages: 2 };
         assert_eq!(queue.push(sound(b"edge"), at(6), &BOUNDS), Pushed::Skipped(skipped));
         assert_eq!(text(&queue), "guntextedge");
-        queue.written(11);
+        queue.written(11, at(0));
         assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
     }
 
@@ -300,10 +336,10 @@ mod tests {
         for frame in [sound(b"begun"), kept(b"text"), sound(&[0; 80]), kept(&[b'!'; 90])] {
             queue.push(frame, at(0), &BOUNDS);
         }
-        queue.written(2);
+        queue.written(2, at(0));
         queue.finish(sound(b"close"), at(1));
         assert_eq!(text(&queue), format!("guntext{}close", "!".repeat(90)));
-        queue.written(3 + 4 + 90 + 5);
+        queue.written(3 + 4 + 90 + 5, at(0));
         assert_eq!((queue.sound_bytes, queue.kept_bytes, queue.begun), (0, 0, 0));
     }
 
@@ -327,7 +363,7 @@ mod tests {
         }
         assert_eq!(queue.push(kept(b"the hub's own word"), at(0), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(sound(b"sound"), at(0), &BOUNDS), Pushed::Queued);
-        queue.written(150 + 18 + 5);
+        queue.written(150 + 18 + 5, at(0));
         assert!(queue.is_empty());
         assert_eq!((queue.sound_bytes, queue.text_bytes, queue.kept_bytes), (0, 0, 0));
     }
@@ -354,8 +390,23 @@ mod tests {
         let skipped = Skipped { ticks: Ticks::from_millis(480), messages: 2 };
         assert_eq!(queue.push(sound(b"edge!!"), at(0), &BOUNDS), Pushed::Skipped(skipped));
         assert_eq!(text(&queue), "relayedge!!");
-        queue.written(11);
+        queue.written(11, at(0));
         assert_eq!((queue.sound_bytes, queue.relay_bytes, queue.kept_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_file_has_the_time_that_it_takes_and_so_has_what_waits_behind_it() {
+        let file = |bytes: usize| Frame { bytes: vec![0; bytes].into(), cargo: Cargo::File };
+        let mut queue = Queue::default();
+        assert_eq!(queue.push(file(1024 * 1024), at(0), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(kept(b"word"), at(1), &BOUNDS), Pushed::Queued);
+        assert_eq!(queue.push(kept(b"word"), at(94), &BOUNDS), Pushed::Queued, "64 s at 16 KiB/s, and 30");
+        assert!(queue.is_too_slow(at(95), &BOUNDS));
+        queue.written(1024 * 1024, at(94));
+        queue.written(4, at(94));
+        assert!(!queue.is_too_slow(at(124), &BOUNDS));
+        assert!(queue.is_too_slow(at(125), &BOUNDS));
+        assert_eq!(queue.file_bytes, 0);
     }
 
     #[test]
@@ -365,7 +416,7 @@ mod tests {
         for second in 0..=30 {
             assert_ne!(stalled.push(sound(&[0; 20]), at(second), &BOUNDS), Pushed::TooSlow);
             assert_ne!(slow.push(sound(&[0; 20]), at(second), &BOUNDS), Pushed::TooSlow);
-            slow.written(10);
+            slow.written(10, at(0));
         }
         assert_eq!(stalled.push(sound(&[0; 20]), at(31), &BOUNDS), Pushed::TooSlow);
         assert_ne!(slow.push(sound(&[0; 20]), at(31), &BOUNDS), Pushed::TooSlow);

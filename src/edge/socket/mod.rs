@@ -7,6 +7,7 @@
 //! goes on. What a client sent before its connection ended is given out whole and in order before the end is told,
 //! however it ended: a failed write ends the writing only.
 
+mod handshake;
 mod reader;
 mod sockets;
 mod state;
@@ -15,24 +16,23 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 
-use actix_http::ws::HandshakeError;
-use actix_web::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use socket2::SockRef;
 
-use super::upgrade::{Io, OnUpgrade, ViaUpgrade};
-use crate::hub::outbox::{Cargo, Frame, Outbox, Pushed, Queue, Skipped};
+use super::upgrade::Io;
+use crate::hub::outbox::{Cargo, Frame, Outbox, Pushed, Queue};
 use crate::media::time::Moment;
 use crate::wire::frame;
+pub use handshake::{Handshake, Refused};
 use reader::{Event, Reader};
 pub use sockets::{Connections, Limits, Seat, Sockets};
+pub use state::{Manners, OnSkipped};
 use state::{Phase, State};
 
 /// What the kernel may hold for a listener, in bytes (it takes twice that for its own book-keeping). Left alone it hides
@@ -49,9 +49,6 @@ thread_local! {
     /// What every socket of a thread reads into, so that an idle one holds nothing.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
 }
-
-/// What a protocol says to a listener for whom sound was skipped, if it has a word for that.
-pub type OnSkipped = fn(Skipped) -> Option<Frame>;
 
 /// What comes from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,76 +72,6 @@ pub enum CloseCause {
     Ours(u16),
 }
 
-/// Why a request gets no WebSocket.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// It is no handshake (RFC 6455 §4.2.1).
-    #[error("{0}")]
-    Handshake(#[from] HandshakeError),
-    /// It came in a way that has no socket to give: with a body, or not over HTTP/1.1.
-    #[error("a WebSocket begins with a request without a body, over HTTP/1.1")]
-    NoSocket,
-    /// There are as many connections as there may be, or the hub stops.
-    #[error("the hub has too many connections")]
-    Full,
-}
-
-/// A handshake that may be answered: a place is kept for its connection as long as this is held.
-pub struct Handshake {
-    response: HttpResponse,
-    sockets: Rc<Sockets>,
-    seat: Seat,
-}
-
-impl Handshake {
-    /// Checks a request for a WebSocket. `protocol` must be one that it offers.
-    ///
-    /// # Errors
-    /// Where the request gets no WebSocket.
-    pub fn check(
-        request: &HttpRequest,
-        sockets: &Rc<Sockets>,
-        protocol: Option<&'static str>,
-    ) -> Result<Self, Refused> {
-        let mut response =
-            HttpResponse::from(actix_http::ws::handshake(request.head())?.finish().map_into_boxed_body());
-        if !request.extensions().contains::<ViaUpgrade>() {
-            return Err(Refused::NoSocket);
-        }
-        let seat = sockets.connections.seat().ok_or(Refused::Full)?;
-        if let Some(protocol) = protocol {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-        }
-        Ok(Self { response, sockets: Rc::clone(sockets), seat })
-    }
-
-    /// The connection's place, for a handler that answers the handshake through a body.
-    #[must_use]
-    pub fn into_seat(self) -> Seat {
-        self.seat
-    }
-
-    /// Answers with 101, and runs `session` with the socket. When the session returns the connection is closed if it is
-    /// still open, with 1000, and sees its end properly.
-    pub fn accept<F, T>(self, on_skipped: OnSkipped, session: F) -> HttpResponse
-    where
-        F: FnOnce(Rc<Socket>) -> T + 'static,
-        T: Future<Output = ()> + 'static,
-    {
-        let Self { mut response, sockets, seat } = self;
-        response.extensions_mut().insert(OnUpgrade::new(move |io, early| {
-            let socket = Socket::open(io, early, &sockets, seat, on_skipped);
-            let session = session(Rc::clone(&socket));
-            async move {
-                session.await;
-                // Boxed, so that its room is not kept for as long as the session lasts.
-                Box::pin(socket.finish()).await;
-            }
-        }));
-        response
-    }
-}
-
 /// A client's connection. Everything happens on the thread that it was opened on.
 pub struct Socket {
     io: Io,
@@ -154,7 +81,7 @@ pub struct Socket {
     heard: Cell<Moment>,
     /// Whether someone waits for the client's next message. While nobody does, its silence is ours.
     reading: Cell<bool>,
-    on_skipped: OnSkipped,
+    manners: Manners,
     sockets: Rc<Sockets>,
     this: Weak<Self>,
     _seat: Seat,
@@ -162,7 +89,7 @@ pub struct Socket {
 
 impl Socket {
     /// Takes over a socket whose handshake is done, with the bytes that were read behind it.
-    pub fn open(io: Io, early: BytesMut, sockets: &Rc<Sockets>, seat: Seat, on_skipped: OnSkipped) -> Rc<Self> {
+    pub fn open(io: Io, early: BytesMut, sockets: &Rc<Sockets>, seat: Seat, manners: Manners) -> Rc<Self> {
         // Neither can fail on a connected TCP socket, and the connection works without.
         let _ = SockRef::from(&io).set_send_buffer_size(SEND_BUFFER);
         let _ = io.set_nodelay(true);
@@ -179,7 +106,7 @@ impl Socket {
             }),
             heard: Cell::new(sockets.now()),
             reading: Cell::new(false),
-            on_skipped,
+            manners,
             sockets: Rc::clone(sockets),
             this: Weak::clone(this),
             _seat: seat,
@@ -264,7 +191,7 @@ impl Socket {
                 Ok(Some(Event::Pong)) => {}
                 Ok(Some(Event::Close(code))) => break Some(Incoming::Closed(self.closed_by_client(code))),
                 Err(violation) => {
-                    self.close(violation.code, &violation.reason);
+                    self.dismiss(&mut self.state.borrow_mut(), violation.code, &violation.reason);
                     break Some(Incoming::Closed(self.state.borrow_mut().end(CloseCause::Ours(violation.code))));
                 }
             }
@@ -304,6 +231,16 @@ impl Socket {
         self.write(state);
     }
 
+    /// Closes where no protocol has a say in it, but for its last word.
+    fn dismiss(&self, state: &mut State, code: u16, reason: &str) {
+        if state.phase == Phase::Open
+            && let Some(last) = (self.manners.farewell)(code, reason)
+        {
+            state.queue.finish(last, self.sockets.now());
+        }
+        self.begin_close(state, code, reason);
+    }
+
     fn control(&self, state: &mut State, bytes: Bytes) {
         if state.phase == Phase::Open {
             self.put(state, Frame { bytes, cargo: Cargo::Kept }, self.sockets.now());
@@ -315,7 +252,7 @@ impl Socket {
         match state.queue.push(frame, now, &self.sockets.limits.bounds) {
             Pushed::Queued => {}
             Pushed::Skipped(skipped) => {
-                if let Some(notice) = (self.on_skipped)(skipped) {
+                if let Some(notice) = (self.manners.skipped)(skipped) {
                     self.put(state, Frame { cargo: Cargo::Kept, ..notice }, now);
                 }
             }
@@ -325,14 +262,14 @@ impl Socket {
 
     fn too_slow(&self, state: &mut State) {
         let seconds = self.sockets.limits.bounds.lag.as_secs();
-        self.begin_close(state, 1008, &format!("too slow: more than {seconds} s behind"));
+        self.dismiss(state, 1008, &format!("too slow: more than {seconds} s behind"));
     }
 
     /// Writes what waits, as far as the socket takes it; a task waits to write the rest.
     fn write(&self, state: &mut State) {
         while !state.queue.is_empty() {
             match self.write_once(&state.queue) {
-                Ok(length) => state.queue.written(length),
+                Ok(length) => state.queue.written(length, self.sockets.now()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.write_later(state),
                 // What the client has sent is still read.
@@ -395,12 +332,12 @@ impl Socket {
         let limits = &self.sockets.limits;
         let mut state = self.state.borrow_mut();
         match state.phase {
-            Phase::Open if state.queue.lag(now) > limits.bounds.lag => self.too_slow(&mut state),
+            Phase::Open if state.queue.is_too_slow(now, &limits.bounds) => self.too_slow(&mut state),
             Phase::Open if self.reading.get() => {
                 let quiet = now.since(self.heard.get());
                 if state.asked && quiet > limits.quiet + limits.answer {
                     let seconds = limits.answer.as_secs();
-                    self.begin_close(&mut state, 1008, &format!("no answer to a ping for {seconds} s"));
+                    self.dismiss(&mut state, 1008, &format!("no answer to a ping for {seconds} s"));
                 } else if !state.asked && quiet > limits.quiet {
                     state.asked = true;
                     self.control(&mut state, frame::ping());
@@ -454,7 +391,7 @@ impl Outbox for Socket {
                 self.put(&mut state, Frame::clone(frame), now);
             }
         }
-        state.queue.written(begun);
+        state.queue.written(begun, now);
         if !state.writing {
             self.write(&mut state);
         }

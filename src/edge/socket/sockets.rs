@@ -130,6 +130,12 @@ impl Sockets {
         self.limits
     }
 
+    /// A place for a connection that has no socket yet; none when the hub is full or stops.
+    #[must_use]
+    pub fn seat(&self) -> Option<Seat> {
+        self.connections.seat()
+    }
+
     /// Looks after the sockets for as long as anyone holds this, from a task on this worker's thread.
     pub fn watch(self: &Rc<Self>) {
         let sockets = Rc::downgrade(self);

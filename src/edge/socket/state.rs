@@ -1,8 +1,26 @@
 //! How far a connection is, and what waits to be written to it. No IO.
 
 use super::CloseCause;
-use crate::hub::outbox::Queue;
+use crate::hub::outbox::{Frame, Queue, Skipped};
 use crate::media::time::Moment;
+
+/// What a protocol says to a listener for whom sound was skipped, if it has a word for that.
+pub type OnSkipped = fn(Skipped) -> Option<Frame>;
+
+/// What a protocol says by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// To a listener for whom sound was skipped.
+    pub skipped: OnSkipped,
+    /// Before we close, with which code and reason.
+    pub farewell: fn(u16, &str) -> Option<Frame>,
+}
+
+impl From<OnSkipped> for Manners {
+    fn from(skipped: OnSkipped) -> Self {
+        Self { skipped, farewell: |_, _| None }
+    }
+}
 
 pub(super) struct State {
     pub(super) queue: Queue,

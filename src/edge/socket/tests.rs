@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_codec::{Decoder as _, Encoder as _};
 use actix_http::ws::{Codec, Frame as WsFrame, Item, Message};
-use actix_web::{App, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::Message as TungMessage;
 
 use super::*;
 use crate::edge::serve;
+use crate::hub::outbox::Skipped;
 use crate::media::time::Ticks;
 
 struct Pair {
@@ -82,7 +83,7 @@ async fn pair_with(early: &[u8], on_skipped: OnSkipped) -> Pair {
     let ticking = Rc::clone(&clock);
     let sockets = Sockets::new(Connections::new(10), Limits::default(), move || ticking.get());
     let seat = sockets.connections.seat().unwrap();
-    let socket = Socket::open(served, BytesMut::from(early), &sockets, seat, on_skipped);
+    let socket = Socket::open(served, BytesMut::from(early), &sockets, seat, on_skipped.into());
     let codec = Codec::new().client_mode().max_size(1 << 24);
     Pair { client: Client { io, codec, bytes: BytesMut::new() }, socket, sockets, clock }
 }

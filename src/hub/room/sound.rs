@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::super::acknowledge::{Acknowledged, Holes};
 use super::super::clock::{LONGEST_START, Step, TrackClock};
 use super::super::fanout::{Delivery, MemberId, Reads, To};
+use super::super::outbox::Frame;
 use super::super::recorder::{Entry, Owner};
-use super::super::rendition::{Placed, Plain, Recent, v1, v1_pcm};
+use super::super::rendition::{Layout, Placed, Plain, Recent, v1, v1_pcm};
 use super::super::session::{Ends, TrackLife};
 use super::messages::{Publish, Refused, Role};
 use super::state::{Effect, State};
@@ -18,7 +19,8 @@ use crate::media::room::ParticipantName;
 use crate::media::source::Codec;
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
-use crate::wire::v1::Notice;
+use crate::wire::socket_io;
+use crate::wire::v1::{Notice, Participant};
 
 impl State {
     /// Announces a track, and tells its publisher the room's number.
@@ -159,9 +161,10 @@ impl State {
             })
             .collect();
         for (layout, number, frame) in waiting {
-            let except = self.tracks.iter().find(|track| track.number == number).map(|track| track.member);
-            let to = To::Readers { of: Reads::Plain(Plain { layout, mixed: false }), except };
-            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+            let sound = self.tracks.iter().find(|track| track.number == number).and_then(|track| track.sound.as_ref());
+            if let Some(owner) = sound.map(|sound| Arc::clone(&sound.owner)) {
+                self.send_each(layout, &owner, vec![frame]);
+            }
         }
         self.tick_ears(now);
     }
@@ -171,7 +174,7 @@ impl State {
         let Some(index) = self.tracks.iter().position(|track| track.number == number) else { return };
         self.acknowledge(index);
         let mut track = self.tracks.remove(index);
-        self.flush_renditions(number, track.member);
+        self.flush_renditions(number, track.sound.as_ref().map(|sound| &*sound.owner));
         self.end_in_ears(number);
         if let Some(sound) = &mut track.sound {
             let steps = sound.clock.end();
@@ -234,13 +237,13 @@ impl State {
             }
             session.changes += 1;
         }
-        let (number, member) = (track.number, track.member);
+        let (number, owner) = (track.number, track.sound.as_ref().map(|sound| Arc::clone(&sound.owner)));
         let before = track.format.replace((format.clone(), source));
         if before.is_some_and(|before| before.0 != *format) {
             if let Some(sound) = &mut track.sound {
                 sound.recent.clear();
             }
-            self.flush_renditions(number, member);
+            self.flush_renditions(number, owner.as_deref());
             self.change_in_ears(number);
         }
         if let Some(told) = self.tracks[index].told() {
@@ -290,18 +293,19 @@ impl State {
 
     /// Hands placed packets to those who read them.
     fn fan_out(&mut self, index: usize, number: TrackNumber, format: &Format, run: &Placed, now: Moment) {
-        let except = Some(self.tracks[index].member);
-        self.fan_out_v1(number, format, run, except);
+        self.fan_out_v1(number, format, run, Some(self.tracks[index].member));
         self.hear(index, format, run, now);
         let Some(sound) = &mut self.tracks[index].sound else { return };
+        let owner = Arc::clone(&sound.owner);
+        let mut made = Vec::new();
         for (layout, rendition) in &mut self.renditions {
-            let to = To::Readers { of: Reads::Plain(Plain { layout: *layout, mixed: false }), except };
-            for frame in rendition.push(number, format, &sound.recent, run, now) {
-                self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
-            }
+            made.push((*layout, rendition.push(number, format, &sound.recent, run, now)));
         }
         for packet in &run.packets {
             sound.recent.push(packet.clone());
+        }
+        for (layout, frames) in made {
+            self.send_each(layout, &owner, frames);
         }
     }
 
@@ -326,13 +330,29 @@ impl State {
         }
     }
 
-    fn flush_renditions(&mut self, number: TrackNumber, member: MemberId) {
-        for (layout, rendition) in &mut self.renditions {
-            if let Some(frame) = rendition.end(number) {
-                let of = Reads::Plain(Plain { layout: *layout, mixed: false });
-                let to = To::Readers { of, except: Some(member) };
-                self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
+    /// What is gathered of a track that ends, or goes on as another kind of sound, goes out.
+    fn flush_renditions(&mut self, number: TrackNumber, owner: Option<&Owner>) {
+        // Nothing is gathered of a track without sound.
+        let Some(owner) = owner else { return };
+        let ended = self.renditions.iter_mut().map(|(layout, rendition)| (*layout, rendition.end(number)));
+        for (layout, frame) in ended.collect::<Vec<_>>() {
+            self.send_each(layout, owner, frame.into_iter().collect());
+        }
+    }
+
+    /// Hands messages of one speaker to those who hear each for itself: as they are, or in events of Socket.IO.
+    fn send_each(&mut self, layout: Layout, owner: &Owner, frames: Vec<Frame>) {
+        let except = Some(owner.participant);
+        let events = Reads::SocketIo.each() == Some(layout) && self.readers(Reads::SocketIo) > 0;
+        for frame in frames {
+            if events {
+                let from = Participant { id: owner.participant, name: owner.name.clone() };
+                let event = Frame { bytes: socket_io::chunk(&from, &frame.bytes), cargo: frame.cargo };
+                let to = To::Readers { of: Reads::SocketIo, except };
+                self.effects.push(Effect::Deliver(Delivery::Send { to, frame: event }));
             }
+            let to = To::Readers { of: Reads::Plain(Plain { layout, mixed: false }), except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
     }
 

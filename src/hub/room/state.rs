@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::super::fanout::{Delivery, MemberId, Reads, To};
 use super::super::mix::{Ear, Order};
 use super::super::outbox::{Cargo, Frame};
@@ -19,8 +21,8 @@ use super::track::Track;
 use crate::archive::model::EndReason;
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, UnixMillis};
-use crate::wire::frame;
 use crate::wire::v1::{Notice, Participant};
+use crate::wire::{frame, socket_io};
 
 /// The longest line of chat that is kept with a recording, in bytes. A longer one is said, and not kept.
 pub const LONGEST_KEPT_LINE: usize = 16 * 1024;
@@ -129,6 +131,7 @@ impl State {
         let member = participant.id;
         if role == Role::Speaker {
             self.tell(Notice::Joined { participant: participant.clone() }, None);
+            self.tell_socket_io(None, Cargo::Kept, || socket_io::joined(&participant));
         }
         let welcome = reads.is_v1().then(|| {
             let welcome = Notice::Welcome {
@@ -154,10 +157,11 @@ impl State {
             Reads::Plain(Plain { layout, mixed: true }) => {
                 self.ears.entry(None).or_insert_with(|| Ear::new(None)).read(layout);
             }
-            Reads::Plain(Plain { layout, mixed: false }) => {
-                self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
+            reads => {
+                if let Some(layout) = reads.each() {
+                    self.renditions.entry(layout).or_insert_with(|| Rendition::new(layout));
+                }
             }
-            Reads::V1 | Reads::V1Pcm => {}
         }
         self.effects.push(Effect::Deliver(Delivery::Enter { member, welcome }));
         self.tell_trouble(member);
@@ -176,13 +180,17 @@ impl State {
         }
         match gone.reads {
             Reads::Plain(Plain { layout, mixed: true }) => self.leave_ear(member, layout, gone.apart),
-            Reads::Plain(Plain { layout, mixed: false }) if self.readers(gone.reads) == 0 => {
-                self.renditions.remove(&layout);
+            reads => {
+                let unread =
+                    |layout: &Layout| self.readers.iter().all(|(of, count)| *count == 0 || of.each() != Some(*layout));
+                if let Some(layout) = reads.each().filter(unread) {
+                    self.renditions.remove(&layout);
+                }
             }
-            Reads::Plain(_) | Reads::V1 | Reads::V1Pcm => {}
         }
         if gone.role == Role::Speaker {
             self.tell(Notice::Left { participant: member }, None);
+            self.tell_socket_io(None, Cargo::Kept, || socket_io::left(&gone.participant));
             self.keep_going(now, member);
         }
         self.step_session(now, wall);
@@ -194,12 +202,17 @@ impl State {
         self.tell_plain(Some(member), || Frame { bytes: frame::text(&text), cargo: Cargo::Text });
         let chat = Notice::Chat { participant: participant.clone(), text: text.clone() };
         self.tell_as(&chat, Cargo::Text, Some(member));
+        self.tell_socket_io(Some(member), Cargo::Text, || socket_io::chat(&participant, &text));
         self.keep_chat(now, participant, text);
     }
 
-    /// Passes a binary message on as it is, to the other plain members.
+    /// Passes a binary message on as it is, to the other members who read such.
     pub fn relay(&mut self, member: MemberId, bytes: &[u8]) {
-        self.tell_plain(Some(member), || Frame { bytes: frame::binary(bytes), cargo: Cargo::Relay });
+        let framed = frame::binary(bytes);
+        self.tell_plain(Some(member), || Frame { bytes: framed.clone(), cargo: Cargo::Relay });
+        if let Some(participant) = self.members.get(&member).map(|member| member.participant.clone()) {
+            self.tell_socket_io(Some(member), Cargo::Relay, || socket_io::chunk(&participant, &framed));
+        }
     }
 
     /// Answers a ping.
@@ -283,6 +296,15 @@ impl State {
         let frame = make();
         for of in readers {
             self.effects.push(Effect::Deliver(Delivery::Send { to: To::Readers { of, except }, frame: frame.clone() }));
+        }
+    }
+
+    /// Tells everyone who reads events of Socket.IO.
+    fn tell_socket_io(&mut self, except: Option<MemberId>, cargo: Cargo, make: impl FnOnce() -> Bytes) {
+        if self.readers(Reads::SocketIo) > 0 {
+            let frame = Frame { bytes: make(), cargo };
+            let to = To::Readers { of: Reads::SocketIo, except };
+            self.effects.push(Effect::Deliver(Delivery::Send { to, frame }));
         }
     }
 
