@@ -96,6 +96,12 @@ pub enum Error {
     /// It has not what someone chose of it.
     #[error(transparent)]
     Edit(#[from] BadEdit),
+    /// What was asked for is being made, or will be.
+    #[error("it is not made yet; ask again in a moment")]
+    Making,
+    /// The recording has no sound at that time.
+    #[error("the recording has no sound there")]
+    NotThere,
     /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
     #[error("it could not be made: {0}")]
     NotMade(String),

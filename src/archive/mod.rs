@@ -33,6 +33,7 @@ pub mod backup;
 mod blocks;
 pub mod check;
 mod derived;
+mod excerpt;
 mod extents;
 mod faults;
 pub mod foreign;
@@ -62,6 +63,7 @@ mod tests;
 
 pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found, FoundWaveform, Waveform};
+pub use excerpt::Excerpted;
 pub use handle::{Archive, Change, Changed, Error};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};

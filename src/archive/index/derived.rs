@@ -6,6 +6,7 @@ use crate::archive::model::{DerivedFile, Edition, RecordingId};
 
 use super::read::Place;
 use super::row::{RowExt as _, int};
+use crate::media::room::RoomName;
 
 type Done = Result<(), sqlx::Error>;
 
@@ -23,6 +24,15 @@ statements! {
     ASKED = "SELECT id, folder, file, derived.bytes AS bytes FROM derived JOIN recordings USING (recording) \
              WHERE asked = 1 AND deleting = 0",
         ["SCAN derived USING INDEX derived_asked", "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
+    /// Of a room. In that order, so that it is the first of the room's that has a mix.
+    NEWEST_MIXED = "SELECT id FROM recordings INDEXED BY recordings_of_room_in_state_newest_first \
+                    CROSS JOIN derived USING (recording) \
+                    WHERE room = ? AND state = 'ended' AND deleting = 0 AND file = 'mix.ogg' \
+                    ORDER BY started_unix_millis DESC, id DESC LIMIT 1",
+        [
+            "SEARCH recordings USING INDEX recordings_of_room_in_state_newest_first (room=? AND state=?)",
+            "SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"
+        ];
     FILE = "INSERT OR REPLACE INTO derived (recording, file, recipe, bytes, crc, damaged, asked) \
             VALUES (?, ?, ?, ?, ?, ?, ?)", [];
     FORGET = "DELETE FROM derived WHERE recording = ? AND file = ?",
@@ -88,6 +98,15 @@ pub(in crate::archive) async fn files(
         });
     }
     Ok(files)
+}
+
+/// The newest recording of a room whose mix is there.
+pub(in crate::archive) async fn newest_mixed(
+    c: &mut SqliteConnection,
+    room: &RoomName,
+) -> Result<Option<RecordingId>, sqlx::Error> {
+    let found = sqlx::query(NEWEST_MIXED).bind(room.as_str()).fetch_optional(c).await?;
+    found.map(|row| row.word("id")).transpose()
 }
 
 /// A derived file that is there because someone asked for it, of whichever recording.

@@ -7,6 +7,7 @@
 //! part ends with, nor end a part that a crash left open from the number of its last page; and its checksum goes byte by byte.
 
 mod demux;
+mod excerpt;
 pub mod live;
 mod mux;
 mod page;
@@ -18,6 +19,7 @@ pub mod stream;
 mod tests;
 
 pub use demux::{Demuxer, Error, Event, PACKET_LIMIT};
+pub use excerpt::{Excerpt, Most};
 pub use mux::PartMuxer;
 pub use page::{Damage, LONGEST_PAGE, Page, PageReader, Piece, Torn};
 pub use salvage::Salvager;

@@ -1,0 +1,70 @@
+//! A recording's mix, or a span of it, in memory: what a client is given that cannot be handed a file.
+//!
+//! What belongs here: finding and reading the file. What does not: which pages are taken (`container::ogg`), who wants them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use super::derived::Found;
+use super::handle::Archive;
+use super::model::{Container, Derived, RecordingId};
+use super::{Error, index, names};
+use crate::container::ogg::{Excerpt, Most};
+use crate::media::room::RoomName;
+use crate::media::time::Ticks;
+
+/// How much is read at a time.
+const STEP: usize = 64 * 1024;
+
+/// A span of a mix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpted {
+    /// Ogg Opus, whole by itself.
+    pub ogg: Vec<u8>,
+    /// How long it sounds.
+    pub sound: Ticks,
+}
+
+impl Archive {
+    /// The newest recording of a room whose mix is there.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub async fn newest_mixed(&self, room: &RoomName) -> Result<Option<RecordingId>, Error> {
+        let mut connection = self.readers().acquire().await?;
+        Ok(index::derived::newest_mixed(&mut connection, room).await?)
+    }
+
+    /// A recording's mix from so far behind the session's start on, no more of it than `most`. Where the mix is not there it is
+    /// made next, and [`Error::Making`] says so. [`Error::NotThere`] where it has nothing at that time.
+    ///
+    /// # Errors
+    /// As [`Archive::derived`], and these.
+    pub async fn excerpt(&self, id: RecordingId, from: Ticks, most: Most) -> Result<Excerpted, Error> {
+        let mut download = match self.derived(id, Derived::Mix(Container::Ogg)).await? {
+            Found::Made(download) => download,
+            Found::Making(_) => return Err(Error::Making),
+        };
+        let read = move || {
+            let cut = cut(&mut download.file, from, most);
+            // Retention leaves it alone until then.
+            drop(download.in_use);
+            cut
+        };
+        let cut = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?;
+        let file = || self.folder().join(names::derived(Derived::Mix(Container::Ogg)));
+        cut.map_err(|source| Error::File { path: file(), source })?.ok_or(Error::NotThere)
+    }
+}
+
+fn cut(file: &mut File, from: Ticks, most: Most) -> io::Result<Option<Excerpted>> {
+    let mut excerpt = Excerpt::new(from, most);
+    let mut bytes = vec![0; STEP];
+    while !excerpt.is_full() {
+        match file.read(&mut bytes)? {
+            0 => break,
+            length => excerpt.push(&bytes[..length]),
+        }
+    }
+    Ok(excerpt.finish().map(|(ogg, sound)| Excerpted { ogg, sound }))
+}
