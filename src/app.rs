@@ -1,8 +1,9 @@
 //! The composition: what the hub is made of, how it starts and how it stops.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,9 @@ use actix::{Actor, Addr};
 use actix_server::{Server, ServerHandle};
 
 use crate::archive::{self, Archive, OpenError, Recovered};
-use crate::cli::Options;
+use crate::cli::{Options, SocketIo};
 use crate::edge::socket::{Connections, Limits, Sockets};
-use crate::edge::{self, Edge, serve};
+use crate::edge::{self, Edge, serve, socket_io};
 use crate::hub::fanout::Worker;
 use crate::hub::registry::{Hub, Stop};
 use crate::hub::session::Patience;
@@ -51,6 +52,14 @@ pub enum StartError {
     /// The recordings cannot be had.
     #[error(transparent)]
     Archive(#[from] OpenError),
+    /// The client's script of Socket.IO cannot be read.
+    #[error("cannot read {}, which --socketio-client names: {source}", file.display())]
+    Script {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The system gives no threads or signals.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -75,6 +84,7 @@ impl App {
     pub async fn build(options: Options) -> Result<Self, StartError> {
         let clock = Clock::start();
         let listen_error = |source| StartError::Listen { listen: options.listen.clone(), source };
+        let socket_io = Arc::new(socket_io::Common::new(socket_io(options.socket_io)?));
         let listener = TcpListener::bind(&options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
@@ -90,11 +100,13 @@ impl App {
         let connections = Connections::new(options.max_connections);
         let app = {
             let (hub, archive, connections) = (hub.clone(), archive.clone(), Arc::clone(&connections));
+            let socket_io = Arc::clone(&socket_io);
             move || {
                 let sockets = Sockets::new(Arc::clone(&connections), Limits::default(), move || clock.now());
                 sockets.watch();
                 let (hub, archive, worker) = (hub.clone(), archive.clone(), Worker::new(clock));
-                let edge = Rc::new(Edge { hub, archive, worker, sockets, clock });
+                let socket_io = Arc::clone(&socket_io);
+                let edge = Rc::new(Edge { hub, archive, worker, sockets, clock, socket_io });
                 actix_web::App::new().app_data(edge).configure(edge::configure)
             }
         };
@@ -136,6 +148,14 @@ impl App {
         server.abort();
         Ok(())
     }
+}
+
+/// How Socket.IO is spoken, with the script in memory.
+fn socket_io(options: SocketIo) -> Result<socket_io::Options, StartError> {
+    let SocketIo { client, ping_interval, ping_timeout, origins } = options;
+    let read = |file: PathBuf| fs::read(&file).map_err(|source| StartError::Script { file, source });
+    let script = client.map(read).transpose()?.map(Into::into);
+    Ok(socket_io::Options { script, origins, ping_interval, ping_timeout })
 }
 
 /// Each connection is an open file: where the system's first limit is below what there may be, its last one counts.

@@ -8,11 +8,11 @@
 //! | layer | what belongs in it |
 //! |---|---|
 //! | [`app`], [`cli`] | composition: the only place that sees every layer |
-//! | [`edge`] | HTTP, WebSocket, pages: thin, one file a protocol |
+//! | [`edge`] | HTTP, WebSocket, Socket.IO, pages: thin, one file a protocol |
 //! | [`hub`] | actors: hub, room, connection, fan-out, recorder; replays; and the decisions they are shells around |
 //! | [`archive`] | the SQLite index and the files, and the promises about both |
 //! | [`container`] | WebM, Ogg, MP4, WAV, FLAC, MP3: push bytes, pull packets; packets to bytes. No IO, no clock |
-//! | [`wire`] | our WebSocket protocol: bytes to values and back. No IO |
+//! | [`wire`] | our WebSocket protocol, Engine.IO, Socket.IO: bytes to values and back. No IO |
 //! | [`media`] | time, packet, track, opus, pcm; codec (encode, decode, resample), mix |
 //!
 //! The words, which mean the same everywhere in code, documents and messages:

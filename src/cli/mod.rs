@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 use crate::archive::model::RecordingId;
 use crate::media::room::RoomName;
 
-pub use options::{Error, Options};
+pub use options::{Error, Options, SocketIo};
 
 use options::{Serve, Where};
 

@@ -48,7 +48,7 @@ struct Given {
     /// How long a session waits for another track when none is live [default: 10]
     #[arg(long, value_name = "SECONDS", env = "ROOMTONE_GRACE_SECONDS")]
     grace_seconds: Option<u64>,
-    /// How many WebSocket connections there may be [default: 10000]
+    /// How many connections there may be: WebSockets, and sessions of Socket.IO [default: 10000]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
     /// Threads that serve connections [default: one a core]
@@ -66,6 +66,18 @@ struct Given {
     /// How much of the disk stays free at least, recordings going for it [default: no limit]
     #[arg(long, value_name = "BYTES", env = "ROOMTONE_MIN_FREE_BYTES")]
     min_free_bytes: Option<ByteCount>,
+    /// A script that pages load as /socket.io/socket.io.js: Socket.IO's client [default: the project's public one]
+    #[arg(long, value_name = "FILE", env = "ROOMTONE_SOCKETIO_CLIENT")]
+    socketio_client: Option<PathBuf>,
+    /// How often a client of Socket.IO is asked whether it is there [default: 25000]
+    #[arg(long, value_name = "MILLISECONDS", env = "ROOMTONE_SOCKETIO_PING_INTERVAL_MS")]
+    socketio_ping_interval_ms: Option<u64>,
+    /// How long it has to answer [default: 20000]
+    #[arg(long, value_name = "MILLISECONDS", env = "ROOMTONE_SOCKETIO_PING_TIMEOUT_MS")]
+    socketio_ping_timeout_ms: Option<u64>,
+    /// An origin, such as https://example.org, whose pages may use Socket.IO here; may be repeated, * is any [default: none]
+    #[arg(long, value_name = "ORIGIN", env = "ROOMTONE_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Option<Vec<String>>,
     /// Where the disk is to fail; for tests alone, so that no file of options has it: see `archive::faults`
     #[arg(long, value_name = "FILE", env = "ROOMTONE_FAULTS", hide = true)]
     #[serde(skip)]
@@ -83,14 +95,29 @@ pub struct Options {
     pub sync_period: Duration,
     /// How long a session waits for another track when none is live.
     pub grace: Duration,
-    /// How many WebSocket connections there may be.
+    /// How many connections there may be: WebSockets, and sessions of Socket.IO.
     pub max_connections: usize,
     /// Threads that serve connections.
     pub workers: usize,
     /// What recordings may take before the oldest go.
     pub limits: Limits,
+    /// How Socket.IO is spoken.
+    pub socket_io: SocketIo,
     /// The file that says where the disk is to fail, in a test.
     pub faults: Option<PathBuf>,
+}
+
+/// How Socket.IO is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketIo {
+    /// The client's script, where we serve it ourselves.
+    pub client: Option<PathBuf>,
+    /// How often a client is asked whether it is there.
+    pub ping_interval: Duration,
+    /// How long it has to answer.
+    pub ping_timeout: Duration,
+    /// The origins whose pages may use it.
+    pub origins: Vec<String>,
 }
 
 /// Why the options cannot be used.
@@ -142,11 +169,12 @@ fn read(file: PathBuf) -> Result<Given, Error> {
 
 /// What was given over what the file says over the defaults.
 fn resolve(given: Given, file: Given) -> Result<Options, Error> {
+    let millis = |given: Option<u64>, default| Duration::from_millis(given.unwrap_or(default));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {
         listen: given.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
         recordings: given.recordings.or(file.recordings).unwrap_or_else(|| "./recordings".into()),
-        sync_period: Duration::from_millis(given.sync_period_ms.or(file.sync_period_ms).unwrap_or(500)),
+        sync_period: millis(given.sync_period_ms.or(file.sync_period_ms), 500),
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
@@ -156,6 +184,12 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
             max_room_bytes: given.max_room_bytes.or(file.max_room_bytes).map(|bytes| bytes.0),
             min_free_bytes: given.min_free_bytes.or(file.min_free_bytes).map(|bytes| bytes.0),
         },
+        socket_io: SocketIo {
+            client: given.socketio_client.or(file.socketio_client),
+            ping_interval: millis(given.socketio_ping_interval_ms.or(file.socketio_ping_interval_ms), 25_000),
+            ping_timeout: millis(given.socketio_ping_timeout_ms.or(file.socketio_ping_timeout_ms), 20_000),
+            origins: given.allow_origin.or(file.allow_origin).unwrap_or_default(),
+        },
         faults: given.faults,
     };
     if !(10..=60_000).contains(&options.sync_period.as_millis()) {
@@ -163,6 +197,10 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
     }
     if options.workers == 0 {
         return Err(Error::Value("at least one worker thread is needed"));
+    }
+    let heartbeat = [options.socket_io.ping_interval, options.socket_io.ping_timeout];
+    if heartbeat.iter().any(|time| !(100..=600_000).contains(&time.as_millis())) {
+        return Err(Error::Value("the pings of Socket.IO and the answers to them take 100 to 600000 milliseconds"));
     }
     if options.limits.max_days == Some(0) {
         return Err(Error::Value("recordings are kept for at least one day"));
@@ -189,7 +227,9 @@ mod tests {
     #[test]
     fn every_option_is_a_key_of_the_file_and_no_other_is() {
         let all = "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4\n\
-                   max_days = 5\nmax_bytes = 6\nmax_room_bytes = '7 GB'\nmin_free_bytes = '8 GiB'";
+                   max_days = 5\nmax_bytes = 6\nmax_room_bytes = '7 GB'\nmin_free_bytes = '8 GiB'\n\
+                   socketio_client = 'c'\nsocketio_ping_interval_ms = 9\nsocketio_ping_timeout_ms = 10\n\
+                   allow_origin = ['https://a', '*']";
         assert!(toml::from_str::<Given>(all).is_ok());
         assert!(toml::from_str::<Given>("lisen = 'a'").is_err());
     }
@@ -198,6 +238,7 @@ mod tests {
     fn a_value_that_nothing_runs_with_is_refused() {
         assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
+        assert!(resolve(Given { socketio_ping_timeout_ms: Some(1), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { max_days: Some(0), ..Given::default() }, Given::default()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP, WebSocket, pages: thin, one file a protocol.
+//! HTTP, WebSocket, Socket.IO, pages: thin, one file a protocol.
 //!
 //! What belongs here: a protocol's words into the hub's messages and back; errors into statuses and close codes. What does
 //! not: the state of a room, SQL, paths.
@@ -16,10 +16,12 @@ pub mod rest;
 pub mod room_socket;
 pub mod serve;
 pub mod socket;
+pub mod socket_io;
 pub mod upgrade;
 pub mod v1;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix::Addr;
 use actix_web::dev::Payload;
@@ -44,9 +46,12 @@ pub struct Edge {
     pub sockets: Rc<socket::Sockets>,
     /// The clocks.
     pub clock: Clock,
+    /// What all threads have in common of Socket.IO.
+    pub socket_io: Arc<socket_io::Common>,
 }
 
 /// A handler's way to [`Edge`]. It never leaves its thread, so it is not behind an `Arc`.
+#[derive(Clone)]
 pub struct Here(Rc<Edge>);
 
 impl std::ops::Deref for Here {
@@ -72,6 +77,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(room_socket::configure)
         .configure(replay_socket::configure)
+        .configure(socket_io::configure)
         .configure(rest::configure)
         .configure(pages::configure)
         .default_service(web::to(problem::not_found));

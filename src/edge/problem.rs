@@ -177,6 +177,10 @@ impl From<archive::Error> for Problem {
                 let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
                 Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
             }
+            archive::Error::Making => {
+                Self::new(Kind::NotMade, "It is not made yet. Ask again in a moment.").with(header::RETRY_AFTER, "1")
+            }
+            archive::Error::NotThere => Self::new(Kind::InvalidQuery, "The recording has no sound there."),
             archive::Error::Full { .. } => Self::new(Kind::DiskFull, "What is left is held for ending recordings."),
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
             error => Self::internal(&error),

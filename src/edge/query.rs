@@ -13,6 +13,14 @@ use super::problem::{Kind, Problem};
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> Query<T> {
+    /// The query of a request.
+    ///
+    /// # Errors
+    /// Where it is none of `T`.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        Self::read(request.query_string())
+    }
+
     fn read(query: &str) -> Result<Self, Problem> {
         if percent_decode_str(query).decode_utf8().is_err() {
             return Err(Problem::new(Kind::InvalidQuery, "The query is not UTF-8."));

@@ -17,7 +17,7 @@ use super::doorstep::Doorstep;
 use super::plain::Plain;
 use super::problem::{Kind, Problem};
 use super::query;
-use super::socket::{Handshake, Incoming, Socket};
+use super::socket::{Handshake, Incoming, OnSkipped, Socket};
 use super::v1;
 use super::{Edge, Here};
 use crate::container::stream::Opening;
@@ -60,7 +60,7 @@ pub(super) struct Query {
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wish {
-    name: ParticipantName,
+    pub(super) name: ParticipantName,
     pub(super) role: Role,
     pub(super) plain: rendition::Plain,
     /// What the binary of a plain client is, where its first bytes do not tell.
@@ -168,7 +168,7 @@ async fn accept(request: &HttpRequest, edge: Here, room: RoomName, query: Query)
     let (name, member) = (room.clone(), participant.id);
     let opening = connection::Opening { room, participant, role, reads, outbox };
     let connection = connection::open(&edge.hub, &edge.worker, edge.clock, opening).await?;
-    let on_skipped = if v1 { v1::skipped } else { |_| None };
+    let on_skipped: OnSkipped = if v1 { v1::skipped } else { |_| None };
     Ok(handshake.accept(on_skipped, move |socket| async move {
         doorstep.leave(&socket, edge.clock.now());
         drop(doorstep);

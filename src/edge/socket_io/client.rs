@@ -1,0 +1,285 @@
+//! A client of Socket.IO: what its packets mean to the hub.
+//!
+//! What belongs here: the namespace, events, acknowledgements. What does not: how packets come and go (`session`).
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::Addr;
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::super::close::Close;
+use super::super::plain::Plain;
+use super::super::problem::Problem;
+use super::super::room_socket::Wish;
+use super::super::socket::Socket;
+use super::super::{Edge, Here};
+use super::greeting::AudioFile;
+use super::session::Session;
+use crate::archive::model::RecordingId;
+use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
+use crate::hub::fanout::{MemberId, Reads};
+use crate::hub::outbox::{Cargo, Frame, Outbox};
+use crate::media::room::RoomName;
+use crate::media::time::{Moment, Ticks};
+use crate::wire::engine_io::Sid;
+use crate::wire::socket_io::{self, CHAT, CHUNK, Decoder, Event, FromClient, NAMESPACE, PLAY};
+use crate::wire::v1::Participant;
+
+/// The room that the query names and what else it wishes, or what is wrong with it.
+pub(super) type Invitation = Result<(RoomName, Wish), String>;
+
+/// A message of the client, without what Engine.IO put before it.
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    Text(&'a str),
+    Binary(Bytes),
+}
+
+/// A client.
+pub(super) struct Client {
+    invitation: Invitation,
+    decoder: Decoder,
+    place: Option<Place>,
+}
+
+/// Its place in the room.
+struct Place {
+    room: RoomName,
+    member: MemberId,
+    connection: Addr<Connection>,
+    plain: Plain,
+}
+
+/// What an event was answered: what its acknowledgement says.
+type Answer = Result<Json, Close>;
+
+impl Client {
+    pub fn new(invitation: Invitation, largest: usize) -> Self {
+        Self { invitation, decoder: Decoder::new(largest), place: None }
+    }
+
+    /// Takes a message.
+    ///
+    /// # Errors
+    /// Where the session has to end for it.
+    pub async fn hear(&mut self, session: &Rc<Session>, message: Message<'_>) -> Result<(), Close> {
+        let said = match message {
+            Message::Text(text) => self.decoder.text(text),
+            Message::Binary(bytes) => self.decoder.binary(bytes),
+        };
+        match said.map_err(|error| Close::broken("broken_message", error.to_string()))? {
+            None | Some(FromClient::Acknowledgement) => Ok(()),
+            Some(FromClient::Connect { namespace }) => {
+                self.connect(session, &namespace).await;
+                Ok(())
+            }
+            Some(FromClient::Disconnect { namespace }) => {
+                if namespace == NAMESPACE {
+                    self.leave(session).await;
+                }
+                Ok(())
+            }
+            Some(FromClient::Event(event)) => self.event(session, event).await,
+        }
+    }
+
+    /// Brings the client into the namespace, which is its room.
+    async fn connect(&mut self, session: &Rc<Session>, namespace: &str) {
+        if namespace != NAMESPACE {
+            return session.say(socket_io::not_connected(namespace, "Invalid namespace"));
+        }
+        if self.place.is_some() {
+            return;
+        }
+        let (room, wish) = match &self.invitation {
+            Ok((room, wish)) => (room.clone(), wish),
+            Err(wrong) => return session.say(socket_io::not_connected(namespace, wrong)),
+        };
+        let participant = Participant { id: Uuid::new_v4(), name: wish.name.clone() };
+        let (member, role) = (participant.id, wish.role);
+        session.say(socket_io::connected(Sid::new()));
+        session.set_deadline(None);
+        let edge = &session.edge;
+        let outbox = session.outbox();
+        let opening = connection::Opening { room: room.clone(), participant, role, reads: Reads::SocketIo, outbox };
+        match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
+            Ok(connection) => {
+                // It may have upgraded meanwhile.
+                edge.worker.replace(&room, member, session.outbox());
+                self.place = Some(Place { room: room.clone(), member, connection, plain: Plain::new(wish.declared) });
+                fetch(session, Wanted::Last(room), None);
+            }
+            // The hub stops, which ends the session too.
+            Err(refusal) => tracing::debug!(%refusal, "nobody comes in any more"),
+        }
+    }
+
+    /// The client has upgraded to this socket.
+    pub fn move_to(&self, edge: &Here, socket: &Rc<Socket>) {
+        if let Some(place) = &self.place {
+            edge.worker.replace(&place.room, place.member, Rc::clone(socket) as Rc<dyn Outbox>);
+        }
+    }
+
+    /// Leaves the room.
+    pub async fn leave(&mut self, session: &Session) {
+        if let Some(mut place) = self.place.take() {
+            let held = place.plain.expire();
+            // Nobody is left to be told what is wrong with it.
+            let _ = place.say(&session.edge, held).await;
+        }
+        session.set_deadline(None);
+    }
+
+    /// Does what is due: what looked like the beginning of sound is none, or the client has not come in in time.
+    ///
+    /// # Errors
+    /// Where the session has to end.
+    pub async fn expire(&mut self, session: &Session) -> Result<(), Close> {
+        let Some(place) = &mut self.place else {
+            return Err(Close::rule("nobody stays without a namespace"));
+        };
+        if place.plain.deadline().is_some_and(|at| at <= session.now()) {
+            let held = place.plain.expire();
+            place.say(&session.edge, held).await?;
+        }
+        session.set_deadline(place.plain.deadline());
+        Ok(())
+    }
+
+    async fn event(&mut self, session: &Rc<Session>, event: Event) -> Result<(), Close> {
+        // What is said in a namespace in which the client is not is said to nobody.
+        let Some(place) = self.place.as_mut().filter(|_| event.namespace == NAMESPACE) else { return Ok(()) };
+        let acknowledge = event.acknowledge;
+        let answer = match event.name.as_str() {
+            CHUNK => place.chunk(session, event).await?,
+            CHAT => place.chat(session, event).await?,
+            PLAY => match asked(&event.arguments) {
+                // Answered when it is there.
+                Some((id, from)) if fetch(session, Wanted::This(id, from), acknowledge) => return Ok(()),
+                Some(_) => wrong("one recording at a time: the last one is still on its way"),
+                None => wrong("a recording is asked for by its ID and the second from which on"),
+            },
+            name => wrong(&format!("there is no event {name:?}")),
+        };
+        if let Some(number) = acknowledge {
+            session.say(socket_io::acknowledgement(number, &answer));
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// The client's sound, or what else it sends.
+    async fn chunk(&mut self, session: &Session, event: Event) -> Answer {
+        if event.attachments.is_empty() {
+            return Ok(wrong("a chunk is binary"));
+        }
+        for bytes in event.attachments {
+            let said = self.plain.binary(bytes, session.now());
+            self.say(&session.edge, said).await?;
+        }
+        session.set_deadline(self.plain.deadline());
+        Ok(done())
+    }
+
+    async fn chat(&mut self, session: &Session, event: Event) -> Answer {
+        match event.arguments.into_iter().next() {
+            Some(Json::String(text)) => {
+                self.say(&session.edge, vec![Said::Text(text)]).await?;
+                Ok(done())
+            }
+            _ => Ok(wrong("a line of chat is text")),
+        }
+    }
+
+    async fn say(&self, edge: &Edge, said: Vec<Said>) -> Result<(), Close> {
+        for said in said {
+            let arrived: Moment = edge.clock.now();
+            let answer = self.connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)?;
+            for warning in answer? {
+                tracing::info!(?warning, "a stream is carried in part");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which recording a client is to get.
+enum Wanted {
+    /// The newest of its room, where that greets with it.
+    Last(RoomName),
+    /// The one that it asks for, from there on.
+    This(RecordingId, Ticks),
+}
+
+/// What a client asks for: `{ recording, from }`, or one behind the other; from the start, where it does not say.
+fn asked(arguments: &[Json]) -> Option<(RecordingId, Ticks)> {
+    let (recording, from) = match arguments {
+        [Json::Object(asked), ..] => (asked.get("recording")?, asked.get("from")),
+        [recording, from @ ..] => (recording, from.first()),
+        [] => return None,
+    };
+    let from = match from {
+        None | Some(Json::Null) => Ticks::ZERO,
+        Some(from) => Ticks::from_duration(Duration::try_from_secs_f64(from.as_f64()?).ok()?),
+    };
+    Some((recording.as_str()?.parse().ok()?, from))
+}
+
+/// How much may wait for a client that asks for a recording, in bytes: no whole one.
+const MOST_WAITING: usize = 1024 * 1024;
+
+/// Fetches a recording for a client, beside what else it says; not where one is on its way already.
+fn fetch(session: &Rc<Session>, wanted: Wanted, acknowledge: Option<i64>) -> bool {
+    if session.outbox().waiting() > MOST_WAITING || session.fetching.replace(true) {
+        return false;
+    }
+    let session = Rc::clone(session);
+    actix_rt::spawn(async move {
+        tokio::select! {
+            answer = get(&session, wanted) => {
+                session.fetching.set(false);
+                if let Some(number) = acknowledge {
+                    session.say(socket_io::acknowledgement(number, &answer));
+                }
+            }
+            () = session.ended() => {}
+        }
+    });
+    true
+}
+
+/// Sends it, and gives what is acknowledged.
+async fn get(session: &Session, wanted: Wanted) -> Json {
+    let edge = &session.edge;
+    let found = match wanted {
+        Wanted::Last(room) => edge.archive.newest_mixed(&room).await.map(|id| id.map(|id| (id, Ticks::ZERO))),
+        Wanted::This(id, from) => Ok(Some((id, from))),
+    };
+    let got = match found {
+        Ok(Some((id, from))) => edge.socket_io.files.get(&edge.archive, id, from).await.map(|file| (id, file)),
+        Ok(None) => return wrong("the room has no recording"),
+        Err(error) => Err(error),
+    };
+    match got {
+        Ok((id, AudioFile { frame, seconds })) => {
+            session.send(Frame { bytes: frame, cargo: Cargo::File });
+            json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })
+        }
+        Err(error) => wrong(&Problem::from(error).to_string()),
+    }
+}
+
+/// What an acknowledgement says where all is well.
+fn done() -> Json {
+    json!({ "ok": true })
+}
+
+/// What it says where something could not be done, and nothing has to end for it.
+fn wrong(message: &str) -> Json {
+    json!({ "ok": false, "error": message })
+}

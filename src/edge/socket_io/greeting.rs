@@ -1,0 +1,103 @@
+//! `audio file`: a recording that a client is greeted with, or asks for.
+//!
+//! What belongs here: which one, how much of it, and that those who come together share it. What does not: how it is cut out of
+//! the mix, which is made when a session ends and not here.
+//!
+//! The memory of all that is on its way is bounded ([`MOST_BYTES`]): whoever would need more waits until others have theirs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+
+use crate::archive::model::RecordingId;
+use crate::archive::{self, Archive};
+use crate::container::ogg::Most;
+use crate::media::time::Ticks;
+use crate::wire::socket_io;
+
+/// The most of a recording that a client is given at a time.
+const MOST: Most = Most { sound: Ticks::from_secs(10 * 60), bytes: 10 * 1000 * 1000 };
+/// The most bytes of recordings that are in memory, in KiB: two dozen whole ones.
+const MOST_BYTES: usize = 256 * 1024;
+/// How many are kept for those who come next.
+const KEPT: usize = 4;
+
+/// The recordings that are on their way.
+#[derive(Debug)]
+pub struct Files {
+    room: Arc<Semaphore>,
+    /// The newest last.
+    kept: Mutex<Vec<(RecordingId, AudioFile)>>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { room: Arc::new(Semaphore::new(MOST_BYTES)), kept: Mutex::default() }
+    }
+}
+
+/// An event with a recording.
+#[derive(Clone, Debug)]
+pub(super) struct AudioFile {
+    /// The event as a frame.
+    pub frame: Bytes,
+    /// How long the sound is.
+    pub seconds: f64,
+}
+
+/// Bytes, and the place that is taken for them until the last who holds them is gone.
+struct Held {
+    bytes: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Files {
+    /// The event with a recording, from so far behind its start on.
+    ///
+    /// # Errors
+    /// Where there is none, or it is not made yet.
+    pub(super) async fn get(
+        &self,
+        archive: &Archive,
+        id: RecordingId,
+        from: Ticks,
+    ) -> Result<AudioFile, archive::Error> {
+        if from != Ticks::ZERO {
+            return self.read(archive, id, from).await;
+        }
+        // Held meanwhile, so that of many who come at once one reads.
+        let mut kept = self.kept.lock().await;
+        // It may have been deleted since.
+        let there = kept.iter().any(|(of, _)| *of == id) && archive.recording(id).await?.is_some();
+        if let Some((_, file)) = kept.iter().find(|(of, _)| *of == id && there) {
+            return Ok(file.clone());
+        }
+        kept.retain(|(of, _)| *of != id);
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        let file = self.read(archive, id, from).await?;
+        kept.push((id, file.clone()));
+        Ok(file)
+    }
+
+    async fn read(&self, archive: &Archive, id: RecordingId, from: Ticks) -> Result<AudioFile, archive::Error> {
+        let most = u32::try_from(MOST.bytes / 1024 + 64).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.room).acquire_many_owned(most).await;
+        let mut place = place.map_err(|_| archive::Error::Closed)?;
+        let cut = archive.excerpt(id, from, MOST).await?;
+        let seconds = cut.sound.as_secs_f64();
+        let bytes = socket_io::audio_file(id.uuid(), seconds, &cut.ogg);
+        // What is not needed is others'.
+        let needed = bytes.len().div_ceil(1024);
+        drop(place.split(place.num_permits().saturating_sub(needed)));
+        Ok(AudioFile { frame: Bytes::from_owner(Held { bytes, _place: place }), seconds })
+    }
+}

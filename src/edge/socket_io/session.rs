@@ -1,0 +1,411 @@
+//! A session of Engine.IO, on the thread that it lives on.
+//!
+//! What belongs here: which transport the client has, what its packets mean to the session, and how that ends. What does
+//! not: what they say in Socket.IO (`client`), HTTP (`requests`).
+//!
+//! Two tasks at most: one that waits for requests and for the heartbeat, and one that reads the WebSocket where there is
+//! one. What the client says is taken in order, one message at a time, by whichever of them it comes.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::super::Here;
+use super::super::close::Close;
+use super::super::socket::{Incoming, Manners, Seat, Socket};
+use super::MAX_PAYLOAD;
+use super::client::{Client, Invitation, Message};
+use super::heartbeat::{Beat, Heartbeat};
+use super::polling::{Poll, Polling, Trouble};
+use super::table::Command;
+use crate::hub::outbox::{Cargo, Frame, Outbox};
+use crate::media::time::Moment;
+use crate::wire::engine_io::{self, Bare, Open, Packet, Sid};
+use crate::wire::socket_io;
+
+/// How long a client may try a WebSocket before it has to upgrade to it.
+const UPGRADE: Duration = Duration::from_secs(10);
+
+/// What a session says by itself over a WebSocket: why it is closed, where that is not the client's doing. A client whose
+/// message cannot be read would send it again, so it is disconnected for good; one who was slow may come back.
+const MANNERS: Manners = Manners {
+    skipped: |_| None,
+    farewell: |code, reason| {
+        let last = if code == 1008 { Bytes::new() } else { socket_io::disconnected() };
+        let bytes = [socket_io::error(code, reason), last].concat().into();
+        Some(Frame { bytes, cargo: Cargo::Kept })
+    },
+};
+
+/// A session.
+pub(super) struct Session {
+    pub(super) sid: Sid,
+    pub(super) edge: Here,
+    transport: RefCell<Transport>,
+    polling: Rc<Polling>,
+    heartbeat: RefCell<Heartbeat>,
+    client: Mutex<Client>,
+    /// How many messages of the client are being taken: while any is, nothing else that it sends is read.
+    busy: Cell<usize>,
+    /// Whether a request brings packets: one does at a time.
+    posting: Cell<bool>,
+    /// Whether a recording is being fetched for the client: one is at a time.
+    pub(super) fetching: Cell<bool>,
+    /// When the client's place is looked after, whatever it says: see [`Client::expire`].
+    deadline: Cell<Option<Moment>>,
+    /// A deadline was set, or long-polling has something to tell.
+    wake: Rc<Notify>,
+    over: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Polling,
+    /// Long-polling, and a WebSocket that the client tries.
+    Probing,
+    WebSocket(Rc<Socket>),
+}
+
+impl Session {
+    /// A session that begins with long-polling; gives what the client is answered.
+    pub fn poll(edge: Here, invitation: Invitation, seat: Seat) -> Bytes {
+        let (session, inbox) = Self::new(edge, invitation, Transport::Polling);
+        let open = session.open(&["websocket"]);
+        actix_rt::spawn(session.run(inbox, Some(seat)));
+        open
+    }
+
+    /// A session that begins with a WebSocket, and is over when this returns.
+    pub async fn socket(edge: Here, invitation: Invitation, io: super::Io, early: BytesMut, seat: Seat) {
+        let socket = Socket::open(io, early, &edge.sockets, seat, MANNERS);
+        let (session, inbox) = Self::new(edge, invitation, Transport::WebSocket(Rc::clone(&socket)));
+        session.say(session.open(&[]));
+        actix_rt::spawn(Rc::clone(&session).run(inbox, None));
+        session.read(&socket).await;
+    }
+
+    fn new(edge: Here, invitation: Invitation, transport: Transport) -> (Rc<Self>, mpsc::Receiver<Command>) {
+        let (sid, inbox) = edge.socket_io.table.add();
+        let (now, options) = (edge.clock.now(), &edge.socket_io.options);
+        let heartbeat = Heartbeat::begin(now, options.ping_interval, options.ping_timeout);
+        let limits = edge.sockets.limits();
+        let wake = Rc::new(Notify::new());
+        let session = Self {
+            sid,
+            transport: RefCell::new(transport),
+            polling: Polling::new(limits.bounds, Rc::clone(&wake)),
+            heartbeat: RefCell::new(heartbeat),
+            client: Mutex::new(Client::new(invitation, limits.message)),
+            busy: Cell::default(),
+            posting: Cell::default(),
+            fetching: Cell::default(),
+            // A client that has not come into the namespace by then never will.
+            deadline: Cell::new(Some(now.after(options.ping_interval.saturating_add(options.ping_timeout)))),
+            wake,
+            over: CancellationToken::new(),
+            edge,
+        };
+        (Rc::new(session), inbox)
+    }
+
+    fn open(&self, upgrades: &'static [&'static str]) -> Bytes {
+        let options = &self.edge.socket_io.options;
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Open {
+            sid: self.sid,
+            upgrades,
+            ping_interval: millis(options.ping_interval),
+            ping_timeout: millis(options.ping_timeout),
+            max_payload: MAX_PAYLOAD,
+        }
+        .frame()
+    }
+
+    /// Where what the client reads goes.
+    pub fn outbox(&self) -> Rc<dyn Outbox> {
+        match &*self.transport.borrow() {
+            Transport::WebSocket(socket) => Rc::clone(socket) as Rc<dyn Outbox>,
+            Transport::Polling | Transport::Probing => Rc::clone(&self.polling) as Rc<dyn Outbox>,
+        }
+    }
+
+    /// Tells the client something of the hub's own.
+    pub fn say(&self, bytes: Bytes) {
+        self.send(Frame { bytes, cargo: Cargo::Kept });
+    }
+
+    /// Sends the client something.
+    pub fn send(&self, frame: Frame) {
+        let (outbox, now) = (self.outbox(), self.now());
+        outbox.push(&frame, now);
+        outbox.flush(now);
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Moment {
+        self.edge.clock.now()
+    }
+
+    /// The client's place is to be looked after then, or needs no looking after.
+    pub fn set_deadline(&self, deadline: Option<Moment>) {
+        if self.deadline.replace(deadline) != deadline {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits for requests and for time to pass, until the session is over.
+    async fn run(self: Rc<Self>, mut inbox: mpsc::Receiver<Command>, mut seat: Option<Seat>) {
+        loop {
+            let now = self.now();
+            let due =
+                self.deadline.get().map_or(self.heartbeat.borrow().due(), |at| at.min(self.heartbeat.borrow().due()));
+            if matches!(*self.transport.borrow(), Transport::WebSocket(_)) {
+                // The socket has a place of its own.
+                seat = None;
+            }
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.take(command),
+                    None => break,
+                },
+                () = tokio::time::sleep(due.since(now)) => self.pass(self.now()),
+                () = self.wake.notified() => self.look(),
+                () = stopped(seat.as_ref()) => self.end(Bare::Close),
+                () = self.over.cancelled() => break,
+            }
+        }
+        self.edge.socket_io.table.remove(self.sid);
+        drop((inbox, seat));
+        // What looked like the beginning of sound was all there is.
+        Box::pin(async { self.client.lock().await.leave(&self).await }).await;
+    }
+
+    fn take(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Poll(poll) => self.polled(poll),
+            Command::Abandoned if self.is_socket() => {}
+            Command::Abandoned => self.end(Bare::Close),
+            Command::Post(packets, taken) => {
+                if self.is_socket() {
+                    return;
+                }
+                if self.posting.replace(true) {
+                    return self.end(Bare::Close);
+                }
+                let session = Rc::clone(self);
+                actix_rt::spawn(async move { session.post(packets, taken).await });
+            }
+            Command::Broken => self.end(Bare::Close),
+            Command::TooLarge => self.refuse_large(),
+            Command::Upgrade(io, early, seat) => {
+                let session = Rc::clone(self);
+                actix_rt::spawn(async move { session.upgrade(io, early, seat).await });
+            }
+        }
+    }
+
+    fn is_socket(&self) -> bool {
+        matches!(*self.transport.borrow(), Transport::WebSocket(_))
+    }
+
+    fn polled(&self, poll: Poll) {
+        if self.polling.poll(poll, self.now()).is_err() {
+            self.end(Bare::Close);
+        }
+    }
+
+    async fn post(self: Rc<Self>, packets: Vec<Packet>, taken: oneshot::Sender<()>) {
+        for packet in packets {
+            if self.over.is_cancelled() {
+                break;
+            }
+            self.hear(packet).await;
+        }
+        self.posting.set(false);
+        let _ = taken.send(());
+    }
+
+    /// Time has passed.
+    fn pass(self: &Rc<Self>, now: Moment) {
+        let beat = self.heartbeat.borrow_mut().beat(now, self.busy.get() == 0);
+        match beat {
+            Beat::Rest => {}
+            Beat::Ask => self.say(Bare::Ping.frame()),
+            Beat::Dead => return self.gone("no answer to a ping"),
+        }
+        if self.deadline.get().is_some_and(|at| at <= now) {
+            // Set again by whoever looks after it.
+            self.deadline.set(None);
+            let session = Rc::clone(self);
+            actix_rt::spawn(async move {
+                let expired = session.client.lock().await.expire(&session).await;
+                session.settle(expired);
+            });
+        }
+    }
+
+    /// Long-polling has something to tell.
+    fn look(&self) {
+        match self.polling.trouble() {
+            Some(Trouble::TooSlow) => self.gone("too slow"),
+            Some(Trouble::Fallen) => {
+                let reason = "the room fell by a fault of the hub; join again".to_owned();
+                self.refuse(&Close { code: 1011, word: "internal", reason });
+            }
+            None => {}
+        }
+        if self.polling.is_over() {
+            self.over.cancel();
+        }
+    }
+
+    /// Reads what comes over a WebSocket, until the client goes or has to.
+    async fn read(self: &Rc<Self>, socket: &Rc<Socket>) {
+        loop {
+            let packet = match socket.next().await {
+                Incoming::Text(text) => engine_io::packet(&text).ok(),
+                Incoming::Binary(bytes) => Some(Packet::Binary(bytes)),
+                Incoming::Closed(_) => break,
+            };
+            match packet {
+                Some(packet) => Box::pin(self.hear(packet)).await,
+                None => self.refuse(&Close::broken("broken_message", "a message is no packet of Engine.IO")),
+            }
+            if self.over.is_cancelled() {
+                break;
+            }
+        }
+        self.over.cancel();
+        Box::pin(socket.finish()).await;
+    }
+
+    /// Tries a WebSocket, and moves to it when the client says so (Engine.IO 4, "Upgrade").
+    async fn upgrade(self: Rc<Self>, io: std::net::TcpStream, early: BytesMut, seat: Seat) {
+        // Only a socket that is none any more cannot be taken.
+        let Ok(io) = super::Io::from_std(io) else { return };
+        let socket = Socket::open(io, early, &self.edge.sockets, seat, MANNERS);
+        let free = matches!(*self.transport.borrow(), Transport::Polling) && !self.over.is_cancelled();
+        if !free {
+            socket.close(1008, "the session has a WebSocket already");
+            return Box::pin(socket.finish()).await;
+        }
+        *self.transport.borrow_mut() = Transport::Probing;
+        let upgraded = tokio::time::timeout(UPGRADE, self.probe(&socket)).await.unwrap_or(false);
+        if !upgraded || self.over.is_cancelled() {
+            *self.transport.borrow_mut() = Transport::Polling;
+            self.polling.probed(false, self.now());
+            return Box::pin(socket.finish()).await;
+        }
+        *self.transport.borrow_mut() = Transport::WebSocket(Rc::clone(&socket));
+        self.polling.leave(&socket, self.now());
+        self.wake.notify_one();
+        // From here on the fan-out need not ask long-polling where the client is.
+        let moved = async { self.client.lock().await.move_to(&self.edge, &socket) };
+        tokio::join!(moved, self.read(&socket));
+    }
+
+    async fn probe(&self, socket: &Rc<Socket>) -> bool {
+        loop {
+            let Incoming::Text(text) = socket.next().await else { return false };
+            match engine_io::packet(&text) {
+                Ok(Packet::PingUpgrade) => {
+                    socket.push(&Frame { bytes: engine_io::probed(), cargo: Cargo::Kept }, self.now());
+                    socket.flush(self.now());
+                    self.polling.probed(true, self.now());
+                }
+                Ok(Packet::Upgrade) => return true,
+                _ => return false,
+            }
+        }
+    }
+
+    /// A packet of the client.
+    async fn hear(self: &Rc<Self>, packet: Packet) {
+        match packet {
+            Packet::Message(text) if text.len() > self.edge.sockets.limits().message => self.refuse_large(),
+            Packet::Binary(bytes) if bytes.len() > self.edge.sockets.limits().message => self.refuse_large(),
+            Packet::Message(text) => self.listen(Message::Text(text.as_str())).await,
+            Packet::Binary(bytes) => self.listen(Message::Binary(bytes)).await,
+            Packet::Pong => self.heartbeat.borrow_mut().answered(self.now()),
+            Packet::Close => self.end(Bare::Noop),
+            Packet::Noop => {}
+            _ => self.refuse(&Close::broken("broken_message", "a client sends no such packet of Engine.IO here")),
+        }
+    }
+
+    async fn listen(self: &Rc<Self>, message: Message<'_>) {
+        self.busy.set(self.busy.get() + 1);
+        let heard = async { self.client.lock().await.hear(self, message).await };
+        let heard = Box::pin(heard).await;
+        self.busy.set(self.busy.get() - 1);
+        self.settle(heard);
+    }
+
+    fn settle(&self, heard: Result<(), Close>) {
+        if let Err(close) = heard {
+            self.refuse(&close);
+        }
+    }
+
+    fn refuse_large(&self) {
+        let reason = format!("a message is larger than {} bytes", self.edge.sockets.limits().message);
+        self.refuse(&Close { code: 1009, word: "too_large", reason });
+    }
+
+    /// The session has to end, by what the client did or by the hub's fault. It is told why, and in the first case not to come
+    /// back by itself.
+    fn refuse(&self, close: &Close) {
+        tracing::debug!(sid = %self.sid, code = close.code, reason = close.reason, "refusing a session");
+        let mut last = vec![socket_io::error(close.code, &close.reason)];
+        if !matches!(close.code, 1001 | 1011) {
+            last.push(socket_io::disconnected());
+        }
+        self.leave_with(last, close.code, &close.reason);
+    }
+
+    /// The client does not keep up, or is not there: it may come back.
+    fn gone(&self, reason: &str) {
+        if self.polling.is_over() || !self.is_socket() {
+            return self.end(Bare::Close);
+        }
+        self.leave_with(vec![socket_io::error(1008, reason)], 1008, reason);
+    }
+
+    fn leave_with(&self, last: Vec<Bytes>, code: u16, reason: &str) {
+        if let Transport::WebSocket(socket) = &*self.transport.borrow() {
+            for bytes in last {
+                socket.push(&Frame { bytes, cargo: Cargo::Kept }, self.now());
+            }
+            return socket.close(code, reason);
+        }
+        self.heartbeat.borrow_mut().end(self.now());
+        self.polling.finish(last.into_iter().chain([Bare::Close.frame()]), self.now());
+        self.wake.notify_one();
+    }
+
+    /// The session is over; whoever polls is told this.
+    fn end(&self, last: Bare) {
+        if let Transport::WebSocket(socket) = &*self.transport.borrow() {
+            socket.close(1000, "");
+        }
+        self.polling.end(last);
+        self.over.cancel();
+    }
+
+    /// Resolves when the session is over.
+    pub async fn ended(&self) {
+        self.over.cancelled().await;
+    }
+}
+
+/// Resolves when the hub stops; never, where a socket sees to that.
+async fn stopped(seat: Option<&Seat>) {
+    match seat {
+        Some(seat) => seat.stopped().await,
+        None => std::future::pending().await,
+    }
+}
