@@ -22,6 +22,7 @@ mod recording;
 mod replay;
 mod rest;
 mod retention;
+mod socket_io;
 mod sounds;
 mod start;
 mod v1;

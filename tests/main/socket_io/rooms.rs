@@ -1,0 +1,178 @@
+//! A room with clients of Socket.IO in it, and others: they hear each other.
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::client::{self, Polling, arguments};
+use crate::helpers::capture::{data, heard};
+use crate::helpers::judge::{decode_bytes, probe};
+use crate::helpers::{Capture, Client, Hub};
+
+/// What says that a chunk follows.
+const CHUNK: &str = r#"451-["chunk",{"_placeholder":true,"num":0}]"#;
+
+/// The next chunk, and who sent it.
+async fn chunk(client: &mut Client) -> (Bytes, serde_json::Value) {
+    let event = client::packet(client, "451-[\"chunk\"").await;
+    (client.binary().await, arguments(&event)[2].clone())
+}
+
+/// The packets of a capture, sent as chunks over a socket.
+async fn speak(client: &mut Client, capture: &Capture) {
+    for message in capture.messages() {
+        client.say(CHUNK).await;
+        client.send(message).await;
+    }
+}
+
+/// Hears chunks until they hold so many packets; each decodes on its own.
+async fn hear(client: &mut Client, packets: usize, name: &str) -> Vec<Bytes> {
+    let mut all = Vec::new();
+    while all.len() < packets {
+        let (bytes, who) = chunk(client).await;
+        assert_eq!(who["name"], name);
+        let here = heard(&bytes);
+        let (_, channels, _) = probe(&bytes);
+        assert_eq!(decode_bytes(&bytes).len(), here.len() * 2880 * channels as usize, "it decodes on its own");
+        all.extend(here);
+    }
+    all.truncate(packets);
+    all
+}
+
+#[tokio::test]
+async fn everyone_hears_who_speaks_over_socket_io() {
+    let hub = Hub::start();
+    let capture = Capture::new("chromium-webm-opus");
+    let sent = data(&capture.packets());
+    let mut socket = client::join(&hub, "&room=all&name=Ben").await;
+    let mut plain = Client::plain(&hub, "/rooms/all/ws?publish=false").await;
+    let (mut v1, _) = Client::v1(&hub, "/rooms/all/ws?publish=false").await;
+    let polling = Polling::join(&hub, "&room=all&name=Dan").await;
+    let mut speaker = client::join(&hub, "&room=all&name=Ann").await;
+    speak(&mut speaker, &capture).await;
+    speaker.say("41").await;
+    assert_eq!(hear(&mut socket, sent.len(), "Ann").await, sent);
+    let mut by_plain = Vec::new();
+    while by_plain.len() < sent.len() {
+        by_plain.extend(heard(&plain.binary().await));
+    }
+    assert_eq!(by_plain[..sent.len()], sent);
+    let mut by_v1 = Vec::new();
+    while by_v1.len() < sent.len() {
+        if let roomtone::wire::packets::Message::Packets { packets, .. } = v1.packets().await {
+            by_v1.extend(packets);
+        }
+    }
+    assert_eq!(by_v1, sent);
+    // The same over long-polling: the attachment follows its event.
+    let mut by_polling = Vec::new();
+    let mut rest = Vec::new();
+    while by_polling.len() < sent.len() {
+        let (status, body) = polling.poll().await;
+        assert_eq!(status, 200);
+        rest.extend(body.split('\u{1e}').map(str::to_owned));
+        while let Some(at) = rest.iter().position(|packet| packet.starts_with('b')) {
+            assert!(rest[at - 1].starts_with("451-[\"chunk\""), "{}", rest[at - 1]);
+            let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &rest[at][1..]).unwrap();
+            by_polling.extend(heard(&Bytes::from(bytes)));
+            rest.drain(..=at);
+        }
+    }
+    assert_eq!(by_polling[..sent.len()], sent);
+}
+
+#[tokio::test]
+async fn who_speaks_otherwise_is_heard_over_socket_io_under_its_name() {
+    let hub = Hub::start();
+    let capture = Capture::new("chromium-webm-opus");
+    let sent = data(&capture.packets());
+    let mut listener = client::join(&hub, "&room=in&name=Ben&publish=false").await;
+    let mut speaker = Client::plain(&hub, "/rooms/in/ws?name=Ann").await;
+    assert!(client::packet(&mut listener, "42[\"joined\"").await.contains("Ann"));
+    for message in capture.messages() {
+        speaker.send(message).await;
+    }
+    speaker.close().await;
+    assert_eq!(hear(&mut listener, sent.len(), "Ann").await, sent);
+    assert!(client::packet(&mut listener, "42[\"left\"").await.contains("Ann"));
+}
+
+#[tokio::test]
+async fn chat_and_other_binary_reach_everyone_but_their_sender() {
+    let hub = Hub::start();
+    let mut ann = client::join(&hub, "&room=words&name=Ann").await;
+    let mut ben = client::join(&hub, "&room=words&name=Ben").await;
+    let mut plain = Client::plain(&hub, "/rooms/words/ws?name=Cid").await;
+    let (mut v1, _) = Client::v1(&hub, "/rooms/words/ws?name=Dan").await;
+    client::packet(&mut ann, "42[\"joined\"").await;
+    ann.say(r#"42["chat","hello \"é\""]"#).await;
+    let said = arguments(&client::packet(&mut ben, "42[\"chat\"").await);
+    assert_eq!((&said[1], &said[2]["name"]), (&json!("hello \"é\""), &json!("Ann")));
+    assert_eq!(plain.text().await, "hello \"é\"");
+    let told = v1.notice_of("chat").await;
+    assert_eq!((&told["text"], &told["participant"]["id"]), (&json!("hello \"é\""), &said[2]["participant"]));
+    // Bytes that are no sound.
+    let other = Bytes::from([vec![65], vec![7; 1023]].concat());
+    ann.say(CHUNK).await;
+    ann.send(other.clone()).await;
+    assert_eq!(chunk(&mut ben).await.0, other);
+    assert_eq!(plain.binary().await, other);
+    plain.send(other.clone()).await;
+    let (bytes, who) = chunk(&mut ann).await;
+    assert_eq!((bytes, &who["name"]), (other, &json!("Cid")), "and its own it never got");
+    plain.say("from plain").await;
+    assert_eq!(arguments(&client::packet(&mut ann, "42[\"chat\"").await)[1], "from plain");
+}
+
+#[tokio::test]
+async fn two_rooms_hear_nothing_of_each_other_and_without_a_name_it_is_the_lobby() {
+    let hub = Hub::start();
+    let mut one = client::join(&hub, "&room=one&name=Ann").await;
+    let mut two = client::join(&hub, "&room=two&name=Ben").await;
+    let mut lobby = client::join(&hub, "").await;
+    let mut bare = Client::plain(&hub, "/").await;
+    one.say(r#"421["chat","in one"]"#).await;
+    client::packet(&mut one, "431").await;
+    lobby.say(r#"42["chat","in the lobby"]"#).await;
+    assert_eq!(bare.text().await, "in the lobby");
+    two.say(r#"422["chat","in two"]"#).await;
+    match two.next().await {
+        Ok(Message::Text(text)) => assert_eq!(text, r#"432[{"ok":true}]"#, "nothing came before"),
+        other => panic!("{other:?}"),
+    }
+    let rooms = hub.json("/api/v1/rooms").await;
+    let names: Vec<_> = rooms["rooms"].as_array().unwrap().iter().map(|room| room["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lobby", "one", "two"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_ends_its_own_session_with_the_reason() {
+    let hub = Hub::start();
+    let mut other = client::join(&hub, "&room=bad&name=Ben").await;
+    let mut ann = client::join(&hub, "&room=bad&name=Ann").await;
+    for bytes in [&b"\x1A\x45\xDF\xA3"[..], &[0xFF; 64]] {
+        ann.say(CHUNK).await;
+        ann.send(bytes.to_vec()).await;
+    }
+    let error = arguments(&client::packet(&mut ann, "42[\"error\"").await);
+    assert_eq!(error[1]["code"], 1007, "{error}");
+    assert_eq!(ann.text().await, "41");
+    assert_eq!(ann.closed().await.unwrap().0, 1007);
+    assert!(client::packet(&mut other, "42[\"left\"").await.contains("Ann"));
+    let mut only = client::join(&hub, "&room=bad&publish=false").await;
+    only.say(CHUNK).await;
+    only.send(Capture::new("chromium-webm-opus").messages().remove(0)).await;
+    assert_eq!(only.closed().await.unwrap().0, 1008, "who only listens");
+}
+
+#[tokio::test]
+async fn raw_samples_are_declared_in_the_query() {
+    let hub = Hub::start();
+    let mut listener = Client::plain(&hub, "/rooms/raw/ws?publish=false&as=wav").await;
+    let mut speaker = client::join(&hub, "&room=raw&format=f32le&rate=48000&channels=1").await;
+    speaker.say(CHUNK).await;
+    speaker.send(vec![0; 4 * 48_000]).await;
+    assert_eq!(&listener.binary().await[..4], b"RIFF");
+}

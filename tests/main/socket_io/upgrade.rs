@@ -1,0 +1,80 @@
+//! Engine.IO 4: "Upgrade".
+
+use super::SOCKET;
+use super::client::{self, Polling};
+use crate::helpers::{Client, Hub};
+
+/// Probes a WebSocket for a session of long-polling.
+async fn probe(hub: &Hub, client: &Polling) -> Client {
+    let mut socket = Client::plain(hub, &format!("{SOCKET}&sid={}", client.sid)).await;
+    socket.say("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    socket
+}
+
+async fn upgrade(hub: &Hub, client: &Polling) -> Client {
+    let mut socket = probe(hub, client).await;
+    socket.say("5").await;
+    socket
+}
+
+#[tokio::test]
+async fn a_session_moves_to_a_socket_and_nothing_is_lost_on_the_way() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "&room=moves&name=Ann").await;
+    let other = Polling::join(&hub, "&room=moves&name=Ben").await;
+    assert!(client.packet("42[\"joined\"").await.contains("Ben"));
+    let mut socket = probe(&hub, &client).await;
+    // A poll that waits ends, and what is said from now on waits for the socket, since nobody polls.
+    assert_eq!(client.poll().await, (200, "6".to_owned()));
+    other.say(r#"42["chat","on the way"]"#).await;
+    socket.say("5").await;
+    assert!(client::packet(&mut socket, "42[\"chat\"").await.contains("on the way"));
+    other.say(r#"42["chat","there"]"#).await;
+    assert!(client::packet(&mut socket, "42[\"chat\"").await.contains("there"));
+    socket.say(r#"42["chat","and back"]"#).await;
+    assert!(other.packet("42[\"chat\"").await.contains("and back"));
+    socket.close().await;
+    assert!(other.packet("42[\"left\"").await.contains("Ann"));
+}
+
+#[tokio::test]
+async fn a_poll_that_waits_is_ended_by_the_probe() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "").await;
+    let (poll, _socket) = tokio::join!(client.poll(), probe(&hub, &client));
+    assert_eq!(poll, (200, "6".to_owned()));
+}
+
+#[tokio::test]
+async fn after_the_upgrade_there_is_no_other_way() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "").await;
+    let mut socket = upgrade(&hub, &client).await;
+    socket.say(r#"421["chat","here"]"#).await;
+    assert_eq!(client::packet(&mut socket, "431").await, r#"431[{"ok":true}]"#);
+    assert_eq!(client.poll().await.0, 400);
+    assert_eq!(client.post("40").await.0, 400);
+    let mut second = Client::plain(&hub, &format!("{SOCKET}&sid={}", client.sid)).await;
+    assert!(second.closed().await.is_some());
+    socket.say(r#"422["chat","still"]"#).await;
+    assert_eq!(client::packet(&mut socket, "432").await, r#"432[{"ok":true}]"#);
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_leaves_the_session_as_it_was() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "&room=stays").await;
+    let mut socket = probe(&hub, &client).await;
+    socket.say("4what").await;
+    socket.closed().await;
+    client.say(r#"423["chat","still polling"]"#).await;
+    assert_eq!(client.packet("433").await, r#"433[{"ok":true}]"#);
+    let vanishing = probe(&hub, &client).await;
+    vanishing.vanish();
+    client.say(r#"424["chat","still polling"]"#).await;
+    assert_eq!(client.packet("434").await, r#"434[{"ok":true}]"#);
+    let mut socket = upgrade(&hub, &client).await;
+    socket.say(r#"425["chat","at last"]"#).await;
+    assert_eq!(client::packet(&mut socket, "435").await, r#"435[{"ok":true}]"#);
+}
