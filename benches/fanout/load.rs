@@ -92,6 +92,50 @@ pub fn hub(server: &Server, mode: Mode, listeners: usize, published: &[Published
     Ok((measured, load.heard.into_iter().map(|heard| heard.frame).collect()))
 }
 
+/// Loads a server of Socket.IO: messages that are no sound, each in a binary event.
+pub fn socket_io(server: &Server, listeners: usize, published: &[Published]) -> Result<Measured> {
+    let target = |query| format!("/socket.io/?EIO=4&transport=websocket&room=bench&{query}");
+    // The first text is the session's beginning, the second the namespace's.
+    let welcomed = |texts| move |peers: &[Peer]| peers.iter().rev().take(AT_ONCE).all(|peer| peer.texts >= texts);
+    let connect = frame::frame(LAST | TEXT, b"40");
+    let mut load = Load::new()?;
+    let mut before = server.memory()?;
+    let mut waiting = 0;
+    for number in 0..listeners {
+        load.add(Peer::connect(server.address, Some((&target("publish=false"), None)))?)?;
+        waiting += 1;
+        if waiting == AT_ONCE || number + 1 == listeners {
+            load.wait_for("the server opens no session", welcomed(1))?;
+            let newest = load.peers.len() - waiting;
+            for peer in &mut load.peers[newest..] {
+                peer.send(&connect)?;
+            }
+            load.wait_for("the server does not let a listener in", welcomed(2))?;
+            waiting = 0;
+        }
+        if number == 0 {
+            before = server.memory()?;
+        }
+    }
+    load.run_until(Instant::now() + SETTLE)?;
+    let idle_kb = (server.memory()? - before) / listeners as f64;
+    load.add(Peer::connect(server.address, Some((&target("name=Bench"), None)))?)?;
+    load.wait_for("the server opens no session", |peers| peers.last().is_some_and(|peer| peer.texts > 0))?;
+    load.publisher = Some(listeners);
+    load.publish(&connect)?;
+    load.run_until(Instant::now() + SETTLE)?;
+    let event = frame::frame(LAST | TEXT, br#"451-["chunk",{"_placeholder":true,"num":0}]"#);
+    let frames: Vec<_> =
+        published.iter().map(|one| [&event[..], &frame::frame(LAST | BINARY, &one.payload)].concat()).collect();
+    let active = load.speak(server, &frames, Mode::Relay.pace())?;
+    load.check_all(listeners)?;
+    let payloads: Vec<_> = load.heard.iter().map(|heard| heard.payload.clone()).collect();
+    let completed = check::content(Mode::Relay, published, &payloads)?;
+    let latencies = load.latencies(&active.sent, &completed);
+    let active_kb = (active.memory - before) / listeners as f64;
+    Ok(Measured { cpu: active.cpu, deliveries: load.heard.len() * listeners, latencies, idle_kb, active_kb })
+}
+
 /// Loads the floor with these frames.
 pub fn floor(server: &Server, listeners: usize, frames: &[Bytes], pace: Duration) -> Result<Measured> {
     let mut load = Load::new()?;
@@ -181,7 +225,8 @@ impl Load {
                 }
                 TEXT => {
                     peer.texts += 1;
-                    Ok(())
+                    // Only Engine.IO asks like that.
+                    if frame.payload == b"2" { peer.send(&frame::frame(LAST | TEXT, b"3")) } else { Ok(()) }
                 }
                 PING => peer.send(&frame::frame(LAST | PONG, frame.payload)),
                 CLOSE => Err(format!("closed: {}", String::from_utf8_lossy(frame.payload)).into()),

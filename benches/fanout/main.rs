@@ -11,6 +11,7 @@
 //! | `--listeners N` | how many; may be repeated (100, 1000 and 5000) |
 //! | `--mode plain`, `v1`, `relay` | what is sent; may be repeated (plain and v1) |
 //! | `--replays N` | instead of all this: so many replays of one recording, beside live fan-out of `roomtone.v1` to as many |
+//! | `--socket-io N` | instead of all this: Socket.IO to so many listeners, beside Socket.IO on Node |
 //! | `--seconds S` | how long sound is sent (10) |
 //! | `--rounds R` | how often each is measured; the middle one by its ratio is printed (1) |
 
@@ -44,6 +45,7 @@ struct Options {
     length: Duration,
     rounds: usize,
     replays: Option<usize>,
+    socket_io: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -63,7 +65,8 @@ fn main() -> ExitCode {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let length = Duration::from_secs(10);
-    let mut options = Options { listeners: Vec::new(), modes: Vec::new(), length, rounds: 1, replays: None };
+    let mut options =
+        Options { listeners: Vec::new(), modes: Vec::new(), length, rounds: 1, replays: None, socket_io: None };
     while let Some(name) = arguments.next() {
         if name == "--bench" {
             continue; // What cargo says to every benchmark.
@@ -74,6 +77,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--mode" => options.modes.push(value.parse()?),
             "--seconds" => options.length = Duration::from_secs(value.parse()?),
             "--replays" => options.replays = Some(value.parse()?),
+            "--socket-io" => options.socket_io = Some(value.parse()?),
             "--rounds" => options.rounds = value.parse::<usize>()?.max(1),
             _ => return Err(format!("{name} is no option").into()),
         }
@@ -95,6 +99,10 @@ fn bench(options: &Options) -> Result<()> {
         }
         return Ok(());
     }
+    if let Some(listeners) = options.socket_io {
+        process::prepare(listeners)?;
+        return socket_io(listeners, options);
+    }
     let most = options.listeners.iter().max().copied().unwrap_or(0);
     process::prepare(most)?;
     println!("                     CPU s per million         to the   p50 ms          p99 ms          KB a listener");
@@ -108,6 +116,33 @@ fn bench(options: &Options) -> Result<()> {
             rounds.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
             rounds[rounds.len() / 2].print(mode, listeners);
         }
+    }
+    Ok(())
+}
+
+/// Socket.IO: the hub beside Node, at the pace and with the bytes of relayed messages.
+fn socket_io(listeners: usize, options: &Options) -> Result<()> {
+    println!(
+        "             CPU s per million          to    p50, p99 ms                  KB a listener, idle and active"
+    );
+    println!("listeners    hub    Node                Node  hub           Node           hub           Node");
+    for _ in 0..options.rounds {
+        let published = capture::messages(Mode::Relay, options.length)?;
+        let hub = load::socket_io(&Server::hub(listeners)?, listeners, &published)?;
+        let node = load::socket_io(&Server::node()?, listeners, &published)?;
+        let (ours, theirs) = (hub.per_million(), node.per_million());
+        println!(
+            "{listeners:<9} {ours:6.1} {theirs:7.1} {:19.2}  {:5.1} {:6.1}  {:5.1} {:6.1}   {:5.1} {:5.1}   {:5.1} {:5.1}",
+            ours / theirs,
+            hub.percentile(50),
+            hub.percentile(99),
+            node.percentile(50),
+            node.percentile(99),
+            hub.idle_kb,
+            hub.active_kb,
+            node.idle_kb,
+            node.active_kb
+        );
     }
     Ok(())
 }

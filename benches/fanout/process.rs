@@ -58,6 +58,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Socket.IO on Node.
+    pub fn node() -> Result<Self> {
+        Self::start("node", &[concat!(env!("CARGO_MANIFEST_DIR"), "/benches/fanout/socket_io.mjs")])
+    }
+
     /// This program again, as the floor.
     pub fn floor() -> Result<Self> {
         let me = std::env::current_exe()?;
