@@ -9,6 +9,7 @@
 //! | `--minutes M` | how long each is (60) |
 //! | `--gap S` | seconds without a packet in the middle of each track, more than 60, so that it has two parts (none) |
 //! | `--keep FOLDER` | writes the recording there, and leaves it |
+//! | `--only-record` | makes nothing of it: for `roomtone export` beside other programs, by hand |
 
 #![forbid(unsafe_code)]
 
@@ -71,10 +72,11 @@ struct Asked {
     minutes: u64,
     gap: Option<u64>,
     keep: Option<PathBuf>,
+    only_record: bool,
 }
 
 fn asked() -> Result<Asked> {
-    let mut asked = Asked { tracks: 10, minutes: 60, gap: None, keep: None };
+    let mut asked = Asked { tracks: 10, minutes: 60, gap: None, keep: None, only_record: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         match name.as_str() {
@@ -83,6 +85,7 @@ fn asked() -> Result<Asked> {
             "--minutes" => asked.minutes = arguments.next().ok_or("how many?")?.parse()?,
             "--gap" => asked.gap = Some(arguments.next().ok_or("how long?")?.parse()?),
             "--keep" => asked.keep = Some(arguments.next().ok_or("where?")?.into()),
+            "--only-record" => asked.only_record = true,
             other => return Err(format!("{other} is no option").into()),
         }
     }
@@ -105,7 +108,7 @@ fn worked() -> Result<Option<f64>> {
 }
 
 async fn bench() -> Result<()> {
-    let Asked { tracks, minutes, gap, keep } = asked()?;
+    let Asked { tracks, minutes, gap, keep, only_record } = asked()?;
     let (head, ten_minutes) = sound()?;
     let scratch = tempfile::tempdir()?;
     let folder = keep.unwrap_or_else(|| scratch.path().to_owned());
@@ -167,6 +170,11 @@ async fn bench() -> Result<()> {
     let begun = Instant::now();
     let recording = archive.recording(id).await?.ok_or("it was recorded")?;
     println!("{tracks} tracks of {minutes} minutes, {} MB", recording.summary.bytes / 1_000_000);
+    if only_record {
+        println!("{id}");
+        archive.close().await;
+        return Ok(());
+    }
     let last = TrackNumber::new(tracks);
     // In the order in which they are made.
     for (what, name) in [

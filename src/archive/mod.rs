@@ -40,6 +40,7 @@ pub mod foreign;
 mod handle;
 mod imprint;
 mod index;
+pub mod kept;
 mod list;
 mod lock;
 pub mod model;

@@ -48,7 +48,7 @@
  * @property {RecordedTrack[]} tracks
  * @property {{ at: number, participant: string, name: string, text: string }[]} chat
  * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
- * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, waveform: Waveform }} files
+ * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, tracks: MadeFile, waveform: Waveform }} files
  *
  * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
  */

@@ -47,6 +47,7 @@ export function rowsOf({ tracks, files, duration }) {
   const session = {
     key: 'session', name: 'Everyone', facts: `the mix and each track, ${clock(duration)}`, files: [
       { kind: 'WebM', ...files.session, made: true, good: 'to keep: all tracks in one file' },
+      { kind: 'ZIP', ...files.tracks, made: true, good: 'to edit: each track as WAV, with labels and a Reaper project; large' },
     ],
   };
   return [

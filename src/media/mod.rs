@@ -11,5 +11,6 @@ pub mod pcm;
 pub mod peaks;
 pub mod room;
 pub mod source;
+pub mod speech;
 pub mod time;
 pub mod track;

@@ -11,6 +11,7 @@ const TRACK = {
 };
 const RECORDING = /** @type {any} */ ({ tracks: [TRACK], duration: 100, files: {
   session: { href: '/session.webm', bytes: 900 },
+  tracks: { href: '/tracks.zip', bytes: null },
   mix: { ogg: { href: '/mix.ogg', bytes: 300 }, webm: { href: '/mix.webm', bytes: null }, wav: { href: '/mix.wav', bytes: null } },
 } });
 
@@ -18,7 +19,7 @@ test('the files of all are first, then those of each track', () => {
   const rows = rowsOf(RECORDING).map(({ name, facts, files }) => [name, facts, files.map(({ kind, href, bytes }) => [kind, href, bytes])]);
   assert.deepEqual(rows, [
     ['The mix', 'everyone in one sound, 1:40', [['Ogg', '/mix.ogg', 300], ['WebM', '/mix.webm', null], ['WAV', '/mix.wav', null]]],
-    ['Everyone', 'the mix and each track, 1:40', [['WebM', '/session.webm', 900]]],
+    ['Everyone', 'the mix and each track, 1:40', [['WebM', '/session.webm', 900], ['ZIP', '/tracks.zip', null]]],
     ['Ann', '1:30, from 0:03', [['Ogg', '/1.ogg', 500], ['WAV', '/1.wav', null], ['WebM', '/1.webm', null]]],
   ]);
 });

@@ -17,7 +17,7 @@ use crate::media::time::Ticks;
 use crate::media::track::Format;
 
 /// The edition under which a recording has what was asked for: of all tracks, or from start to end, is the whole.
-pub(super) fn of(asked: Edition, recording: &Recording) -> Result<Edition, BadEdit> {
+pub(in crate::archive) fn of(asked: Edition, recording: &Recording) -> Result<Edition, BadEdit> {
     let Edition { of, edit } = asked;
     if let Some(what) = refused(of, &edit) {
         return Err(BadEdit::NotOf(what, of.to_string()));

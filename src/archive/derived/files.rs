@@ -3,16 +3,16 @@
 //! What belongs here: the order of what the disk is asked. What does not: what is in the files.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::edition;
 use super::recipe::{SPARED, Stopped};
+use super::sum::Sum;
 use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
@@ -28,9 +28,6 @@ use crate::media::time::UnixMillis;
 /// How many bytes are written between two syncs: so that a sync never takes long, neither ours nor that of a part.
 const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
 
-/// CRC-32 as that of extents.
-static SUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
-
 /// A file that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written {
@@ -45,6 +42,8 @@ pub(in crate::archive) trait Sink {
     fn expect(&mut self, most: u64) -> Result<(), Stopped>;
     /// Writes on.
     fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped>;
+    /// Writes over what was written, from byte `at` on and not past its end. Where the file goes into a stream, that cannot be.
+    fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), Stopped>;
     /// The disk, for what is read meanwhile.
     fn store(&mut self) -> &mut dyn Store;
 }
@@ -53,8 +52,7 @@ pub(in crate::archive) trait Sink {
 pub(super) struct NewFile<'a> {
     store: &'a mut dyn Store,
     handle: Handle,
-    bytes: u64,
-    sum: Digest<'static, u32, Table<16>>,
+    sum: Sum,
     unsynced: usize,
 }
 
@@ -97,10 +95,10 @@ impl NewFile<'_> {
         fill: impl FnOnce(&mut dyn Sink) -> Result<T, Stopped>,
     ) -> Result<(Written, T), Stopped> {
         let handle = store.create(path).map_err(|source| Stopped::file(path, source))?;
-        let mut file = NewFile { store, handle, bytes: 0, sum: SUM.digest(), unsynced: 0 };
+        let mut file = NewFile { store, handle, sum: Sum::default(), unsynced: 0 };
         let filled = fill(&mut file)?;
         file.sync()?;
-        Ok((Written { bytes: file.bytes, crc: file.sum.finalize() }, filled))
+        Ok((Written { bytes: file.sum.length(), crc: file.sum.get() }, filled))
     }
 
     /// Syncs, and asks what is free by now: others write meanwhile, and what is held for ending recordings is not for this.
@@ -129,10 +127,21 @@ impl Sink for NewFile<'_> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
         let appended = self.store.append(&mut self.handle, bytes);
         appended.map_err(|source| Stopped::file(&self.handle.path, source))?;
-        self.bytes += bytes.len() as u64;
-        self.sum.update(bytes);
+        self.sum.add(bytes);
         self.unsynced += bytes.len();
         if self.unsynced >= BETWEEN_SYNCS { self.sync() } else { Ok(()) }
+    }
+
+    fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), Stopped> {
+        let wrong = |source| Stopped::file(&self.handle.path, source);
+        let mut before = vec![0; bytes.len()];
+        let read = self.store.read(&self.handle.path, at).and_then(|(mut file, _)| file.read_exact(&mut before));
+        read.map_err(wrong)?;
+        let written = self.store.overwrite(&mut self.handle, at, bytes);
+        written.map_err(|source| Stopped::file(&self.handle.path, source))?;
+        self.sum.change(at, &before, bytes);
+        self.unsynced += bytes.len();
+        Ok(())
     }
 
     fn store(&mut self) -> &mut dyn Store {

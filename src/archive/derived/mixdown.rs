@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::edition;
 use super::files::Sink;
 use super::recipe::{Origin, Stopped, Work};
-use super::render::Render;
+use super::render::{self, Render};
 use crate::archive::model::{Edition, Track};
 use crate::archive::store::Store;
 use crate::container::ogg::PartMuxer;
@@ -87,22 +87,18 @@ impl<'a> Mixdown<'a> {
         Ok(sound.damaged())
     }
 
-    /// Makes it as WAV: of 24 bits if a track was kept in more than 16, else of 16.
-    pub fn wav(&self, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
+    /// Makes it as WAV, while someone listens; says whether some of it could not be read.
+    pub fn wav(&self, sink: &mut dyn Sink, work: &Work, hear: &mut dyn FnMut(&[f32])) -> Result<bool, Stopped> {
         let mut sound = self.sound();
-        let fine = self.tracks.iter().flat_map(|track| &track.parts).any(|part| match part.format {
-            Format::Pcm(head) => head.sample() != Sample::S16,
-            Format::Opus(_) => false,
-        });
-        let sample = if fine { Sample::S24 } else { Sample::S16 };
-        let head = pcm::Head::new(sample, 48_000, sound.render.channels().into());
-        let head = head.map_err(|unfit| self.refused(unfit))?;
+        let head = self.pcm_head()?;
+        let sample = head.sample();
         let mut bytes = header_for(head, self.length().get().saturating_mul(head.frame_bytes() as u64));
-        sink.expect(self.length().get().saturating_mul(head.frame_bytes() as u64).saturating_add(bytes.len() as u64))?;
+        sink.expect(self.wav_bytes()?)?;
         let mut block = Vec::new();
         let mut more = true;
         while more {
             more = sound.read(sink.store(), work, &mut block)?;
+            hear(&block);
             bytes.extend(
                 block.iter().flat_map(|one| whole(*one, sample).to_le_bytes().into_iter().take(sample.bytes())),
             );
@@ -114,6 +110,24 @@ impl<'a> Mixdown<'a> {
         }
         sink.append(&bytes)?;
         Ok(sound.damaged())
+    }
+
+    /// What it is as plain samples: of 24 bits if a track was kept in more than 16, else of 16.
+    pub fn pcm_head(&self) -> Result<pcm::Head, Stopped> {
+        let fine = self.tracks.iter().flat_map(|track| &track.parts).any(|part| match part.format {
+            Format::Pcm(head) => head.sample() != Sample::S16,
+            Format::Opus(_) => false,
+        });
+        let sample = if fine { Sample::S24 } else { Sample::S16 };
+        let head = pcm::Head::new(sample, 48_000, render::channels(&self.tracks).into());
+        head.map_err(|unfit| self.refused(unfit))
+    }
+
+    /// How long it is as WAV, to the byte.
+    pub fn wav_bytes(&self) -> Result<u64, Stopped> {
+        let head = self.pcm_head()?;
+        let samples = self.length().get().saturating_mul(head.frame_bytes() as u64);
+        Ok(samples.saturating_add(header_for(head, samples).len() as u64))
     }
 
     /// What a codec refuses to make.

@@ -23,6 +23,8 @@ mod recipe;
 mod render;
 mod samples;
 mod sound;
+mod sum;
+mod tracks_zip;
 pub(super) mod waves;
 mod webm;
 

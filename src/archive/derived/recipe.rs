@@ -14,6 +14,7 @@ use super::edition;
 use super::files::Sink;
 use super::mixdown::Mixdown;
 use super::sound::Sums;
+use super::tracks_zip::tracks_zip;
 use super::waves::Waves;
 use super::webm::{self, webm};
 use crate::archive::index::read;
@@ -31,7 +32,7 @@ impl Derived {
         match self {
             Self::Session => 3,
             Self::Mix(_) | Self::Track(_, Container::WebM) | Self::Waveform(_) | Self::MixWaveform => 2,
-            Self::Track(..) => 1,
+            Self::Track(..) | Self::TracksZip => 1,
         }
     }
 }
@@ -82,7 +83,7 @@ pub(super) fn missing(recording: &Recording, asked: &[Edition], there: impl Fn(E
 const fn passes(what: Derived) -> u64 {
     match what {
         Derived::Session | Derived::Track(_, Container::WebM) => webm::PASSES,
-        Derived::Waveform(_) | Derived::Mix(Container::Ogg | Container::Wav) | Derived::Track(..) => 1,
+        Derived::Waveform(_) | Derived::Mix(Container::Ogg | Container::Wav) | Derived::Track(..) | Derived::TracksZip => 1,
         // One is made of the mix, not of the parts; the other while the tracks' are.
         Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
     }
@@ -222,9 +223,10 @@ pub(in crate::archive) fn make(
     match what.of {
         Derived::Waveform(_) | Derived::MixWaveform => origin.waves.file(origin, what.of.track(), sink, work),
         Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => mixdown().ogg(sink, work),
-        Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => mixdown().wav(sink, work),
+        Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => mixdown().wav(sink, work, &mut |_| {}),
         Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {
             webm(origin, what, sink, work)
         }
+        Derived::TracksZip => tracks_zip(origin, what, sink, work),
     }
 }

@@ -46,6 +46,8 @@ pub enum Derived {
     Mix(Container),
     /// One track, from its own start on: as WebM, or in what it was not kept in.
     Track(TrackNumber, Container),
+    /// Every track as WAV over the same span, and what an editor opens them with.
+    TracksZip,
     /// The peaks of one track, on the session's timeline.
     Waveform(TrackNumber),
     /// The peaks of the mix.
@@ -58,7 +60,7 @@ impl Derived {
     pub const fn track(self) -> Option<TrackNumber> {
         match self {
             Self::Track(track, _) | Self::Waveform(track) => Some(track),
-            Self::Session | Self::Mix(_) | Self::MixWaveform => None,
+            Self::Session | Self::Mix(_) | Self::TracksZip | Self::MixWaveform => None,
         }
     }
 
@@ -68,6 +70,7 @@ impl Derived {
         match self {
             Self::Session => "webm",
             Self::Mix(container) | Self::Track(_, container) => container.extension(),
+            Self::TracksZip => "zip",
             Self::Waveform(_) | Self::MixWaveform => PEAKS,
         }
     }
@@ -78,6 +81,7 @@ impl Derived {
             Self::Session => "session".to_owned(),
             Self::Mix(_) => "mix".to_owned(),
             Self::Track(track, _) => format!("track-{track}"),
+            Self::TracksZip => "tracks".to_owned(),
             Self::Waveform(track) => format!("waveform-{track}"),
             Self::MixWaveform => "waveform".to_owned(),
         }
@@ -94,6 +98,7 @@ impl Derived {
             ("session", None) => Some(Self::Session),
             ("mix", None) => container().map(Self::Mix),
             ("track", Some(track)) => Some(Self::Track(track, container()?)),
+            ("tracks", None) => Some(Self::TracksZip),
             ("waveform", Some(track)) => Some(Self::Waveform(track)),
             ("waveform", None) => Some(Self::MixWaveform),
             _ => None,
@@ -123,7 +128,9 @@ impl Edition {
     pub fn is_asked_for(&self) -> bool {
         let large = matches!(
             self.of,
-            Derived::Mix(Container::WebM | Container::Wav) | Derived::Track(_, Container::Ogg | Container::Wav)
+            Derived::Mix(Container::WebM | Container::Wav)
+                | Derived::Track(_, Container::Ogg | Container::Wav)
+                | Derived::TracksZip
         );
         large || !self.edit.is_whole()
     }

@@ -100,7 +100,7 @@ pub(super) fn decode(file: &Path, stream: usize) -> Vec<f32> {
 }
 
 /// Where it clicks: the middle of each swing.
-fn heard(sound: &[f32]) -> Vec<usize> {
+pub(super) fn heard(sound: &[f32]) -> Vec<usize> {
     CLICKS
         .map(|at| usize::try_from(at * 48).unwrap())
         .iter()

@@ -23,6 +23,7 @@ mod retention;
 mod search;
 mod stand_in;
 mod torn;
+mod tracks_zip;
 mod waves;
 mod writer;
 

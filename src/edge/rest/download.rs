@@ -2,7 +2,6 @@
 //!
 //! What belongs here: what is in a download, and how it is sent. What does not: which one someone gets (`tracks.rs`).
 
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::time::{Duration, SystemTime};
 
@@ -18,10 +17,9 @@ use futures_util::stream::{self, Stream};
 
 use super::super::problem::{Kind, Problem};
 use super::condition::{self, Answer};
+use crate::archive::kept::{Kept, Piece, Source};
 use crate::archive::model::{Container, Derived, Edition, RecordingId};
 use crate::archive::{Download, InUse, TrackSound};
-use crate::container::wav::{data_offset, header_for};
-use crate::media::pcm;
 use crate::media::room::ParticipantName;
 use crate::media::time::UnixMillis;
 use crate::media::track::TrackNumber;
@@ -44,49 +42,17 @@ pub struct Served {
     in_use: Option<InUse>,
 }
 
-/// A piece of a download.
-#[derive(Debug)]
-struct Piece {
-    source: Source,
-    /// How much of it is sent.
-    bytes: u64,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// The file from this byte on.
-    File(File, u64),
-    Memory(Vec<u8>),
-}
-
-impl Piece {
-    const fn file(file: File, bytes: u64) -> Self {
-        Self { source: Source::File(file, 0), bytes }
-    }
-}
-
 impl Served {
-    /// A track, or one part of it, as Ogg: its files as they are, one after another.
-    pub fn ogg(id: RecordingId, track: TrackNumber, part: Option<u32>, mut sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &mut sound, Container::Ogg);
-        let pieces: Vec<_> = sound.parts.into_iter().map(|part| Piece::file(part.file, part.bytes)).collect();
-        Self { bytes: pieces.iter().map(|piece| piece.bytes).sum(), pieces, ..file }
-    }
-
-    /// A track, or one part of it, as WAV: the samples of its files, one behind the other, under a header that counts all of
-    /// them. Of one part it is the file as it is, up to what is durable.
-    pub fn wav(id: RecordingId, track: TrackNumber, part: Option<u32>, head: pcm::Head, mut sound: TrackSound) -> Self {
-        let file = Self::of(id, track, part, &mut sound, Container::Wav);
-        let (begin, frame) = (data_offset(head), head.frame_bytes() as u64);
-        let samples = sound.parts.into_iter().map(|part| {
-            // Somebody may have cut the file where no frame ends.
-            let bytes = part.bytes.saturating_sub(begin) / frame * frame;
-            Piece { source: Source::File(part.file, begin), bytes }
-        });
-        let mut pieces: Vec<_> = samples.collect();
-        let header = header_for(head, pieces.iter().map(|piece| piece.bytes).sum());
-        let bytes = header.len() as u64;
-        pieces.insert(0, Piece { source: Source::Memory(header), bytes });
+    /// A track, or one part of it, as it is kept.
+    pub fn kept(
+        id: RecordingId,
+        track: TrackNumber,
+        part: Option<u32>,
+        (kept, container): (Kept, Container),
+        mut sound: TrackSound,
+    ) -> Self {
+        let file = Self::of(id, track, part, &mut sound, container);
+        let pieces = kept.pieces(sound.parts.into_iter().map(|part| (part.file, part.bytes)));
         Self { bytes: pieces.iter().map(|piece| piece.bytes).sum(), pieces, ..file }
     }
 
@@ -124,11 +90,13 @@ impl Served {
         let media_type = match of {
             Derived::Mix(container) | Derived::Track(_, container) => media_type(container),
             Derived::Session => media_type(Container::WebM),
+            Derived::TracksZip => "application/zip",
             // Nobody is sent it as it is.
             Derived::Waveform(_) | Derived::MixWaveform => "application/octet-stream",
         };
         let who = match of {
             Derived::Mix(_) => Some("mix"),
+            Derived::TracksZip => Some("tracks"),
             _ => file.name.as_ref().map(ParticipantName::as_str),
         };
         let chosen = edit.fields().map(|(key, value)| format!("{key} {value}"));
@@ -144,7 +112,7 @@ impl Served {
             media_type,
             disposition: disposition(what, file.started, who.as_deref(), of.extension()),
             bytes: file.bytes,
-            pieces: vec![Piece::file(file.file, file.bytes)],
+            pieces: vec![Piece { source: Source::File(file.file, 0), bytes: file.bytes }],
             in_use: Some(file.in_use),
         }
     }
@@ -297,6 +265,8 @@ mod tests {
 
     use super::*;
     use crate::archive::PartSound;
+    use crate::container::wav::{data_offset, header_for};
+    use crate::media::pcm;
     use crate::media::track::Format;
 
     fn piece((at, bytes): (usize, &[u8])) -> Piece {
@@ -347,7 +317,7 @@ mod tests {
             in_use: None,
         };
         let id = RecordingId::new(UnixMillis::new(0), [1; 10]);
-        let file = Served::wav(id, TrackNumber::new(1), None, head, sound);
+        let file = Served::kept(id, TrackNumber::new(1), None, (Kept::Wav(head), Container::Wav), sound);
         let read: Vec<Bytes> = slice(file.pieces, None, 0, file.bytes).try_collect().await.unwrap();
         assert_eq!(read.concat(), [&header_for(head, 10)[..], b"abcdefijkl"].concat());
     }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::tracks::{self, Kept};
+use super::tracks;
+use crate::archive::kept::Kept;
 use crate::archive::model::{self, Container, Derived, DerivedFile, EndReason, GapCause, RecordingId};
 use crate::container::wav;
 use crate::media::pcm;
@@ -37,6 +38,8 @@ pub struct Recording {
 struct RecordingFiles {
     session: Made,
     mix: Mix,
+    /// Every track as WAV, for an editor.
+    tracks: Made,
     waveform: Waveform,
 }
 
@@ -202,6 +205,7 @@ impl From<model::Recording> for Recording {
                     webm: Made::new(id, Derived::Mix(Container::WebM), &made),
                     wav: Made::new(id, Derived::Mix(Container::Wav), &made),
                 },
+                tracks: Made::new(id, Derived::TracksZip, &made),
                 waveform: Waveform {
                     href: format!("/api/v1/recordings/{id}/waveform.json"),
                     dat: format!("/api/v1/recordings/{id}/waveform.dat"),
@@ -262,7 +266,7 @@ impl Track {
                 waveform: format!("{address}/waveform.json"),
                 waveform_dat: format!("{address}/waveform.dat"),
             },
-            kept: kept.extension(),
+            kept: kept.container().map(Container::extension),
             sizes,
             damaged: made.iter().any(|file| file.damaged && file.what.of.track() == Some(track.number)),
             parts: track.parts.into_iter().map(|part| Part::new(&address, part)).collect(),
@@ -280,7 +284,7 @@ fn wav_bytes(head: pcm::Head, parts: &[model::Part]) -> u64 {
 
 impl Part {
     fn new(address: &str, part: model::Part) -> Self {
-        let extension = Kept::of([&part.format]).extension().unwrap_or_default();
+        let extension = Kept::of([&part.format]).container().map_or("", Container::extension);
         Self {
             number: part.number,
             href: format!("{address}.{extension}?part={}", part.number),

@@ -35,7 +35,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(read_only("/recordings", list))
         .service(only(one, "GET, HEAD, PATCH, DELETE"))
         .configure(waveform::configure)
-        .service(read_only("/recordings/{id}/session.webm", of_all(Derived::Session)));
+        .service(read_only("/recordings/{id}/session.webm", of_all(Derived::Session)))
+        .service(read_only("/recordings/{id}/tracks.zip", of_all(Derived::TracksZip)));
     for container in Container::ALL {
         let extension = container.extension();
         let mix = format!("/recordings/{{id}}/mix.{extension}");

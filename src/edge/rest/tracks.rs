@@ -12,47 +12,15 @@ use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::download::{self, Served};
 use super::recordings::{self, Answer, Answering, Fields};
+use crate::archive::kept::Kept;
 use crate::archive::model::{Container, Derived, Edition, RecordingId};
 use crate::archive::{self, TrackSound};
-use crate::media::pcm;
 use crate::media::track::{Format, TrackNumber};
 
 /// The number of a track, as it stands in an address: what is no number is no track.
 pub fn number(number: &str) -> Result<TrackNumber, Problem> {
     let number = number.parse().map_err(|_| archive::Error::NotFound)?;
     Ok(TrackNumber::new(number))
-}
-
-/// What a track's files are, if all are of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Ogg Opus: one behind the other they are one file (RFC 3533 §4).
-    Ogg,
-    /// WAV with this head in all of them.
-    Wav(pcm::Head),
-    /// Not of one kind: each part is a file by itself.
-    Apart,
-}
-
-impl Kept {
-    /// What these parts are.
-    pub fn of<'a>(formats: impl IntoIterator<Item = &'a Format>) -> Self {
-        let kind = |format: &Format| match format {
-            Format::Opus(_) => Self::Ogg,
-            Format::Pcm(head) => Self::Wav(*head),
-        };
-        let one = formats.into_iter().map(kind).reduce(|one, other| if one == other { one } else { Self::Apart });
-        one.unwrap_or(Self::Apart)
-    }
-
-    /// What the file's name ends with.
-    pub const fn extension(self) -> Option<&'static str> {
-        match self {
-            Self::Ogg => Some("ogg"),
-            Self::Wav(_) => Some("wav"),
-            Self::Apart => None,
-        }
-    }
 }
 
 /// The address of a track's file, without its extension.
@@ -95,8 +63,9 @@ async fn track(
     }
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
     match (container, Kept::of(sound.parts.iter().map(|part| &part.format))) {
-        (Container::Ogg, Kept::Ogg) => download::answer(&request, Served::ogg(id, track, part, sound)),
-        (Container::Wav, Kept::Wav(head)) => download::answer(&request, Served::wav(id, track, part, head, sound)),
+        (wanted, kept) if kept.container() == Some(wanted) => {
+            download::answer(&request, Served::kept(id, track, part, (kept, wanted), sound))
+        }
         _ if part.is_none() => derived().await,
         (_, other) => Err(elsewhere(id, track, part, &sound, other)),
     }
@@ -138,23 +107,4 @@ fn elsewhere(id: RecordingId, track: TrackNumber, part: Option<u32>, sound: &Tra
         }
     };
     Problem::new(Kind::OtherFormat, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::opus;
-    use crate::media::pcm::Sample;
-
-    #[test]
-    fn parts_are_one_file_where_one_head_stands_for_all_of_them() {
-        let opus = |channels| Format::Opus(opus::Head { channels, pre_skip: 0, input_rate: 0, output_gain: 0 });
-        let head = |rate| pcm::Head::new(Sample::S16, rate, 1).unwrap();
-        let wav = |rate| Format::Pcm(head(rate));
-        assert_eq!(Kept::of(&[opus(1), opus(2)]), Kept::Ogg);
-        assert_eq!(Kept::of(&[wav(8000), wav(8000)]), Kept::Wav(head(8000)));
-        assert_eq!(Kept::of(&[wav(8000), wav(8001)]), Kept::Apart);
-        assert_eq!(Kept::of(&[wav(8000), opus(1), wav(8000)]), Kept::Apart);
-        assert_eq!(Kept::of(&[]), Kept::Apart);
-    }
 }

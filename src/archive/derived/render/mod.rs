@@ -84,7 +84,7 @@ pub(super) fn end(track: &Track) -> Ticks {
 }
 
 /// How many channels the sum of these tracks needs: one or two.
-fn channels(tracks: &[&Track]) -> u8 {
+pub(super) fn channels(tracks: &[&Track]) -> u8 {
     let parts = tracks.iter().flat_map(|track| &track.parts);
     parts.map(|part| part.format.heard().channels).max().unwrap_or(1)
 }
