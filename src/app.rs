@@ -182,7 +182,7 @@ fn tell(recovered: &Recovered, folder: &Path) {
 }
 
 /// Resolves when the process is told to stop.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -34,6 +34,7 @@ mod blocks;
 pub mod check;
 mod derived;
 mod excerpt;
+pub mod export;
 mod extents;
 mod faults;
 pub mod foreign;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::show::{Progress, Table};
-use super::{CANNOT, DIFFERS, Options, Task, backup};
+use super::{CANNOT, DIFFERS, Options, Task, backup, export};
 use crate::archive::backup::BackupError;
 use crate::archive::check::{self, CheckError, Outcome, Told, printable};
 use crate::archive::model::RecordingId;
@@ -23,6 +23,8 @@ enum Error {
     Check(#[from] CheckError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Export(#[from] export::Error),
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
 }
@@ -30,7 +32,7 @@ enum Error {
 pub(super) fn run(task: Task, options: &Options) -> ExitCode {
     let now = Clock::start().wall();
     let folder = &options.recordings;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
@@ -39,6 +41,7 @@ pub(super) fn run(task: Task, options: &Options) -> ExitCode {
             Task::Check { repair } => check(folder, now, repair).await,
             Task::List { room, json } => list(folder, room, json).await,
             Task::Delete(id) => delete(options, id, now).await,
+            Task::Export(asked) => Ok(export::run(folder, &asked).await?),
             Task::Backup(to) => Ok(backup::run(folder, &to).await?),
         }
     });

@@ -6,6 +6,7 @@
 mod backup;
 mod bytes;
 mod commands;
+mod export;
 mod options;
 mod show;
 
@@ -78,6 +79,16 @@ enum Asked {
         #[command(flatten)]
         place: Where,
     },
+    /// Write a file of a recording that has ended: what can be downloaded, the same to the byte; the hub may run.
+    ///
+    /// The file is there when it is whole. On a terminal there is a bar, elsewhere plain lines on standard error.
+    #[command(after_help = STATUSES)]
+    Export {
+        #[command(flatten)]
+        asked: export::Asked,
+        #[command(flatten)]
+        place: Where,
+    },
     /// Delete a recording that has ended, from disk and index; the hub must not run.
     #[command(after_help = STATUSES)]
     Delete {
@@ -110,6 +121,7 @@ enum Task {
     List { room: Option<RoomName>, json: bool },
     Delete(RecordingId),
     Backup(PathBuf),
+    Export(export::Asked),
 }
 
 /// Reads what this process is asked for.
@@ -124,6 +136,7 @@ pub fn command() -> Result<Command, Error> {
         Some(Asked::Check { repair, place }) => (Task::Check { repair }, place),
         Some(Asked::List { room, json, place }) => (Task::List { room, json }, place),
         Some(Asked::Delete { id, place }) => (Task::Delete(id), place),
+        Some(Asked::Export { asked, place }) => (Task::Export(asked), place),
         Some(Asked::Backup { folder, place }) => (Task::Backup(folder), place),
     };
     Ok(Command::Other(Other { task, options: place.options()? }))

@@ -128,6 +128,47 @@ impl Progress {
     }
 }
 
+/// How far the making of one file is. Nothing of it goes to standard output.
+pub(super) struct Share {
+    name: String,
+    /// `None` where there is no terminal.
+    bar: Option<ProgressBar>,
+    said: Instant,
+}
+
+/// How many steps a whole bar has.
+const STEPS: u64 = 10_000;
+
+impl Share {
+    pub fn new(name: &str) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {percent} % of {msg} ({eta} left)");
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(STEPS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.with_message(printable(name))
+        });
+        Self { name: printable(name), bar, said: Instant::now() }
+    }
+
+    /// It is so far, from 0 to 1.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share")]
+    pub fn show(&mut self, share: f64) {
+        match &self.bar {
+            Some(bar) => bar.set_position((share * STEPS as f64) as u64),
+            None if self.said.elapsed() >= QUIET => {
+                self.said = Instant::now();
+                eprintln!("{}: {:.0} %", self.name, share * 100.0);
+            }
+            None => {}
+        }
+    }
+
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod derived;
 mod disks;
 mod docs;
 mod events;
+mod export;
 mod floods;
 mod helpers;
 mod late_joiners;

@@ -28,16 +28,18 @@ mod tracks_zip;
 pub(super) mod waves;
 mod webm;
 
+pub(super) use edition::of as edition_of;
+pub(super) use files::Sink;
 pub(super) use files::find;
 pub use files::{Download, Found};
 #[cfg(test)]
 pub(super) use maker::Maker;
 pub(super) use maker::{Orders, maker};
-#[cfg(test)]
-pub(super) use recipe::{SPARED, Stopped, Work};
+pub(super) use recipe::{Origin, SPARED, Stopped, Work, cost, made_of, make};
 #[cfg(test)]
 pub(super) use render::Render;
 #[cfg(test)]
 pub(super) use sound::Sums;
+pub(super) use sum::Sum;
 pub(super) use waves::follower;
 pub use waves::{FoundWaveform, Waveform};

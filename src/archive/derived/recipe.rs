@@ -83,7 +83,10 @@ pub(super) fn missing(recording: &Recording, asked: &[Edition], there: impl Fn(E
 const fn passes(what: Derived) -> u64 {
     match what {
         Derived::Session | Derived::Track(_, Container::WebM) => webm::PASSES,
-        Derived::Waveform(_) | Derived::Mix(Container::Ogg | Container::Wav) | Derived::Track(..) | Derived::TracksZip => 1,
+        Derived::Waveform(_)
+        | Derived::Mix(Container::Ogg | Container::Wav)
+        | Derived::Track(..)
+        | Derived::TracksZip => 1,
         // One is made of the mix, not of the parts; the other while the tracks' are.
         Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
     }
