@@ -129,6 +129,8 @@ pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error>
         }
         found => found?,
     };
+    // Before anything is begun that would be left.
+    let mut stop = std::pin::pin!(stop_signal().map_err(|source| target.wrong(source))?);
     let (mut output, begun) = target.begin()?;
     let progress = export.progress();
     let mut shown = Share::new(&target.name());
@@ -136,7 +138,6 @@ pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error>
         let written = export.write(&mut output);
         (export, written)
     });
-    let mut stop = std::pin::pin!(stop_signal().map_err(|source| target.wrong(source))?);
     let mut told = false;
     let mut time = tokio::time::interval(SHOWN);
     let (mut export, written) = loop {
