@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** The libraries, by what pages call them. */
 const LIBRARIES = new Map([
   ['/peaks.js', '../node_modules/peaks.js/dist/peaks.js'],
-  ['/wavesurfer.js', '../node_modules/wavesurfer.js/dist/wavesurfer.js'],
+  ['/wavesurfer.js', '../node_modules/wavesurfer.js/dist/wavesurfer.min.js'],
 ]);
 
 const PAGE = `<!doctype html>
