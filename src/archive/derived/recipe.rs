@@ -50,13 +50,13 @@ pub(in crate::archive) const RECIPES: u32 = {
         + Derived::MixWaveform.recipe()
 };
 
-/// What is to be derived from a recording unasked: first what was gathered while it was made, then what takes seconds, then what
-/// takes encoding.
+/// What is to be derived from a recording unasked: first what takes seconds, then what takes decoding, if it was not gathered on the
+/// way, then what takes encoding.
 pub(super) fn wanted(recording: &Recording) -> impl Iterator<Item = Derived> {
     let numbers = || recording.tracks.iter().map(|track| track.number);
     let webm = numbers().map(|track| Derived::Track(track, Container::WebM));
     let waveforms = numbers().map(Derived::Waveform).chain([Derived::MixWaveform]);
-    waveforms.chain(webm).chain([MIX, Derived::Session])
+    webm.chain(waveforms).chain([MIX, Derived::Session])
 }
 
 /// What an edition is made of, where that is not the parts alone: another that must be there before.

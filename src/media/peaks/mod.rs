@@ -124,14 +124,26 @@ impl Peaks {
             let ticks = (self.pixel - at % self.pixel).min(end - at);
             let count = usize::try_from(ticks).unwrap_or(usize::MAX).saturating_mul(channels);
             let (here, after) = rest.split_at(count.min(rest.len()));
-            let (least, greatest) =
-                here.iter().fold((f32::MAX, f32::MIN), |(least, most), &sample| (least.min(sample), most.max(sample)));
-            let index = usize::try_from(at / self.pixel - self.first).unwrap_or(usize::MAX);
-            if let Some(pixel) = self.pixels.get_mut(index) {
-                *pixel = pixel.and(Pixel::new(eight_bits(least), eight_bits(greatest)));
+            let (mut least, mut greatest) = (f32::MAX, f32::MIN);
+            for &sample in here {
+                if sample < least {
+                    least = sample;
+                }
+                if sample > greatest {
+                    greatest = sample;
+                }
             }
+            self.swing(at, least, greatest);
             rest = after;
             at += ticks;
+        }
+    }
+
+    /// Has the sound of the pixel at a time, which is held, swing as far as this.
+    fn swing(&mut self, at: u64, least: f32, greatest: f32) {
+        let index = usize::try_from(at / self.pixel - self.first).unwrap_or(usize::MAX);
+        if let Some(pixel) = self.pixels.get_mut(index) {
+            *pixel = pixel.and(Pixel::new(eight_bits(least), eight_bits(greatest)));
         }
     }
 

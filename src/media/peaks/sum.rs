@@ -4,69 +4,118 @@
 //!
 //! Samples are added as whole numbers, so that the sum is the same in whichever order they come, bit for bit.
 
-use std::collections::VecDeque;
-
 use super::Peaks;
 use crate::media::time::Ticks;
 
 /// How much later than the newest sound another may come and still be added to it: samples become durable in pieces of up to 16 s.
 const LATEST: Ticks = Ticks::from_secs(20);
-/// A sample of full scale, as it is added: a thousand tracks of full scale have their place.
-const FULL: f32 = 1_048_576.0;
+/// How many sums that are done with are kept before they go: so that the others are moved seldom.
+const SLACK: usize = 192_000;
+/// A sample of full scale, as it is added: four thousand tracks of twice full scale have their place.
+const FULL: f32 = 262_144.0;
 
 /// Adds sound, of which none is more than [`LATEST`] behind the newest, to peaks.
 ///
-/// It holds what a [`Peaks`] holds, and 20 s of sound: 7.7 MB.
-#[derive(Clone, Debug, Default)]
+/// It holds what a [`Peaks`] holds, and 20 s of sound: at most 8 MB, or 16 MB where it has two channels.
+#[derive(Clone, Debug)]
 pub struct Sum {
+    /// One until a track comes that has two.
+    channels: usize,
     /// Where what waits begins.
     begin: u64,
-    /// Left and right.
-    waiting: VecDeque<[i32; 2]>,
+    /// The sums, interleaved.
+    sums: Vec<i32>,
+    /// So many of them are done with.
+    done: usize,
     peaks: Peaks,
     late: bool,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { channels: 1, begin: 0, sums: Vec::new(), done: 0, peaks: Peaks::default(), late: false }
+    }
 }
 
 impl Sum {
     /// Adds sound at a time, in one channel or two: one is as loud on both sides.
     pub fn put(&mut self, at: Ticks, channels: u8, samples: &[f32]) {
         let channels = usize::from(channels.clamp(1, 2));
-        let frames = samples.chunks_exact(channels);
-        let newest = at.get().saturating_add(frames.len() as u64);
-        self.settle(newest.saturating_sub(LATEST.get()));
-        let late = usize::try_from(self.begin.saturating_sub(at.get())).unwrap_or(usize::MAX).min(frames.len());
+        let frames = samples.len() / channels;
+        self.settle(at.get().saturating_add(frames as u64).saturating_sub(LATEST.get()));
+        let late = usize::try_from(self.begin.saturating_sub(at.get())).unwrap_or(usize::MAX).min(frames);
+        let (too_late, samples) = samples.split_at(late * channels);
         if late > 0 {
             // Too late to be added: it is seen by itself.
             self.late = true;
-            self.peaks.put(at, u8::try_from(channels).unwrap_or(1), &samples[..late * channels]);
+            self.peaks.put(at, u8::try_from(channels).unwrap_or(1), too_late);
+        }
+        if channels > self.channels {
+            self.widen();
         }
         let from = usize::try_from(at.get().saturating_sub(self.begin)).unwrap_or(0);
-        let count = frames.len() - late;
-        if self.waiting.len() < from + count {
-            self.waiting.resize(from + count, [0; 2]);
+        let mut place = self.done + from * self.channels;
+        let end = place + (frames - late) * self.channels;
+        if self.sums.len() < end {
+            self.sums.resize(end, 0);
         }
-        for (sum, frame) in self.waiting.range_mut(from..from + count).zip(frames.skip(late)) {
-            let (left, right) = (frame[0], frame[channels - 1]);
-            *sum = [sum[0].saturating_add(whole(left)), sum[1].saturating_add(whole(right))];
+        let both = channels < self.channels;
+        for &sample in samples {
+            let whole = whole(sample);
+            self.sums[place] = self.sums[place].wrapping_add(whole);
+            place += 1;
+            if both {
+                self.sums[place] = self.sums[place].wrapping_add(whole);
+                place += 1;
+            }
         }
+    }
+
+    /// What was one channel is on both sides from now on.
+    fn widen(&mut self) {
+        self.sums.drain(..self.done);
+        self.done = 0;
+        self.sums = self.sums.iter().flat_map(|sum| [*sum; 2]).collect();
+        self.channels = 2;
     }
 
     /// Nothing comes before this time any more.
     fn settle(&mut self, until: u64) {
-        let count = usize::try_from(until.saturating_sub(self.begin)).unwrap_or(usize::MAX).min(self.waiting.len());
-        let settled: Vec<f32> = self.waiting.drain(..count).flatten().map(sample).collect();
-        self.peaks.put(Ticks::new(self.begin), 2, &settled);
-        self.begin = self.begin.saturating_add(count as u64);
-        if self.waiting.is_empty() {
-            self.begin = self.begin.max(until);
+        while self.begin < until {
+            let waiting = ((self.sums.len() - self.done) / self.channels) as u64;
+            if waiting == 0 {
+                self.begin = until;
+                break;
+            }
+            let here = self.peaks.ticks_per_pixel() - self.begin % self.peaks.ticks_per_pixel();
+            let ticks = here.min(until - self.begin).min(waiting);
+            let end = self.done + usize::try_from(ticks).unwrap_or(0) * self.channels;
+            let (mut least, mut greatest) = (i32::MAX, i32::MIN);
+            for &sum in &self.sums[self.done..end] {
+                if sum < least {
+                    least = sum;
+                }
+                if sum > greatest {
+                    greatest = sum;
+                }
+            }
+            self.peaks.hold(self.begin, self.begin + ticks);
+            self.peaks.swing(self.begin, sample(least), sample(greatest));
+            self.done = end;
+            self.begin += ticks;
+        }
+        if self.done >= SLACK {
+            self.sums.drain(..self.done);
+            self.done = 0;
         }
     }
 
     /// The peaks so far.
     #[must_use]
     pub fn peaks(&self) -> Peaks {
-        let mut all = Self { waiting: self.waiting.clone(), peaks: self.peaks.clone(), ..*self };
-        all.settle(u64::MAX);
+        let mut all = self.clone();
+        let end = self.begin + ((self.sums.len() - self.done) / self.channels) as u64;
+        all.settle(end);
         all.peaks
     }
 
@@ -80,7 +129,14 @@ impl Sum {
 /// A sample as a whole number; beyond twice full scale it is held there.
 #[expect(clippy::cast_possible_truncation, reason = "it is held far within an i32")]
 fn whole(sample: f32) -> i32 {
-    (sample.clamp(-2.0, 2.0) * FULL).round() as i32
+    let sample = sample * FULL;
+    if sample >= 2.0 * FULL {
+        return (2.0 * FULL) as i32;
+    }
+    if sample <= -2.0 * FULL {
+        return (-2.0 * FULL) as i32;
+    }
+    sample as i32
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a sum that is to have eight bits")]
@@ -142,8 +198,9 @@ mod tests {
         let mut sum = Sum::default();
         for seconds in [0, 3, 8, 3600, 3601, 40_000] {
             sum.put(secs(seconds), 1, &[0.5; 4800]);
-            assert!(sum.waiting.len() <= 960_000, "{}", sum.waiting.len());
-            assert!(sum.waiting.capacity() <= 2_097_152);
+            let waiting = sum.sums.len() - sum.done;
+            assert!(waiting <= 960_000, "{waiting}");
+            assert!(sum.sums.capacity() <= 4 * 1_048_576, "{}", sum.sums.capacity());
         }
         assert_eq!(sum.peaks().with_pixels_of(7680).at(250_000).pair(), (64, 64));
     }

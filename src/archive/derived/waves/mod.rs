@@ -8,7 +8,7 @@
 //! serves or records knows of it: it is as nice as the maker, and where it cannot keep up, what is missing is gathered at the end.
 //! A recording costs it a 600th of its length for each track.
 //!
-//! What is gathered is kept in memory: 720 KB for each hour of a track, at most 2 MiB, and 8 MB for each recording that is made.
+//! What is gathered is kept in memory: 720 KB for each hour of a track, at most 2 MiB, and at most 16 MB for each recording that is made.
 //! It is not precious: what a crash takes, or whatever else is missing, the maker gathers out of the parts, and the files are the
 //! same (`gathering` says why).
 
