@@ -7,6 +7,7 @@ import { recordingAddress, RoomClient } from './connection.js';
 import { allowDeletion, offerDeletion } from './deletion.js';
 import { Desk } from './desk.js';
 import { showDownloads } from './downloads.js';
+import { CutForm } from './downloads-cut.js';
 import { clock, when } from './format.js';
 import { Listener } from './listener.js';
 import { linkTo, momentOf } from './moment.js';
@@ -84,6 +85,7 @@ function show(recording) {
     },
     pinch: () => transport.point(null, true),
   });
+  const cut = new CutForm(() => transport.position);
   let shownAt = 0;
   const transcript = new Transcript({ list: find('chat', HTMLElement), none: find('no-chat', HTMLElement) }, (at) => player.seek(at));
   const title = new Title(async (text) => tell(await api.entitle(id, text)));
@@ -98,6 +100,7 @@ function show(recording) {
     zoom.show();
     transcript.show(newer);
     showDownloads(find('downloads', HTMLElement), newer);
+    cut.show(newer);
     allowDeletion(newer.state === 'ended');
   };
   const frame = () => {

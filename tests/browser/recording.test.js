@@ -1,6 +1,7 @@
 // The page of a recording beside its sound: its title, its files, its end, its keys, and how it looks.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -138,6 +139,60 @@ test('a file that is not made yet is made when it is asked for, and then downloa
   await page.shows('#downloads > :nth-child(2)', /being made, 80 %/);
   assert.match((await downloaded).suggestedFilename(), /\.webm$/);
   await page.shows('#downloads > :nth-child(2)', /WebM\s+[\d.]+ kB/);
+  await page.close();
+});
+
+test('one looks closer by buttons and keys, and the waveform, the marks and a click belong to what is seen', async () => {
+  const page = await open();
+  const { keyboard } = driverOf(page);
+  const first = () => page.run(() => document.querySelector('#ruler span:not([hidden])')?.textContent ?? '');
+  await page.until('the marks are there', () => document.querySelector('#ruler span') !== null);
+  assert.equal(await first(), '0:00');
+  const picture = () => page.run(() => /** @type {HTMLCanvasElement} */ (document.querySelector('.wave canvas')).toDataURL());
+  const whole = await picture();
+  assert.equal(await page.run(() => document.querySelector('#pan')?.getClientRects().length), 0, 'there is nothing to move to');
+  await page.click('#closer');
+  await keyboard.press('+');
+  await page.shows('#shown', /0:00 to 0:0\d/);
+  await page.until('it is drawn anew, and finer', (before) => /** @type {HTMLCanvasElement} */ (document.querySelector('.wave canvas')).toDataURL() !== before, whole);
+  // The slider goes to the end; what is clicked there is near it.
+  await page.run(() => /** @type {HTMLElement} */ (document.getElementById('pan')).focus());
+  await page.press('End');
+  await page.until('the marks have moved', () => document.querySelector('#ruler span:not([hidden])')?.textContent !== '0:00');
+  const view = await page.text('#shown');
+  const seconds = (/** @type {string | undefined} */ text) => Number(text?.split(':')[0]) * 60 + Number(text?.split(':')[1]);
+  const [from, to] = view.split(' to ').map(seconds);
+  await driverOf(page).locator('.wave').first().click({ position: { x: 5, y: 20 } });
+  await page.until('it went there', (/** @type {number | undefined} */ at) => {
+    const [minutes = 0, seconds = 0] = (document.querySelector('#at')?.textContent ?? '').split(':').map(Number);
+    return Math.abs(minutes * 60 + seconds - (at ?? 0)) <= 1;
+  }, from);
+  assert.ok((from ?? 0) > 2 && (to ?? 0) > (from ?? 0), view);
+  await keyboard.press('0');
+  await page.until('all of it is shown', () => document.querySelector('#shown')?.textContent === '');
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a part of it with only some of them is made and downloaded, and what cannot be is told', async () => {
+  const page = await open();
+  await page.click('#cut summary');
+  await page.write('#cut-from', 'soon');
+  await page.click('#cut-go');
+  await page.shows('#cut-wrong', /“soon” is no time/);
+  await assertAccessible(page, 'the form for a part, with a mistake in it');
+  await page.write('#cut-from', '0:01.5');
+  await page.write('#cut-to', '3');
+  await page.click('#cut-tracks label:first-child');
+  const downloaded = driverOf(page).waitForEvent('download');
+  await page.click('#cut-go');
+  const file = await downloaded;
+  assert.match(file.url(), /mix\.ogg\?tracks=2,3,4&from=1\.5&to=3$/);
+  assert.match(file.suggestedFilename(), /\.ogg$/);
+  const probed = spawnSync('ffprobe', ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', await file.path()]);
+  assert.ok(Math.abs(Number(probed.stdout) - 1.5) < 0.03, `${probed.stdout} s`);
+  assert.equal(await page.text('#cut-wrong'), '');
+  assert.deepEqual(page.errors, []);
   await page.close();
 });
 
