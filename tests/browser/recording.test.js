@@ -157,7 +157,7 @@ test('one looks closer by buttons and keys, and the waveform, the marks and a cl
   await page.until('it is drawn anew, and finer', (before) => /** @type {HTMLCanvasElement} */ (document.querySelector('.wave canvas')).toDataURL() !== before, whole);
   // The slider goes to the end; what is clicked there is near it.
   await page.run(() => /** @type {HTMLElement} */ (document.getElementById('pan')).focus());
-  await page.press('End');
+  await keyboard.press('End');
   await page.until('the marks have moved', () => document.querySelector('#ruler span:not([hidden])')?.textContent !== '0:00');
   const view = await page.text('#shown');
   const seconds = (/** @type {string | undefined} */ text) => Number(text?.split(':')[0]) * 60 + Number(text?.split(':')[1]);
