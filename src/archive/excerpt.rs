@@ -2,16 +2,16 @@
 //!
 //! What belongs here: finding and reading the file. What does not: which pages are taken (`container::ogg`), who wants them.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 
 use super::derived::Found;
 use super::handle::Archive;
-use super::model::{Container, Derived, RecordingId};
+use super::model::{Container, Derived, RecordingId, Track};
 use super::{Error, index, names};
 use crate::container::ogg::{Excerpt, Most};
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
+use crate::media::track::Format;
 
 /// How much is read at a time.
 const STEP: usize = 64 * 1024;
@@ -57,7 +57,26 @@ impl Archive {
     }
 }
 
-fn cut(file: &mut File, from: Ticks, most: Most) -> io::Result<Option<Excerpted>> {
+impl Archive {
+    /// The first part of the first track of a recording that was kept as Opus, as far as it is durable, no more of it than `most`.
+    /// Nothing is made for it. [`Error::NotThere`] where there is none yet.
+    ///
+    /// # Errors
+    /// Where there is no such recording, or the index or the file cannot be read; and this.
+    pub async fn excerpt_so_far(&self, id: RecordingId, most: Most) -> Result<Excerpted, Error> {
+        let recording = self.recording(id).await?.ok_or(Error::NotFound)?;
+        let is_opus = |track: &&Track| track.parts.first().is_some_and(|part| matches!(part.format, Format::Opus(_)));
+        let track = recording.tracks.iter().find(is_opus).ok_or(Error::NotThere)?;
+        let sound = self.track_sound(id, track.number).await?;
+        let Some(part) = sound.parts.into_iter().next() else { return Err(Error::NotThere) };
+        let read = move || cut(&mut part.file.take(part.bytes), Ticks::ZERO, most);
+        let cut = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?;
+        let file = || self.folder().join(id.to_string());
+        cut.map_err(|source| Error::File { path: file(), source })?.ok_or(Error::NotThere)
+    }
+}
+
+fn cut(file: &mut impl Read, from: Ticks, most: Most) -> io::Result<Option<Excerpted>> {
     let mut excerpt = Excerpt::new(from, most);
     let mut bytes = vec![0; STEP];
     while !excerpt.is_full() {

@@ -13,6 +13,7 @@ use super::list::{self, ListQuery, Page};
 use super::model::{BadEdit, Edition, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::retention::{Expiry, Retention};
+use super::settings::Rooms;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
 use crate::media::track::TrackNumber;
@@ -31,6 +32,7 @@ struct Shared {
     opened: Opened,
     orders: Arc<Orders>,
     retention: Arc<Retention>,
+    rooms: Rooms,
     changed: broadcast::Sender<Changed>,
     health: watch::Sender<Health>,
 }
@@ -99,6 +101,9 @@ pub enum Error {
     /// What was asked for is being made, or will be.
     #[error("it is not made yet; ask again in a moment")]
     Making,
+    /// Too many rooms are other than by default.
+    #[error("at most {} rooms have settings of their own", super::settings::MOST_ROOMS)]
+    TooManyRooms,
     /// The recording has no sound at that time.
     #[error("the recording has no sound there")]
     NotThere,
@@ -118,8 +123,10 @@ impl Archive {
         orders: Arc<Orders>,
         (changed, health): (broadcast::Sender<Changed>, watch::Sender<Health>),
     ) -> Self {
-        let (opened, retention) = (Opened::default(), Arc::default());
-        Self { shared: Arc::new(Shared { folder, readers, commands, opened, orders, retention, changed, health }) }
+        let (opened, retention, rooms) = (Opened::default(), Arc::default(), Rooms::default());
+        Self {
+            shared: Arc::new(Shared { folder, readers, commands, opened, orders, retention, rooms, changed, health }),
+        }
     }
 
     /// The folder of all recordings, without the links that lead to it.
@@ -141,6 +148,11 @@ impl Archive {
     /// Who reads what, and what retention remembers.
     pub(super) fn retention(&self) -> &Arc<Retention> {
         &self.shared.retention
+    }
+
+    /// What is set of rooms.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.shared.rooms
     }
 
     /// What becomes of recordings from now on. Ask for it before the list, and nothing is missed.

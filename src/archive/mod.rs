@@ -54,6 +54,7 @@ pub mod repair;
 mod retention;
 mod search;
 pub mod session_file;
+pub mod settings;
 mod sound;
 mod store;
 pub mod timeline;

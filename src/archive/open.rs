@@ -120,7 +120,10 @@ impl Archive {
         let gone = |_| OpenError::Folder { folder: folder.clone(), source: io::Error::other("its thread fell") };
         let recovered = opening.await.map_err(gone)??;
         let readers = index::readers(&folder.join(names::INDEX));
-        Ok((Self::new(folder, readers, commands, orders, (changed, health)), recovered))
+        let index = folder.join(names::INDEX);
+        let archive = Self::new(folder, readers, commands, orders, (changed, health));
+        archive.read_settings().await.map_err(|source| OpenError::Index { index, source })?;
+        Ok((archive, recovered))
     }
 }
 

@@ -180,6 +180,7 @@ impl From<archive::Error> for Problem {
             archive::Error::Making => {
                 Self::new(Kind::NotMade, "It is not made yet. Ask again in a moment.").with(header::RETRY_AFTER, "1")
             }
+            error @ archive::Error::TooManyRooms => Self::new(Kind::InvalidBody, sentence(&error)),
             archive::Error::NotThere => Self::new(Kind::InvalidQuery, "The recording has no sound there."),
             archive::Error::Full { .. } => Self::new(Kind::DiskFull, "What is left is held for ending recordings."),
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),

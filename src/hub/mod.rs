@@ -29,6 +29,7 @@
 //! | connection or desk to a thread that may wait ([`offload`]) | one piece of work of each, of a second of sound or so; as many run as there are cores | waits its turn, in order; what is recorded goes before what is mixed |
 //! | room to desk | [`mix::desk::MOST_WAITING`] messages | the mix is given up and begun again at the live edge, counted and told in the log |
 //! | listener's outbox | 5 s or 512 KiB ([`outbox::Bounds`]) | skips to the live edge at the next message, counted; a listener of `roomtone.v1` is told; past 30 s of lag it is closed |
+//! | recording to a client of Socket.IO | 10 MB, one at a time for each, 256 MiB for all | whoever asks waits until others have theirs |
 //! | replay to its listener's outbox | [`replay::MOST_WAITING`] and a turn | the replay waits, and goes on where it stopped |
 //! | archive to replay | one piece of each track, of half a second or 16 KiB | nothing more is read |
 //! | room to recorder | [`recorder::LONGEST_WAIT`] for each track, or [`recorder::MOST_BYTES`] for all of them | the packets are not acknowledged and become a gap with its cause; the room is told, and plays on |

@@ -23,6 +23,7 @@ mod recording;
 mod replay;
 mod rest;
 mod retention;
+mod settings;
 mod socket_io;
 mod sounds;
 mod start;

@@ -20,6 +20,7 @@ pub(super) mod read;
 pub(super) mod retention;
 pub(super) mod row;
 pub(super) mod search;
+pub(super) mod settings;
 pub(super) mod write;
 
 use std::path::Path;
@@ -43,7 +44,14 @@ pub(super) struct Statement {
 /// All statements of these modules.
 #[cfg(test)]
 pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
-    let all = [derived::STATEMENTS, read::STATEMENTS, retention::STATEMENTS, search::STATEMENTS, write::STATEMENTS];
+    let all = [
+        derived::STATEMENTS,
+        read::STATEMENTS,
+        retention::STATEMENTS,
+        search::STATEMENTS,
+        settings::STATEMENTS,
+        write::STATEMENTS,
+    ];
     all.into_iter().flatten()
 }
 

@@ -21,6 +21,7 @@ mod recovery;
 mod render;
 mod retention;
 mod search;
+mod settings;
 mod stand_in;
 mod torn;
 mod tracks_zip;

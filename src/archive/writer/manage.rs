@@ -11,12 +11,14 @@ use super::space::RESERVE;
 use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
-use crate::archive::index::{derived, read, retention, search, write};
+use crate::archive::index::{self, derived, read, retention, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
+use crate::archive::settings::Settings;
 use crate::archive::store::{Phase, Store};
+use crate::media::room::RoomName;
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -99,6 +101,20 @@ impl Writer {
                 Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
             }
         }
+        Ok(())
+    }
+
+    /// Says in the index what is set of a room.
+    pub(super) async fn settings(&mut self, room: &RoomName, settings: Settings) -> Result<(), Error> {
+        self.trust_index().await?;
+        // It can wait; what is held for ending recordings is not for it.
+        if let Ok(free) = self.store.free(&self.root)
+            && free < RESERVE
+        {
+            return Err(Error::Full { free });
+        }
+        index::settings::set(&mut self.connection, room, settings).await?;
+        self.store.committed();
         Ok(())
     }
 

@@ -46,6 +46,7 @@ use super::model::{
     Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, RecordingId, Restart, State, Summary,
 };
 use super::retention::{Expiry, Space};
+use crate::archive::settings::Settings;
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
@@ -263,6 +264,15 @@ pub(super) enum Command {
         /// When that was tried.
         reply: Reply<()>,
     },
+    /// Someone sets something of a room.
+    Settings {
+        /// Which.
+        room: RoomName,
+        /// What is set of it from then on.
+        settings: Settings,
+        /// When the index says it.
+        reply: Reply<()>,
+    },
     /// Someone asks how much of the disk is free.
     Space {
         /// How much.
@@ -312,6 +322,7 @@ impl fmt::Debug for Command {
             Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
             Self::Delete { id, expiry, .. } => f.debug_tuple("Delete").field(id).field(expiry).finish(),
             Self::FinishDeletions { .. } => f.write_str("FinishDeletions"),
+            Self::Settings { room, settings, .. } => f.debug_tuple("Settings").field(room).field(settings).finish(),
             Self::Space { .. } => f.write_str("Space"),
             Self::Derived { id, news, .. } => f.debug_tuple("Derived").field(id).field(news).finish(),
             Self::Probe { .. } => f.write_str("Probe"),

@@ -88,6 +88,9 @@ impl Writer {
             Command::FinishDeletions { reply } => {
                 let _ = reply.send(self.finish_deletions().await);
             }
+            Command::Settings { room, settings, reply } => {
+                let _ = reply.send(self.settings(&room, settings).await);
+            }
             Command::Space { reply } => {
                 let _ = reply.send(self.space());
             }

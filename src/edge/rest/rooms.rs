@@ -1,4 +1,4 @@
-//! `GET /rooms`, `GET /rooms/{room}`: what is going on now.
+//! `GET /rooms`, `GET /rooms/{room}`: what is going on now; `/rooms/{room}/settings`: what someone has set of a room.
 
 use actix_web::{HttpResponse, web};
 use futures_util::future::join_all;
@@ -6,13 +6,18 @@ use serde_json::json;
 
 use super::super::Here;
 use super::super::problem::{Kind, Problem};
-use super::read_only;
+use super::{only, read_only, readable};
+use crate::archive::settings::Wanted;
 use crate::hub::registry::{Entered, Find, Rooms};
 use crate::hub::room::{Describe, Description};
 use crate::media::room::RoomName;
 
 pub fn configure(config: &mut web::ServiceConfig) {
-    config.service(read_only("/rooms", list)).service(read_only("/rooms/{room}", one));
+    let settings = readable("/rooms/{room}/settings", settings).route(web::patch().to(set));
+    config
+        .service(read_only("/rooms", list))
+        .service(read_only("/rooms/{room}", one))
+        .service(only(settings, "GET, HEAD, PATCH"));
 }
 
 /// The live rooms, by name.
@@ -32,6 +37,18 @@ async fn one(edge: Here, name: web::Path<String>) -> Result<HttpResponse, Proble
     };
     let gone = || Problem::new(Kind::RoomNotFound, format!("Nobody is in the room {name}."));
     Ok(HttpResponse::Ok().json(description.ok_or_else(gone)?))
+}
+
+/// What is set of a room, whether anybody is in it or not.
+async fn settings(edge: Here, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let name: RoomName = name.parse()?;
+    Ok(HttpResponse::Ok().json(edge.archive.settings(&name)))
+}
+
+/// Sets some of it.
+async fn set(edge: Here, name: web::Path<String>, wanted: web::Json<Wanted>) -> Result<HttpResponse, Problem> {
+    let name: RoomName = name.parse()?;
+    Ok(HttpResponse::Ok().json(edge.archive.set(&name, wanted.into_inner()).await?))
 }
 
 /// A room as it is; none, where nobody is in it: it is not live then, though its session may not have ended.

@@ -19,9 +19,12 @@ use super::super::{Edge, Here};
 use super::greeting::AudioFile;
 use super::session::Session;
 use crate::archive::model::RecordingId;
+use crate::archive::settings::Greet;
 use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
 use crate::hub::fanout::{MemberId, Reads};
 use crate::hub::outbox::{Cargo, Frame, Outbox};
+use crate::hub::registry::Find;
+use crate::hub::room::Describe;
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks};
 use crate::wire::engine_io::Sid;
@@ -110,7 +113,11 @@ impl Client {
                 // It may have upgraded meanwhile.
                 edge.worker.replace(&room, member, session.outbox());
                 self.place = Some(Place { room: room.clone(), member, connection, plain: Plain::new(wish.declared) });
-                fetch(session, Wanted::Last(room), None);
+                match session.edge.archive.settings(&room).greet {
+                    Greet::LastRecording => drop(fetch(session, Wanted::Last(room), None)),
+                    Greet::Session => drop(fetch(session, Wanted::SoFar(room), None)),
+                    Greet::None => {}
+                }
             }
             // The hub stops, which ends the session too.
             Err(refusal) => tracing::debug!(%refusal, "nobody comes in any more"),
@@ -212,6 +219,8 @@ impl Place {
 enum Wanted {
     /// The newest of its room, where that greets with it.
     Last(RoomName),
+    /// That of the session that is going on in its room, so far.
+    SoFar(RoomName),
     /// The one that it asks for, from there on.
     This(RecordingId, Ticks),
 }
@@ -259,6 +268,7 @@ async fn get(session: &Session, wanted: Wanted) -> Json {
     let found = match wanted {
         Wanted::Last(room) => edge.archive.newest_mixed(&room).await.map(|id| id.map(|id| (id, Ticks::ZERO))),
         Wanted::This(id, from) => Ok(Some((id, from))),
+        Wanted::SoFar(room) => return so_far(session, room).await,
     };
     let got = match found {
         Ok(Some((id, from))) => edge.socket_io.files.get(&edge.archive, id, from).await.map(|file| (id, file)),
@@ -267,6 +277,25 @@ async fn get(session: &Session, wanted: Wanted) -> Json {
     };
     match got {
         Ok((id, AudioFile { frame, seconds })) => {
+            session.send(Frame { bytes: frame, cargo: Cargo::File });
+            json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })
+        }
+        Err(error) => wrong(&Problem::from(error).to_string()),
+    }
+}
+
+/// Sends what there is of the session that is going on in a room.
+async fn so_far(session: &Session, room: RoomName) -> Json {
+    let edge = &session.edge;
+    let described = match edge.hub.send(Find(room)).await {
+        Ok(Some(found)) => found.room.send(Describe).await.ok(),
+        _ => None,
+    };
+    let going_on = described.and_then(|room| room.session);
+    let recording = going_on.and_then(|session| session.recording.to_string().parse::<RecordingId>().ok());
+    let Some(id) = recording else { return wrong("no session is going on") };
+    match edge.socket_io.files.so_far(&edge.archive, id).await {
+        Ok(AudioFile { frame, seconds }) => {
             session.send(Frame { bytes: frame, cargo: Cargo::File });
             json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })
         }

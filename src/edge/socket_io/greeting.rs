@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::archive::model::RecordingId;
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, Excerpted};
 use crate::container::ogg::Most;
 use crate::media::time::Ticks;
 use crate::wire::socket_io;
@@ -88,16 +88,33 @@ impl Files {
         Ok(file)
     }
 
+    /// The event with what there is so far of a recording that is being made.
+    ///
+    /// # Errors
+    /// Where there is nothing.
+    pub(super) async fn so_far(&self, archive: &Archive, id: RecordingId) -> Result<AudioFile, archive::Error> {
+        let place = self.place().await?;
+        Ok(event(id, &archive.excerpt_so_far(id, MOST).await?, place))
+    }
+
     async fn read(&self, archive: &Archive, id: RecordingId, from: Ticks) -> Result<AudioFile, archive::Error> {
+        let place = self.place().await?;
+        Ok(event(id, &archive.excerpt(id, from, MOST).await?, place))
+    }
+
+    /// Waits for room for one more.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, archive::Error> {
         let most = u32::try_from(MOST.bytes / 1024 + 64).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.room).acquire_many_owned(most).await;
-        let mut place = place.map_err(|_| archive::Error::Closed)?;
-        let cut = archive.excerpt(id, from, MOST).await?;
-        let seconds = cut.sound.as_secs_f64();
-        let bytes = socket_io::audio_file(id.uuid(), seconds, &cut.ogg);
-        // What is not needed is others'.
-        let needed = bytes.len().div_ceil(1024);
-        drop(place.split(place.num_permits().saturating_sub(needed)));
-        Ok(AudioFile { frame: Bytes::from_owner(Held { bytes, _place: place }), seconds })
+        place.map_err(|_| archive::Error::Closed)
     }
+}
+
+fn event(id: RecordingId, cut: &Excerpted, mut place: OwnedSemaphorePermit) -> AudioFile {
+    let seconds = cut.sound.as_secs_f64();
+    let bytes = socket_io::audio_file(id.uuid(), seconds, &cut.ogg);
+    // What is not needed is others'.
+    let needed = bytes.len().div_ceil(1024);
+    drop(place.split(place.num_permits().saturating_sub(needed)));
+    AudioFile { frame: Bytes::from_owner(Held { bytes, _place: place }), seconds }
 }

@@ -146,6 +146,10 @@ impl Room {
                         self.session = Some(Arc::clone(&self.lease));
                         self.overloaded = false;
                     }
+                    Effect::Record(entry @ Entry::Finish(..)) => {
+                        self.record(entry);
+                        self.recorder = None;
+                    }
                     Effect::Record(entry) => self.record(entry),
                     Effect::Mix(order) => orders.push(order),
                     Effect::NoMix => {
@@ -167,6 +171,11 @@ impl Room {
         }
         self.tell_hub();
         self.set_timer(context);
+    }
+
+    fn look_at_settings(&mut self) {
+        let record = self.archive.settings(self.state.name()).record;
+        self.state.record(self.clock.wall(), record);
     }
 
     fn tell_hub(&mut self) {
@@ -241,6 +250,7 @@ impl Room {
             (None, true) => {
                 self.timer = Some(context.run_interval(TICK, |room, context| {
                     room.state.disk(room.archive.health() == Health::Well);
+                    room.look_at_settings();
                     room.state.tick(room.clock.now(), room.clock.wall());
                     room.carry_out(context);
                 }));
@@ -329,6 +339,7 @@ impl Handler<Publish> for Room {
     type Result = Result<crate::media::time::Ticks, Refused>;
 
     fn handle(&mut self, publish: Publish, context: &mut Self::Context) -> Self::Result {
+        self.look_at_settings();
         let answer = self.state.publish(self.clock.wall(), publish);
         self.carry_out(context);
         answer

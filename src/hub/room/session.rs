@@ -51,7 +51,7 @@ pub(super) struct Session {
     failures: Failures,
 }
 
-/// What is wrong with the disk, so that what is said now is not recorded.
+/// Why what is said now is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The recording has failed, and there is no space.
@@ -60,6 +60,8 @@ pub(super) enum Trouble {
     Failed,
     /// The disk does not keep up; it may again.
     Slow,
+    /// Someone has set that the room is not recorded.
+    Unwanted,
 }
 
 impl Trouble {
@@ -68,12 +70,13 @@ impl Trouble {
             Self::Full => "The disk is full.",
             Self::Failed => "The disk has failed.",
             Self::Slow => "The disk does not keep up.",
+            Self::Unwanted => "This room is not recorded.",
         }
     }
 
     /// Whether the recording is over.
     const fn is_end(self) -> bool {
-        matches!(self, Self::Full | Self::Failed)
+        matches!(self, Self::Full | Self::Failed | Self::Unwanted)
     }
 }
 
@@ -150,6 +153,20 @@ impl State {
         self.disk_is_well = well;
     }
 
+    /// Whether the room is recorded, as someone has set it. A recording that is going on ends as soon as it is not; another
+    /// begins with the next sound when it is again.
+    pub fn record(&mut self, wall: UnixMillis, record: bool) {
+        self.record = record;
+        if record || !self.session.as_ref().is_some_and(Session::is_recorded) {
+            return;
+        }
+        self.effects.push(Effect::Record(Entry::Finish(EndReason::Finished, wall)));
+        for sound in self.tracks.iter_mut().filter_map(|track| track.sound.as_mut()) {
+            sound.recorded = None;
+        }
+        self.set_trouble(Some(Trouble::Unwanted));
+    }
+
     /// The session's recording cannot be written any more. The room plays on; another recording begins when the disk is well.
     pub fn recording_failed(&mut self, now: Moment, reason: EndReason) {
         self.disk_is_well = false;
@@ -196,7 +213,8 @@ impl State {
     /// is well again.
     pub(super) fn begin_session(&mut self, now: Moment, wall: UnixMillis, before: Duration) {
         let Some(session) = &mut self.session else { return self.begin_first(now, wall, before) };
-        if session.is_recorded() || !self.disk_is_well || !session.failures.are_over(now) {
+        let unfit = !self.record || !self.disk_is_well || !session.failures.are_over(now);
+        if session.is_recorded() || unfit {
             return;
         }
         let at = session.at(now);
@@ -230,7 +248,13 @@ impl State {
         self.renditions.values_mut().for_each(Rendition::session_begins);
         self.ears.values_mut().for_each(Ear::session_begins);
         self.stop_mixing();
-        self.begin_recording(now, started);
+        if self.record {
+            return self.begin_recording(now, started);
+        }
+        if let Some(session) = &mut self.session {
+            session.trouble = Some(Trouble::Unwanted);
+        }
+        self.tell(health(Some(Trouble::Unwanted)), None);
     }
 
     /// Begins the session's recording, with those who are here.

@@ -80,6 +80,8 @@ pub struct State {
     pub(super) session: Option<Session>,
     /// Whether a recording may begin, as far as the room was told.
     pub(super) disk_is_well: bool,
+    /// Whether the room is recorded, as someone has set it.
+    pub(super) record: bool,
     pub(super) effects: Vec<Effect>,
     listeners_told: (Moment, usize),
     /// When the hub is told.
@@ -103,6 +105,7 @@ impl State {
             mixing: false,
             session: None,
             disk_is_well: false,
+            record: true,
             effects: Vec::new(),
             listeners_told: (Moment::START, 0),
             pace: Pace::default(),

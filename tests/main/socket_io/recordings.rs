@@ -88,3 +88,34 @@ async fn any_recording_is_played_on_demand_from_anywhere() {
         assert!(answer[0]["error"].as_str().unwrap().contains(word), "{arguments_of}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_room_greets_as_it_is_set() {
+    let hub = Hub::start_with(&["--grace-seconds", "1"]);
+    let (id, _) = record(&hub, "manners").await;
+    let set = async |greet: &str| {
+        let path = hub.url("/api/v1/rooms/manners/settings");
+        let answer = reqwest::Client::new().patch(path).json(&json!({ "greet": greet })).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    };
+    // Neither has anything to say: what comes next is the answer.
+    for greet in ["none", "session"] {
+        set(greet).await;
+        let mut socket = client::join(&hub, "&room=manners").await;
+        socket.say(r#"421["play","nonsense"]"#).await;
+        assert!(socket.text().await.starts_with("431"), "{greet}");
+    }
+    let mut speaker = Client::plain(&hub, "/rooms/manners/ws?name=Ann").await;
+    for message in Capture::new("chromium-webm-opus").messages() {
+        speaker.send(message).await;
+    }
+    let live = hub.until("/api/v1/recordings?room=manners&state=live", |list| {
+        list["recordings"].as_array().unwrap().iter().any(|one| one["bytes"].as_u64().unwrap() > 10_000)
+    });
+    let live = live.await["recordings"][0]["id"].clone();
+    assert_ne!(live, json!(id));
+    let mut socket = client::join(&hub, "&room=manners").await;
+    let (told, ogg) = audio_file(&mut socket).await;
+    assert_eq!(told["recording"], live);
+    assert!((seconds(&ogg) - told["seconds"].as_f64().unwrap()).abs() < 0.1);
+}
