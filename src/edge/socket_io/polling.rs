@@ -79,20 +79,23 @@ impl Polling {
 
     /// Answers the poll that waits, where there is something to say.
     fn answer(&self, state: &mut State, now: Moment) {
-        let probed = matches!(state.phase, Phase::Probed);
-        if state.queue.is_empty() && !probed {
+        if state.poll.is_none() {
             return;
         }
-        let Some(poll) = state.poll.take() else { return };
-        let frames = match state.queue.is_empty() {
-            true => vec![Bare::Noop.frame()],
-            false => state.queue.take(MOST_POLLED, MOST_POLLED_BYTES, now),
+        let frames = match state.phase {
+            _ if !state.queue.is_empty() => state.queue.take(MOST_POLLED, MOST_POLLED_BYTES, now),
+            Phase::Probed => vec![Bare::Noop.frame()],
+            // Not together with the last word, over which the client would close before it has read that.
+            Phase::Ending => {
+                state.phase = Phase::Over;
+                self.wake.notify_one();
+                vec![Bare::Close.frame()]
+            }
+            Phase::Open | Phase::Over | Phase::Upgraded(_) => return,
         };
-        // Whoever asked and is gone has given the poll up, and the session ends by that.
-        let _ = poll.send(frames);
-        if matches!(state.phase, Phase::Ending) && state.queue.is_empty() {
-            state.phase = Phase::Over;
-            self.wake.notify_one();
+        if let Some(poll) = state.poll.take() {
+            // Whoever asked and is gone has given the poll up, and the session ends by that.
+            let _ = poll.send(frames);
         }
     }
 
@@ -136,6 +139,11 @@ impl Polling {
         }
         state.queue = Queue::default();
         end_poll(&mut state, last);
+    }
+
+    /// Whether nothing that the client says counts any more.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state.borrow().phase, Phase::Ending | Phase::Over)
     }
 
     /// Whether the client has been told the last.
@@ -257,12 +265,14 @@ mod tests {
     #[test]
     fn the_last_word_is_told_before_the_session_is_over() {
         let polling = polling();
-        polling.finish([Bytes::from_static(b"why"), Bare::Close.frame()], NOW);
+        polling.finish([Bytes::from_static(b"why")], NOW);
         say(&polling, b"not any more");
-        assert!(!polling.is_over());
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv().unwrap(), [Bytes::from_static(b"why"), Bare::Close.frame()]);
+        for last in [Bytes::from_static(b"why"), Bare::Close.frame()] {
+            assert!(!polling.is_over());
+            let (poll, mut answer) = oneshot::channel();
+            polling.poll(poll, NOW).unwrap();
+            assert_eq!(answer.try_recv().unwrap(), [last]);
+        }
         assert!(polling.is_over());
         let (poll, mut answer) = oneshot::channel();
         polling.poll(poll, NOW).unwrap();

@@ -220,7 +220,7 @@ impl Session {
 
     async fn post(self: Rc<Self>, packets: Vec<Packet>, taken: oneshot::Sender<()>) {
         for packet in packets {
-            if self.over.is_cancelled() {
+            if self.over.is_cancelled() || self.polling.is_ending() {
                 break;
             }
             self.hear(packet).await;
@@ -275,7 +275,8 @@ impl Session {
                 Some(packet) => Box::pin(self.hear(packet)).await,
                 None => self.refuse(&Close::broken("broken_message", "a message is no packet of Engine.IO")),
             }
-            if self.over.is_cancelled() {
+            // What comes behind a refusal counts no more.
+            if self.over.is_cancelled() || socket.cause().is_some() {
                 break;
             }
         }
@@ -383,7 +384,7 @@ impl Session {
             return socket.close(code, reason);
         }
         self.heartbeat.borrow_mut().end(self.now());
-        self.polling.finish(last.into_iter().chain([Bare::Close.frame()]), self.now());
+        self.polling.finish(last, self.now());
         self.wake.notify_one();
     }
 
