@@ -1,5 +1,7 @@
 //! The plain protocol, through the running hub.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 
@@ -136,6 +138,25 @@ async fn two_speakers_each_hear_the_other_and_not_themselves() {
     let of = |packets: &[Bytes]| both.iter().filter(|packet| packets.contains(packet)).count();
     assert_eq!(of(&packets_one), packets_one.len());
     assert_eq!(of(&packets_other), packets_other.len());
+}
+
+#[tokio::test]
+async fn what_is_sent_at_once_is_heard_no_more_than_two_seconds_ahead_of_real_time() {
+    let hub = Hub::start();
+    let capture = Capture::new("chromium-webm-opus");
+    let mut listener = Client::plain(&hub, "/rooms/talk/ws?publish=false").await;
+    let mut speaker = Client::plain(&hub, "/rooms/talk/ws").await;
+    let begin = Instant::now();
+    for message in capture.messages() {
+        speaker.send(message).await;
+    }
+    // A track begins up to three seconds before its first message, and each message of it holds four packets of 60 ms.
+    let most = |elapsed: Duration| elapsed + Duration::from_secs(3 + 2);
+    let mut sound = Duration::ZERO;
+    while sound < Duration::from_secs(8) {
+        sound += Duration::from_millis(60) * u32::try_from(heard(&listener.binary().await).len()).unwrap();
+        assert!(sound <= most(begin.elapsed()), "{sound:?} after {:?}", begin.elapsed());
+    }
 }
 
 /// Hears so many packets. What comes behind them in the last message is the silence that keeps a lone packet company.

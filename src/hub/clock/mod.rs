@@ -152,10 +152,11 @@ impl TrackClock {
         self.anchored = None;
     }
 
-    /// How much sound may enter now without running more than [`AHEAD`] of real time.
+    /// How many ticks of sound may enter now without running more than [`AHEAD`] of real time; negative where it runs so far
+    /// ahead already.
     #[must_use]
-    pub fn room_ahead(&self, at: Ticks) -> Ticks {
-        at.saturating_add(AHEAD).saturating_sub(self.session())
+    pub fn room_ahead(&self, at: Ticks) -> i64 {
+        at.saturating_add(AHEAD).signed_since(self.session())
     }
 
     /// The encoder started again: its timestamps have a new origin, and what was held is held no longer.
@@ -244,7 +245,8 @@ impl TrackClock {
         // A pause that was told just now may have been the arrivals' view of this very jump.
         let told = self.paused.take().filter(|(until, _)| at <= *until).map_or(Ticks::ZERO, |(_, length)| length);
         let length = Ticks::new(lead.max(0).cast_unsigned()).saturating_sub(told);
-        let length = length.min(wall.saturating_add(GAP_SLACK)).min(self.room_ahead(at));
+        let room = Ticks::new(self.room_ahead(at).max(0).cast_unsigned());
+        let length = length.min(wall.saturating_add(GAP_SLACK)).min(room);
         self.source = Some(source.saturating_sub(length.get().cast_signed()));
         (length.get().cast_signed() > JUMP).then_some(length)
     }

@@ -206,7 +206,8 @@ impl Intake {
 /// how often an encoder may start: each time may be a file.
 #[derive(Debug)]
 pub struct Pace {
-    told: Cell<(Moment, Ticks)>,
+    /// How many ticks the room would take, and when it said so.
+    told: Cell<(Moment, i64)>,
     /// When every start is paid for.
     started: Cell<Moment>,
 }
@@ -214,14 +215,14 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         // A track may begin three seconds before its first message arrives.
-        let told = (Moment::START, LONGEST_START.saturating_add(AHEAD));
-        Self { told: Cell::new(told), started: Cell::new(Moment::START) }
+        let told = AT_ONCE.get().cast_signed();
+        Self { told: Cell::new((Moment::START, told)), started: Cell::new(Moment::START) }
     }
 }
 
 impl Pace {
-    /// The room said at `now` how much more may come.
-    pub fn told(&self, now: Moment, ahead: Ticks) {
+    /// The room said at `now` how many ticks more may come; negative where more has come already.
+    pub fn told(&self, now: Moment, ahead: i64) {
         self.told.set((now, ahead));
     }
 
@@ -238,16 +239,16 @@ impl Pace {
     /// Where it is none: how long until the first may.
     pub fn fitting(&self, now: Moment, packets: &[SourcePacket]) -> Result<usize, Ticks> {
         let (at, ahead) = self.told.get();
-        let mut allowed =
-            ahead.saturating_add(if at == Moment::START { Ticks::ZERO } else { Ticks::from_duration(now.since(at)) });
+        let since = if at == Moment::START { Ticks::ZERO } else { Ticks::from_duration(now.since(at)) };
+        let mut allowed = ahead.saturating_add_unsigned(since.get());
         let mut count = 0;
         for packet in packets {
-            match allowed.checked_sub(packet.duration) {
-                Some(rest) => allowed = rest,
-                None if count == 0 => return Err(packet.duration.saturating_sub(allowed)),
-                None => break,
+            allowed = allowed.saturating_sub_unsigned(packet.duration.get());
+            match allowed {
+                0.. => count += 1,
+                missing if count == 0 => return Err(Ticks::new(missing.unsigned_abs())),
+                _ => break,
             }
-            count += 1;
         }
         Ok(count)
     }
@@ -280,9 +281,25 @@ mod tests {
         let pace = Pace::default();
         let at = |millis| Moment::START.after(Duration::from_millis(millis));
         assert_eq!(pace.fitting(at(9000), &packets(1000)), Ok(250));
-        pace.told(at(9000), Ticks::ZERO);
+        pace.told(at(9000), 0);
         assert_eq!(pace.fitting(at(9000), &packets(10)), Err(Ticks::from_millis(20)));
         assert_eq!(pace.fitting(at(9050), &packets(10)), Ok(2));
+    }
+
+    #[test]
+    fn what_has_run_ahead_too_far_is_waited_for_however_often_it_is_told() {
+        let pace = Pace::default();
+        let at = |millis| Moment::START.after(Duration::from_millis(millis));
+        let ahead = |millis: i64| millis * 48;
+        // Both were told while what had arrived at 9000 was taken, which took 50 ms.
+        for told in [-20, -40] {
+            pace.told(at(9000), ahead(told));
+            let fits = usize::try_from((50 + told) / 20).unwrap();
+            assert_eq!(
+                pace.fitting(at(9050), &packets(10)),
+                if fits > 0 { Ok(fits) } else { Err(Ticks::from_millis(10)) }
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::super::fanout::{Fanout, MemberId, Reads};
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::source::Codec;
-use crate::media::time::{Moment, Ticks};
+use crate::media::time::Moment;
 use crate::media::track::Format;
 use crate::wire::v1::{Participant, Session, Track};
 
@@ -55,7 +55,7 @@ pub struct Announce {
 
 /// Packets of a member's track, in order. Answered with how much more sound may come now.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<Ticks, Refused>")]
+#[rtype(result = "Result<i64, Refused>")]
 pub struct Publish {
     /// Whose.
     pub member: MemberId,

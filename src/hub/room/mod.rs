@@ -336,7 +336,7 @@ impl Handler<Announce> for Room {
 }
 
 impl Handler<Publish> for Room {
-    type Result = Result<crate::media::time::Ticks, Refused>;
+    type Result = Result<i64, Refused>;
 
     fn handle(&mut self, publish: Publish, context: &mut Self::Context) -> Self::Result {
         self.look_at_settings();

@@ -36,11 +36,11 @@ impl State {
         Ok(())
     }
 
-    /// Takes packets of a track, in order; gives how much more sound may come now.
+    /// Takes packets of a track, in order; gives how many ticks of sound more may come now, negative where too much has.
     ///
     /// # Errors
     /// Where the member may not publish, or what it publishes has changed too often.
-    pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<Ticks, Refused> {
+    pub fn publish(&mut self, wall: UnixMillis, message: Publish) -> Result<i64, Refused> {
         let Publish { member, local, format, source, restarted, first, mut packets, arrived: now } = message;
         let index = match self.track_of(member, local) {
             Some(index) => index,
@@ -55,7 +55,7 @@ impl State {
         if packets.is_empty() {
             let session = self.session.as_ref().map(|session| session.at(now)).unwrap_or_default();
             let sound = self.tracks[index].sound.as_ref();
-            return Ok(sound.map_or(LONGEST_START, |sound| sound.clock.room_ahead(session)));
+            return Ok(sound.map_or(LONGEST_START.get().cast_signed(), |sound| sound.clock.room_ahead(session)));
         }
         let late = source.late(&format);
         self.begin_session(now, wall, duration.saturating_add(late).min(LONGEST_START).as_duration());
