@@ -1,7 +1,7 @@
 //! What the documents say, held against what is so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use roomtone::archive::model::{RecordingId, State, Summary};
@@ -317,27 +317,24 @@ fn the_readme_has_every_option_by_its_three_names() {
     assert_eq!(column(2), keys);
 }
 
-/// The scripts, by name.
-fn scripts() -> BTreeMap<String, String> {
-    let folder = std::fs::read_dir(root().join(EXAMPLES)).unwrap();
-    let script = |path: PathBuf| (path.file_name().unwrap().to_str().unwrap().to_owned(), read(path));
-    folder.map(|entry| script(entry.unwrap().path())).collect()
-}
-
 #[test]
-fn the_scripts_in_the_readme_are_the_files_that_stand_in_the_examples() {
+fn the_scripts_in_the_readme_are_the_files_that_they_name_and_every_example_is_shown() {
     let readme = readme();
-    let mut shown = BTreeMap::new();
-    for fence in ["\n```js\n", "\n```python\n"] {
+    let mut shown = BTreeSet::new();
+    for fence in ["\n```js\n", "\n```python\n", "\n```sh\n", "\n```html\n"] {
         for (before, block) in readme.match_indices(fence).map(|(at, _)| readme.split_at(at)) {
             // The file is named in the line before its text.
             let name = quoted(before.lines().rfind(|line| !line.is_empty()).unwrap())[0];
             let text = block.strip_prefix(fence).unwrap();
             let text = &text[..=text.find("\n```").unwrap()];
-            shown.insert(name.strip_prefix(EXAMPLES).unwrap()[1..].to_owned(), text.to_owned());
+            assert_eq!(text, read(name), "{name}");
+            shown.insert(root().join(name));
         }
     }
-    assert_eq!(shown, scripts());
+    for entry in std::fs::read_dir(root().join(EXAMPLES)).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(shown.contains(&path), "{} is not shown", path.display());
+    }
 }
 
 /// One of the scripts in Node.
