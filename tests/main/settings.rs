@@ -57,6 +57,7 @@ async fn a_recording_ends_when_it_is_not_wanted_any_more_and_another_begins_when
     let (mut listener, _) = Client::v1(&hub, "/rooms/mind/ws?publish=false").await;
     let mut speaker = Client::plain(&hub, "/rooms/mind/ws?name=Ann").await;
     speak(&mut speaker).await;
+    while listener.notice_of("session").await["session"].is_null() {}
     set(&hub, "mind", json!({ "record": false })).await;
     // It is looked at when sound comes, and ten times a second while somebody speaks.
     while listener.notice_of("health").await["recording"] != json!(false) {}

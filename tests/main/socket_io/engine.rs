@@ -163,8 +163,13 @@ async fn the_hub_stops_and_says_so() {
     let hub = Hub::start();
     let polling = Polling::join(&hub, "").await;
     let mut socket = client::join(&hub, "").await;
-    hub.signal("TERM");
-    let (poll, closed) = tokio::join!(polling.packet("1"), socket.closed());
+    // The poll waits already: nobody is let in any more.
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        hub.signal("TERM");
+        socket.closed().await
+    };
+    let (poll, closed) = tokio::join!(polling.packet("1"), stop);
     assert_eq!((poll.as_str(), closed.unwrap().0), ("1", 1001));
     let (status, _) = hub.stop_is_awaited();
     assert!(status.success());
