@@ -10,12 +10,14 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::derived::{self, Found, FoundWaveform, Orders, waves};
 use super::index::read;
 use super::list::{self, ListQuery, Page};
-use super::model::{BadEdit, Edition, Recording, RecordingId, Summary};
+use super::model::{BadEdit, Edition, Marker, Recording, RecordingId, Summary};
 use super::reading::Opened;
 use super::retention::{Expiry, Retention};
 use super::settings::Rooms;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
+use crate::media::marker::{MOST_MARKERS, MarkerId, MarkerText};
+use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
 
 /// The archive, open. Clones are the same archive.
@@ -51,6 +53,26 @@ pub struct Change {
     pub title: Option<Option<String>>,
     /// Whether retention leaves it alone.
     pub keep: Option<bool>,
+    /// Since when it is published, which changes nothing where it is already; `Some(None)` withdraws it.
+    pub published: Option<Option<UnixMillis>>,
+}
+
+/// What someone does to a marker of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkerChange {
+    /// Sets a new one.
+    Set(Marker),
+    /// Moves one, or writes something else on it; `None` leaves a thing as it is.
+    Edit {
+        /// Which.
+        id: MarkerId,
+        /// Where it is to be, from the session's start.
+        at: Option<Ticks>,
+        /// What is to be written on it.
+        text: Option<MarkerText>,
+    },
+    /// Takes one away.
+    Remove(MarkerId),
 }
 
 /// What has become of a recording, as those who watch the list are told. In the order of the index's transactions.
@@ -75,6 +97,15 @@ pub enum Error {
     /// It has not ended, and only what has ended can be deleted, or has anything derived from it.
     #[error("the recording has not ended")]
     Live,
+    /// No marker of the recording has that ID.
+    #[error("there is no such marker")]
+    NoMarker,
+    /// A marker is to stand where the recording does not go.
+    #[error("the recording ends before that")]
+    PastEnd,
+    /// It has as many markers as it may.
+    #[error("a recording has at most {MOST_MARKERS} markers")]
+    TooManyMarkers,
     /// Someone has marked it `keep` since retention chose it.
     #[error("the recording is kept")]
     Kept,
@@ -243,12 +274,21 @@ impl Archive {
         }
     }
 
-    /// Changes a recording's title or whether it is kept, and gives what it is then.
+    /// Changes a recording's title, or whether it is kept or published, and gives what it is then.
     ///
     /// # Errors
     /// Where there is none, or the index or its session file cannot be written.
     pub async fn change(&self, id: RecordingId, change: Change) -> Result<Summary, Error> {
         self.ask(|reply| Command::Change { id, change, reply }).await
+    }
+
+    /// Sets, changes or removes a marker of a recording, and gives what it is then, or was.
+    ///
+    /// # Errors
+    /// Where there is no such recording or marker, it would stand behind the end, there are too many, or the index or the session
+    /// file cannot be written.
+    pub async fn mark(&self, id: RecordingId, change: MarkerChange) -> Result<Marker, Error> {
+        self.ask(|reply| Command::Mark { id, change, reply }).await
     }
 
     /// Deletes a recording that has ended, from disk and index. Who has a file of it open keeps that, and who plays it keeps

@@ -67,7 +67,7 @@ mod tests;
 pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found, FoundWaveform, Waveform};
 pub use excerpt::Excerpted;
-pub use handle::{Archive, Change, Changed, Error};
+pub use handle::{Archive, Change, Changed, Error, MarkerChange};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
 pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};

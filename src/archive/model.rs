@@ -2,6 +2,7 @@
 
 mod derived;
 mod edit;
+mod marker;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use crate::media::track::{Format, TrackNumber};
 
 pub use derived::{Container, Derived, DerivedFile, Edition, NotDerived};
 pub use edit::{BadEdit, Choice, Edit, Loudness, MOST_TRACKS, Time};
+pub use marker::Marker;
 
 /// The ID of a recording: a UUIDv7, so that IDs sort by their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -397,6 +399,8 @@ pub struct Summary {
     pub title: Option<String>,
     /// Whether retention leaves it alone.
     pub keep: bool,
+    /// Since when it is published, where it is.
+    pub published: Option<UnixMillis>,
     /// When the session's clock was at zero.
     pub started: UnixMillis,
     /// When it ended, if it has.
@@ -424,6 +428,8 @@ pub struct Recording {
     pub chat: Vec<Chat>,
     /// Who was there and might speak, in the order in which they came.
     pub attendance: Vec<Attendance>,
+    /// Its markers, in the order of their places.
+    pub markers: Vec<Marker>,
     /// What was made out of it, so far.
     pub derived: Vec<DerivedFile>,
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::model::{self, EndReason, GapCause, RecordingId};
+use crate::media::marker::{MarkerId, MarkerText};
 use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
@@ -38,6 +39,12 @@ pub struct SessionFile {
     /// Who was there and might speak, in the order in which they came. Files of the first versions do not say.
     #[serde(default)]
     pub attendance: Vec<Attendance>,
+    /// Since when it is published, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<UnixMillis>,
+    /// Its markers, in the order of their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub markers: Vec<Marker>,
 }
 
 /// When and why a recording ended.
@@ -149,6 +156,20 @@ pub struct Attendance {
     pub left_ticks: Option<Ticks>,
 }
 
+/// A place that someone marked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Its ID.
+    pub id: MarkerId,
+    /// Where, on the session's clock.
+    pub at_ticks: Ticks,
+    /// Who set it, where they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ParticipantName>,
+    /// What is written on it.
+    pub text: MarkerText,
+}
+
 const fn opus() -> Codec {
     Codec::Opus
 }
@@ -169,7 +190,7 @@ impl SessionFile {
     #[must_use]
     pub fn of(recording: &model::Recording) -> Self {
         // What is derived can be made again: it is not said here.
-        let model::Recording { summary, tracks, chat, attendance, derived: _ } = recording;
+        let model::Recording { summary, tracks, chat, attendance, markers, derived: _ } = recording;
         let reason = summary.state.end_reason();
         let line = |chat: &model::Chat| {
             let model::Chat { at, participant, name, text } = chat.clone();
@@ -178,6 +199,10 @@ impl SessionFile {
         let stay = |stay: &model::Attendance| {
             let model::Attendance { participant, name, joined, left } = stay.clone();
             Attendance { participant, name, joined_ticks: joined, left_ticks: left }
+        };
+        let marker = |marker: &model::Marker| {
+            let model::Marker { id, at, name, text } = marker.clone();
+            Marker { id, at_ticks: at, name, text }
         };
         Self {
             version: VERSION,
@@ -190,6 +215,8 @@ impl SessionFile {
             tracks: tracks.iter().map(Track::of).collect(),
             chat: chat.iter().map(line).collect(),
             attendance: attendance.iter().map(stay).collect(),
+            published: summary.published,
+            markers: markers.iter().map(marker).collect(),
         }
     }
 

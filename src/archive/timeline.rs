@@ -18,6 +18,8 @@ pub enum Happening {
     Track(usize, usize),
     /// Someone says something: which line of the recording's chat.
     Chat(usize),
+    /// Someone set a marker here: which of the recording's.
+    Marker(usize),
     /// A track ends: which of the recording's.
     TrackEnded(usize),
     /// Someone goes: which of [`Timeline::people`].
@@ -68,6 +70,8 @@ impl Timeline {
             happenings.extend(span.1.map(|end| (end, Happening::TrackEnded(index))));
         }
         happenings.extend(recording.chat.iter().enumerate().map(|(index, chat)| (chat.at, Happening::Chat(index))));
+        let markers = recording.markers.iter().enumerate();
+        happenings.extend(markers.map(|(index, marker)| (marker.at, Happening::Marker(index))));
         happenings.sort();
         Self { people, spans, happenings }
     }
@@ -169,6 +173,7 @@ mod tests {
                 room: "talk".parse().unwrap(),
                 title: None,
                 keep: false,
+                published: None,
                 started: UnixMillis::new(1),
                 ended: None,
                 state,
@@ -180,6 +185,7 @@ mod tests {
             tracks,
             chat: chat.iter().map(line).collect(),
             attendance: stays.iter().map(stay).collect(),
+            markers: Vec::new(),
             derived: Vec::new(),
         }
     }

@@ -183,6 +183,7 @@ mod tests {
             room: "a-long-name".parse().unwrap(),
             title: Some("Red \u{1b}[31malert".to_owned()),
             keep: false,
+            published: None,
             started,
             ended: Some(started),
             state: State::Ended(EndReason::DiskFull),

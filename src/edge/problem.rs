@@ -16,6 +16,8 @@ use super::socket;
 use crate::archive::model::{BadEdit, NotAnId};
 use crate::archive::{self, BadCursor, BadLimit, BadSearch};
 use crate::hub::connection::Refusal;
+use crate::hub::room::Unmarked;
+use crate::media::marker::{BadMarkerText, NoMarkerId};
 use crate::media::pcm::Unfit;
 use crate::media::room::NameError;
 use crate::media::time::NotATime;
@@ -49,6 +51,12 @@ pub enum Kind {
     InvalidHandshake,
     /// The recording has not ended.
     RecordingLive,
+    /// Nothing is being recorded in the room.
+    NoSession,
+    /// The recording has no such marker.
+    MarkerNotFound,
+    /// The recording has as many markers as it may.
+    TooManyMarkers,
     /// Something that is derived from a recording could not be made.
     NotMade,
     /// A range that begins behind the end.
@@ -82,6 +90,9 @@ impl Kind {
             Self::NotSupported => (StatusCode::BAD_REQUEST, "not_supported", "Not supported"),
             Self::InvalidHandshake => (StatusCode::BAD_REQUEST, "invalid_handshake", "Not a WebSocket handshake"),
             Self::RecordingLive => (StatusCode::CONFLICT, "recording_live", "The recording has not ended"),
+            Self::NoSession => (StatusCode::CONFLICT, "no_session", "Nothing is being recorded"),
+            Self::MarkerNotFound => (StatusCode::NOT_FOUND, "marker_not_found", "No such marker"),
+            Self::TooManyMarkers => (StatusCode::CONFLICT, "too_many_markers", "Too many markers"),
             Self::NotMade => (StatusCode::SERVICE_UNAVAILABLE, "not_made", "It could not be made"),
             Self::RangeNotSatisfiable => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range begins behind the end")
@@ -182,6 +193,9 @@ impl From<archive::Error> for Problem {
             }
             error @ archive::Error::TooManyRooms => Self::new(Kind::InvalidBody, sentence(&error)),
             archive::Error::NotThere => Self::new(Kind::InvalidQuery, "The recording has no sound there."),
+            archive::Error::NoMarker => Self::new(Kind::MarkerNotFound, "The recording has no such marker."),
+            error @ archive::Error::TooManyMarkers => Self::new(Kind::TooManyMarkers, sentence(&error)),
+            error @ archive::Error::PastEnd => Self::new(Kind::InvalidBody, sentence(&error)),
             archive::Error::Full { .. } => Self::new(Kind::DiskFull, "What is left is held for ending recordings."),
             archive::Error::Closed => Self::new(Kind::Stopping, "The hub stops."),
             error => Self::internal(&error),
@@ -198,6 +212,29 @@ impl From<NameError> for Problem {
 impl From<NotAnId> for Problem {
     fn from(error: NotAnId) -> Self {
         Self::new(Kind::InvalidId, sentence(&error))
+    }
+}
+
+impl From<NoMarkerId> for Problem {
+    fn from(error: NoMarkerId) -> Self {
+        Self::new(Kind::InvalidId, sentence(&error))
+    }
+}
+
+impl From<BadMarkerText> for Problem {
+    fn from(error: BadMarkerText) -> Self {
+        Self::new(Kind::InvalidBody, sentence(&error))
+    }
+}
+
+impl From<Unmarked> for Problem {
+    fn from(unmarked: Unmarked) -> Self {
+        let kind = match unmarked {
+            Unmarked::NoSession => Kind::NoSession,
+            Unmarked::TooMany => Kind::TooManyMarkers,
+            Unmarked::PastEdge | Unmarked::Text(_) => Kind::InvalidBody,
+        };
+        Self::new(kind, sentence(&unmarked))
     }
 }
 

@@ -47,14 +47,12 @@ impl Query {
         if seconds.is_nan() {
             return Err(cannot_be("from", from, "start or a number of seconds"));
         }
-        Ok(if seconds < 0.0 { From::End(ticks(-seconds)) } else { From::Start(ticks(seconds)) })
+        Ok(if seconds < 0.0 {
+            From::End(Ticks::from_secs_f64(-seconds))
+        } else {
+            From::Start(Ticks::from_secs_f64(seconds))
+        })
     }
-}
-
-/// Seconds of a client's as ticks, held at zero and at what a [`std::time::Duration`] can say.
-fn ticks(seconds: f64) -> Ticks {
-    let held = std::time::Duration::try_from_secs_f64(seconds.max(0.0));
-    held.map_or(Ticks::MAX, Ticks::from_duration)
 }
 
 async fn replay(
@@ -122,11 +120,14 @@ async fn play(socket: &Socket, replay: &mut Replay, v1: bool) -> Result<(), Clos
 
 fn hear(replay: &mut Replay, message: FromClient) -> Result<(), Close> {
     match message {
-        FromClient::Seek { at } => replay.command(Command::Seek(ticks(at))),
+        FromClient::Seek { at } => replay.command(Command::Seek(Ticks::from_secs_f64(at))),
         FromClient::Pause => replay.command(Command::Pause),
         FromClient::Play => replay.command(Command::Play),
         FromClient::Ping { time } => {
             replay.tell(&Notice::Pong { time, session_ticks: Some(replay.position()) });
+        }
+        FromClient::Marker { .. } => {
+            replay.warn("ignored", "A replay sets no markers: POST them to the recording.".to_owned());
         }
         FromClient::Chat { .. } => replay.warn("ignored", "Nobody else is in a replay to read it.".to_owned()),
         FromClient::Publish { .. } | FromClient::Unpublish { .. } | FromClient::Mute { .. } => {

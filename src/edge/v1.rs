@@ -9,6 +9,7 @@ use super::close::Close;
 use super::declared;
 use crate::hub::connection::{Said, Warning};
 use crate::hub::outbox::{Cargo, Frame, Skipped};
+use crate::media::time::Ticks;
 use crate::wire::frame;
 use crate::wire::packets::{self, Message};
 use crate::wire::v1::{FromClient, Notice, Source};
@@ -29,6 +30,7 @@ pub fn text(text: &str) -> Result<Option<Said>, Close> {
         FromClient::Unpublish { track: local } => Said::Close { local },
         FromClient::Mute { track: local, muted } => Said::Mute { local, muted },
         FromClient::Chat { text } => Said::Text(text),
+        FromClient::Marker { text, at } => Said::Mark { text, at: at.map(Ticks::from_secs_f64) },
         FromClient::Ping { time } => Said::Ping(time),
         // Words for a replay, which a room is not.
         FromClient::Seek { .. } | FromClient::Pause | FromClient::Play | FromClient::Unknown => return Ok(None),
@@ -64,8 +66,11 @@ pub fn error(close: &Close) -> Frame {
 /// What a client hears whose stream is carried in part.
 #[must_use]
 pub fn warning(warning: &Warning) -> Frame {
-    let Warning::Ignored(ignored) = warning;
-    notice(&Notice::Warning { code: "ignored".to_owned(), message: ignored.to_string() })
+    let (code, message) = match warning {
+        Warning::Ignored(ignored) => ("ignored", ignored.to_string()),
+        Warning::Unmarked(unmarked) => ("marker_refused", unmarked.to_string()),
+    };
+    notice(&Notice::Warning { code: code.to_owned(), message })
 }
 
 /// What a listener hears who was too slow.

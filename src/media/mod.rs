@@ -4,6 +4,7 @@
 //! the system clock.
 
 pub mod codec;
+pub mod marker;
 pub mod mix;
 pub mod opus;
 pub mod packet;

@@ -54,6 +54,14 @@ impl Ticks {
         Self(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
+    /// Seconds that people or programs name, to the nearest tick; held at zero and at [`Ticks::MAX`]. What is no number is zero.
+    #[must_use]
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        let half_a_tick = Duration::from_nanos(500_000_000 / Self::PER_SECOND);
+        let held = Duration::try_from_secs_f64(seconds.max(0.0));
+        held.map_or(Self::MAX, |held| Self::from_duration(held.saturating_add(half_a_tick)))
+    }
+
     /// Milliseconds, rounded down.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::media::marker::{MarkerId, MarkerText};
 use crate::media::packet::Sequence;
 use crate::media::pcm;
 use crate::media::room::{ParticipantName, RoomName};
@@ -45,6 +46,14 @@ pub enum FromClient {
     Chat {
         /// The line.
         text: String,
+    },
+    /// Sets a marker in the recording of the room.
+    Marker {
+        /// What is written on it; empty for nothing.
+        text: String,
+        /// Where, in seconds from the session's start; now, where it is absent.
+        #[serde(default)]
+        at: Option<f64>,
     },
     /// Asks for a [`Notice::Pong`].
     Ping {
@@ -155,6 +164,19 @@ pub struct Session {
     pub elapsed: f64,
 }
 
+/// A marker of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Its ID.
+    pub id: MarkerId,
+    /// Where, in seconds from the session's start.
+    pub at: f64,
+    /// Who set it; null where nobody said.
+    pub name: Option<ParticipantName>,
+    /// What is written on it.
+    pub text: MarkerText,
+}
+
 /// What a replay does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -239,6 +261,12 @@ pub enum Notice {
         participant: Participant,
         /// What.
         text: String,
+    },
+    /// A marker was set; also to whom set it.
+    Marker {
+        /// Which.
+        #[serde(flatten)]
+        marker: Marker,
     },
     /// To a publisher: its own track is known to the room under this number.
     Published {

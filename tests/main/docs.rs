@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use roomtone::archive::model::{RecordingId, State, Summary};
 use roomtone::edge::events::Event;
 use roomtone::hub::room::Description;
+use roomtone::media::marker::MarkerId;
 use roomtone::media::packet::Sequence;
 use roomtone::media::source::Codec;
 use roomtone::media::time::{Ticks, UnixMillis};
@@ -14,7 +15,7 @@ use roomtone::media::track::{Format, TrackNumber};
 use roomtone::media::{opus, pcm};
 use roomtone::wire::packets;
 use roomtone::wire::v1::{
-    FromClient, Notice, Participant, Present, PublishedFormat, Replaying, Session, Source, Track,
+    FromClient, Marker, Notice, Participant, Present, PublishedFormat, Replaying, Session, Source, Track,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -103,6 +104,11 @@ fn session() -> Session {
     Session { recording: Uuid::nil(), elapsed: 1.5 }
 }
 
+fn marker() -> Marker {
+    let (id, name, text) = (MarkerId::new([0; 16]), Some(ann().name), "The news".parse().unwrap());
+    Marker { id, at: 12.5, name, text }
+}
+
 fn every_notice() -> Vec<Notice> {
     let (number, next) = (TrackNumber::new(1), Sequence::new(9));
     let ranges = || vec![(Sequence::new(12), Sequence::new(15))];
@@ -124,6 +130,7 @@ fn every_notice() -> Vec<Notice> {
         Muted { track: number, muted: true },
         Session { session: Some(session()) },
         Chat { participant: ann(), text: message() },
+        Marker { marker: marker() },
         Published { track: 7, number: number },
         Received { track: 7, next: next, ranges: ranges() },
         Durable { track: 7, next: next, ranges: ranges() },
@@ -156,6 +163,7 @@ fn every_word_of_a_client() -> Vec<FromClient> {
         Unpublish { track: 7 },
         Mute { track: 7, muted: true },
         Chat { text: "hello".to_owned() },
+        Marker { text: "hello".to_owned(), at: None },
         Ping { time: 5 },
         Seek { at: 12.5 },
         Pause {},
@@ -189,6 +197,7 @@ fn the_readme_has_every_event_with_its_fields_and_no_other() {
         room: room.name.clone(),
         title: None,
         keep: false,
+        published: None,
         started: now,
         ended: None,
         state: State::Live,

@@ -17,6 +17,7 @@ mod helpers;
 mod late_joiners;
 mod layers;
 mod made_again;
+mod markers;
 mod mix;
 mod plain;
 mod recording;

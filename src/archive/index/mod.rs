@@ -16,6 +16,7 @@ macro_rules! statements {
 }
 
 pub(super) mod derived;
+pub(super) mod markers;
 pub(super) mod read;
 pub(super) mod retention;
 pub(super) mod row;
@@ -46,6 +47,7 @@ pub(super) struct Statement {
 pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
     let all = [
         derived::STATEMENTS,
+        markers::STATEMENTS,
         read::STATEMENTS,
         retention::STATEMENTS,
         search::STATEMENTS,

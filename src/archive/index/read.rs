@@ -17,9 +17,9 @@ use crate::media::source::Codec;
 use crate::media::time::UnixMillis;
 use crate::media::track::{Format, TrackNumber};
 
-use super::derived;
 use super::row::{RowExt as _, int, undecodable};
 use super::write::{Pages, SpoolRow, Stream};
+use super::{derived, markers};
 
 /// The columns of [`summary_of`]. The names are those of all tracks, in order: whoever has two stands there twice.
 macro_rules! summary_columns {
@@ -27,7 +27,8 @@ macro_rules! summary_columns {
         "recordings.recording, id, room, folder, title, keep, started_unix_millis, ended_unix_millis, state, end_reason, \
          length_ticks, bytes, \
          (SELECT json_group_array(name) FROM (SELECT name FROM tracks AS t WHERE t.recording = recordings.recording \
-          ORDER BY track)) AS names"
+          ORDER BY track)) AS names, \
+         (SELECT published_unix_millis FROM published AS p WHERE p.recording = recordings.recording) AS published"
     };
 }
 pub(in crate::archive) use summary_columns;
@@ -37,7 +38,8 @@ statements! {
     SUMMARY = concat!("SELECT ", summary_columns!(), " FROM recordings WHERE id = ? AND deleting = 0"),
         [
             "SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)",
-            "SEARCH t USING PRIMARY KEY (recording=?)"
+            "SEARCH t USING PRIMARY KEY (recording=?)",
+            "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)"
         ];
     TRACKS = "SELECT track, participant, name FROM tracks WHERE recording = ? ORDER BY track",
         ["SEARCH tracks USING PRIMARY KEY (recording=?)"];
@@ -130,17 +132,14 @@ pub(in crate::archive) fn summary_of(row: &SqliteRow) -> Result<(Place, Summary)
     let tracks = u32::try_from(names.len()).map_err(|source| undecodable("names", source))?;
     let mut seen = HashSet::new();
     let people = names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect();
-    let ended = match row.try_get::<Option<i64>, _>("ended_unix_millis")? {
-        Some(_) => Some(row.millis("ended_unix_millis")?),
-        None => None,
-    };
     let summary = Summary {
         id: row.word("id")?,
         room: row.word("room")?,
         title: row.try_get("title")?,
         keep: row.flag("keep")?,
         started: row.millis("started_unix_millis")?,
-        ended,
+        ended: row.some_millis("ended_unix_millis")?,
+        published: row.some_millis("published")?,
         state: match row.word("state")? {
             StateKind::Live => State::Live,
             StateKind::Grace => State::Grace,
@@ -173,8 +172,9 @@ pub(in crate::archive) async fn recording(
     let tracks = tracks(connection, place.row).await?;
     let chat = chat(connection, place.row).await?;
     let attendance = attendance(connection, place.row).await?;
+    let markers = markers::markers(connection, place.row).await?;
     let derived = derived::files(connection, place.row).await?;
-    Ok(Some((place, Recording { summary, tracks, chat, attendance, derived })))
+    Ok(Some((place, Recording { summary, tracks, chat, attendance, markers, derived })))
 }
 
 /// The tracks of a recording. Give it a transaction, to see one moment.

@@ -27,6 +27,8 @@ pub(in crate::archive) trait RowExt {
     fn millis(&self, column: &str) -> Result<UnixMillis, sqlx::Error> {
         self.int(column).map(UnixMillis::new)
     }
+    /// A wall-clock time, where there is one.
+    fn some_millis(&self, column: &str) -> Result<Option<UnixMillis>, sqlx::Error>;
     /// A yes or no.
     fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
         self.int(column).map(|value: i64| value != 0)
@@ -40,6 +42,10 @@ impl RowExt for SqliteRow {
 
     fn word<T: FromStr<Err: StdError + Send + Sync + 'static>>(&self, column: &str) -> Result<T, sqlx::Error> {
         self.try_get::<&str, _>(column)?.parse().map_err(|source| undecodable(column, source))
+    }
+
+    fn some_millis(&self, column: &str) -> Result<Option<UnixMillis>, sqlx::Error> {
+        Ok(self.try_get::<Option<i64>, _>(column)?.map(UnixMillis::new))
     }
 }
 

@@ -21,6 +21,8 @@ statements! {
     RECORDING = "INSERT INTO recordings (id, run, room, folder, started_unix_millis, state) \
                  VALUES (?, ?, ?, ?, ?, 'live')",
         [
+            "SEARCH published USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH markers USING PRIMARY KEY (recording=?)",
             "SEARCH derived USING PRIMARY KEY (recording=?)",
             "SEARCH attendance USING COVERING INDEX attendance_of_recording (recording=?)",
             "SEARCH chat USING COVERING INDEX chat_of_recording (recording=?)",
@@ -74,6 +76,8 @@ statements! {
     FORGET = "DELETE FROM recordings WHERE recording = ? AND deleting = 1",
         [
             "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH published USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH markers USING PRIMARY KEY (recording=?)",
             "SEARCH derived USING PRIMARY KEY (recording=?)",
             "SEARCH attendance USING COVERING INDEX attendance_of_recording (recording=?)",
             "SEARCH chat USING COVERING INDEX chat_of_recording (recording=?)",

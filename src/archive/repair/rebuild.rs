@@ -9,8 +9,8 @@ use super::measure::{self, Measured};
 use super::salvage;
 use crate::archive::check::{What, session_file};
 use crate::archive::foreign;
-use crate::archive::index::{search, write};
-use crate::archive::model::{Anchor, Attendance, Chat, Gap, Part, RecordingId, Restart};
+use crate::archive::index::{markers, search, write};
+use crate::archive::model::{Anchor, Attendance, Chat, Gap, Marker, Part, RecordingId, Restart};
 use crate::archive::names::{self, Holds};
 use crate::archive::session_file::{self as file, SessionFile};
 use crate::archive::writer::serial;
@@ -68,7 +68,9 @@ fn fits(file: &SessionFile, path: &Path, id: RecordingId) -> bool {
     };
     let numbers: BTreeSet<_> = file.tracks.iter().map(|track| track.number).collect();
     let all = file.tracks.iter().flat_map(|track| track.parts.iter().map(move |part| (track, part))).all(ours);
-    all && numbers.len() == file.tracks.len()
+    let places: BTreeSet<_> = file.markers.iter().map(|marker| (marker.at_ticks, marker.id)).collect();
+    all && places.len() == file.markers.len()
+        && numbers.len() == file.tracks.len()
         && file.id == id
         && Path::new(&names::folder(&file.room, file.started, id)) == path
 }
@@ -130,6 +132,11 @@ pub(super) async fn insert(
         let stay = Attendance { participant, name, joined: joined_ticks, left: left_ticks };
         write::joined(&mut c, row, &stay).await?;
     }
+    for marker in &file.markers {
+        let file::Marker { id, at_ticks, name, text } = marker.clone();
+        markers::mark(&mut c, row, &Marker { id, at: at_ticks, name, text }).await?;
+    }
+    markers::publish(&mut c, row, file.published).await?;
     let length = file.end.and_then(|end| end.length_ticks).unwrap_or(end);
     write::length(&mut c, row, length).await?;
     if let Some(file::End { at, reason, .. }) = file.end {

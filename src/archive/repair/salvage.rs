@@ -92,6 +92,8 @@ pub(super) fn session_file(folder: &Path, id: RecordingId, room: &RoomName) -> i
         tracks,
         chat: Vec::new(),
         attendance: Vec::new(),
+        published: None,
+        markers: Vec::new(),
     };
     Ok((!file.tracks.is_empty()).then_some(file))
 }

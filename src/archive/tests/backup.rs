@@ -54,7 +54,7 @@ async fn what_was_durable_when_it_began_is_in_the_copy_and_plays() {
     rig.round().await;
     let title = Some(Some("Another".to_owned()));
     let archive = rig.archive.clone();
-    let change = crate::archive::Change { title, keep: None };
+    let change = crate::archive::Change { title, ..Default::default() };
     rig.ask(archive.change(id(1), change)).await.unwrap();
     let done = copying.fill(copy).await.unwrap().expect("the spool was held");
     assert_eq!((done.recordings, done.damaged), (2, Vec::<PathBuf>::new()));

@@ -255,7 +255,7 @@ async fn another_title_is_another_file_even_where_it_came_while_that_was_made() 
     let untitled = files(dir.path());
     let archive = rig.archive.clone();
     let made = rig.derived(id(1)).await;
-    let titled = Change { title: Some(Some("A talk".to_owned())), keep: None };
+    let titled = Change { title: Some(Some("A talk".to_owned())), ..Change::default() };
     rig.ask(archive.change(id(1), titled)).await.unwrap();
     assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == 0));
     // The maker was at it meanwhile, with the title of before.
@@ -269,7 +269,7 @@ async fn another_title_is_another_file_even_where_it_came_while_that_was_made() 
     assert!(has_title(&titled["session.webm"]) && has_title(&titled["track-2.webm"]));
     assert!(!has_title(&untitled["session.webm"]));
     // Whether it is kept stands in none of them.
-    rig.ask(archive.change(id(1), Change { title: None, keep: Some(true) })).await.unwrap();
+    rig.ask(archive.change(id(1), Change { keep: Some(true), ..Change::default() })).await.unwrap();
     assert!(rig.derived(id(1)).await.iter().all(|file| file.recipe == file.what.of.recipe()));
 }
 

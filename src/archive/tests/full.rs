@@ -140,7 +140,7 @@ async fn a_full_disk_is_well_again_when_there_is_more_than_the_reserve() {
     rig.ask(archive.healthy()).await.unwrap();
     free.store(16 * MIB - 1, Ordering::Relaxed);
     assert!(matches!(rig.ask(archive.healthy()).await, Err(Error::Full { .. })));
-    let change = Change { title: Some(Some("Monday".to_owned())), keep: None };
+    let change = Change { title: Some(Some("Monday".to_owned())), ..Change::default() };
     let refused = rig.ask(archive.change(id(1), change.clone())).await;
     assert!(matches!(refused, Err(Error::Full { .. })), "a title does not take of the reserve: {refused:?}");
     free.store(20 * MIB, Ordering::Relaxed);

@@ -110,15 +110,15 @@ async fn a_change_is_in_the_index_and_in_the_session_file_also_while_live() {
     writer.append(ONE, packets(0..1));
     rig.round().await;
     let archive = rig.archive.clone();
-    let titled = Change { title: Some(Some("  The first one ".to_owned())), keep: None };
+    let titled = Change { title: Some(Some("  The first one ".to_owned())), ..Change::default() };
     let summary = rig.ask(archive.change(id(1), titled)).await.unwrap();
     assert_eq!((summary.title.as_deref(), summary.keep), (Some("The first one"), false));
     let session = || SessionFile::read(&fs::read(only_folder(dir.path()).join("session.json")).unwrap()).unwrap();
     assert_eq!(session().title, summary.title);
-    let kept = Change { title: None, keep: Some(true) };
+    let kept = Change { keep: Some(true), ..Change::default() };
     let summary = rig.ask(archive.change(id(1), kept)).await.unwrap();
     assert_eq!((summary.title.as_deref(), summary.keep), (Some("The first one"), true));
-    let untitled = Change { title: Some(Some(" ".to_owned())), keep: None };
+    let untitled = Change { title: Some(Some(" ".to_owned())), ..Change::default() };
     assert_eq!(rig.ask(archive.change(id(1), untitled)).await.unwrap().title, None);
     assert_eq!((session().title, session().keep), (None, true));
     assert!(matches!(rig.ask(archive.change(id(2), Change::default())).await, Err(Error::NotFound)));
@@ -233,7 +233,7 @@ async fn those_who_watch_are_told_of_all_but_that_a_recording_grows() {
 
     let archive = rig.archive.clone();
     let title = Some(Some("Morning show".to_owned()));
-    let changed = rig.ask(archive.change(id(1), Change { title, keep: None })).await.unwrap();
+    let changed = rig.ask(archive.change(id(1), Change { title, ..Change::default() })).await.unwrap();
     assert_eq!(only(&mut watched), changed);
     assert!(rig.ask(archive.delete(id(2))).await.is_err());
     assert_eq!(changes(&mut watched), []);

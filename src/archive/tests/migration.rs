@@ -107,6 +107,7 @@ const INDEXES: [(i64, &str); 9] = [
     (7, include_str!("indexes/0007.sql")),
     (10, include_str!("indexes/0010.sql")),
     (11, include_str!("indexes/0011.sql")),
+    (12, include_str!("indexes/0012.sql")),
 ];
 
 /// The recordings of these indexes: one with all that there is, one that is live, one that crashed.
@@ -149,12 +150,20 @@ async fn an_index_of_every_version_comes_to_this_one_and_says_what_it_said() {
     assert_eq!(first.tracks[0].gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Jump, GapCause::Pause]);
     assert_eq!((first.tracks.len(), first.derived.len(), first.attendance.len()), (3, 2, 2));
     assert_eq!(first.tracks[2].parts[0].source, Codec::Flac);
+    let marked: Vec<_> =
+        first.markers.iter().map(|one| (one.at.get(), one.name.is_some(), one.text.as_str())).collect();
+    assert_eq!(marked, [(0, false, ""), (4800, true, "It's the news, 名前")]);
+    assert_eq!(first.summary.published, Some(UnixMillis::new(NOW.get() + 120_000)));
 
     for (version, text) in INDEXES {
         let path = dir.path().join(version.to_string());
         index_of(text, &path).await;
         let mut connection = open::connect(&path).await.unwrap();
         let mut expected = today.clone();
+        if version < 12 {
+            expected[0].markers.clear();
+            expected[0].summary.published = None;
+        }
         if version < 5 {
             // Plain samples were not known yet.
             let part = &mut expected[0].tracks[2].parts[0];

@@ -234,7 +234,7 @@ async fn what_was_asked_for_under_another_title_is_gone_until_it_is_asked_for_ag
     let mut rig = record(dir.path()).await;
     make(&mut rig, dir.path(), &ALL).await;
     let archive = rig.archive.clone();
-    let titled = crate::archive::Change { title: Some(Some("A talk".to_owned())), keep: None };
+    let titled = crate::archive::Change { title: Some(Some("A talk".to_owned())), ..Default::default() };
     rig.ask(archive.change(id(1), titled)).await.unwrap();
     rig.derive(dir.path(), id(1)).await.unwrap();
     assert!(ALL.iter().all(|what| !path(dir.path(), *what).exists()));

@@ -11,6 +11,7 @@ mod flipped;
 mod full;
 mod handle;
 mod list;
+mod markers;
 mod migration;
 mod mix;
 mod order;

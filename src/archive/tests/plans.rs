@@ -87,10 +87,11 @@ async fn every_list_is_a_seek_in_its_own_index_and_sorts_nothing() {
         let plan = plan(&mut connection, sql).await;
         assert_eq!(wrong(sql, &plan), None, "{plan:#?}");
         let touched = touching(&plan);
-        let [list, names] = touched[..] else { panic!("{plan:#?}") };
+        let [list, names, published] = touched[..] else { panic!("{plan:#?}") };
         assert!(list.starts_with(&format!("SEARCH recordings USING INDEX {index} (")), "{plan:#?}");
         assert!(list.contains("started_unix_millis>? AND (started_unix_millis,id)<(?,?)"), "{plan:#?}");
         assert_eq!(names, "SEARCH t USING PRIMARY KEY (recording=?)", "{plan:#?}");
+        assert_eq!(published, "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)", "{plan:#?}");
     }
 }
 

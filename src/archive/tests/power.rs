@@ -83,7 +83,7 @@ impl Stage {
 
     async fn title(&mut self, id: RecordingId, title: &'static str) {
         let archive = self.rig.archive.clone();
-        let change = Change { title: Some(Some(title.to_owned())), keep: None };
+        let change = Change { title: Some(Some(title.to_owned())), ..Change::default() };
         if self.rig.ask(archive.change(id, change)).await.is_ok() {
             self.ledger.say(Said::Titled(id, title));
         }

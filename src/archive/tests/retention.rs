@@ -102,7 +102,7 @@ async fn what_is_too_old_goes_and_what_is_kept_live_or_read_stays() {
     live.append(ONE, packets(0..5));
     rig.round().await;
     let archive = rig.archive.clone();
-    rig.ask(archive.change(ids[0], Change { keep: Some(true), title: None })).await.unwrap();
+    rig.ask(archive.change(ids[0], Change { keep: Some(true), ..Change::default() })).await.unwrap();
     let downloaded = archive.track_sound(ids[1], ONE).await.unwrap();
     let played = archive.open_recording(ids[2], Moment::START).await.unwrap();
 
@@ -176,7 +176,7 @@ async fn the_oldest_go_for_all_for_a_room_and_for_the_disk() {
     // All of it would not be enough, and it is told.
     free.store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
     let archive = rig.archive.clone();
-    rig.ask(archive.change(ids[5], Change { keep: Some(true), title: None })).await.unwrap();
+    rig.ask(archive.change(ids[5], Change { keep: Some(true), ..Change::default() })).await.unwrap();
     let told = rig.look(Limits { max_bytes: Some(1), ..Limits::default() }).await;
     assert_eq!((left(&rig).await, told.unmet), (vec![5], vec![Reason::MaxBytes]));
     let told = rig.look(Limits::default()).await;
@@ -190,7 +190,7 @@ async fn what_someone_keeps_in_the_last_moment_stays() {
     let mut rig = Rig::open(dir.path()).await;
     let id = rig.shelve(1, "studio", 40).await;
     let archive = rig.archive.clone();
-    rig.ask(archive.change(id, Change { keep: Some(true), title: None })).await.unwrap();
+    rig.ask(archive.change(id, Change { keep: Some(true), ..Change::default() })).await.unwrap();
     let expiry = crate::archive::retention::Expiry { reason: Reason::MaxDays, at: NOW };
     assert!(matches!(rig.ask(archive.delete_by(id, Some(expiry))).await, Err(Error::Kept)));
     assert!(rig.there(id).await);

@@ -28,7 +28,7 @@ async fn record(rig: &mut Rig, n: u8, room: &str, title: Option<&str>, people: &
 
 async fn rename(rig: &mut Rig, id: RecordingId, title: Option<&str>) {
     let archive = rig.archive.clone();
-    let change = Change { title: Some(title.map(str::to_owned)), keep: None };
+    let change = Change { title: Some(title.map(str::to_owned)), ..Change::default() };
     rig.ask(archive.change(id, change)).await.unwrap();
 }
 

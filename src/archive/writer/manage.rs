@@ -11,7 +11,7 @@ use super::space::RESERVE;
 use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
-use crate::archive::index::{self, derived, read, retention, search, write};
+use crate::archive::index::{self, derived, markers, read, retention, search, write};
 use crate::archive::model::{RecordingId, Summary};
 use crate::archive::names;
 use crate::archive::retention::{Expiry, Space};
@@ -53,6 +53,9 @@ impl Writer {
         }
         if let Some(keep) = change.keep {
             write::keep(&mut transaction, place.row, keep).await?;
+        }
+        if let Some(published) = change.published {
+            markers::publish(&mut transaction, place.row, published).await?;
         }
         write::session_file_stale(&mut transaction, place.row, true).await?;
         transaction.commit().await?;

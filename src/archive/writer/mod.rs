@@ -28,6 +28,7 @@
 mod health;
 mod log;
 mod manage;
+mod mark;
 mod part;
 mod recording;
 mod round;
@@ -41,9 +42,9 @@ use std::fmt;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::handle::{Change, Error};
+use super::handle::{Change, Error, MarkerChange};
 use super::model::{
-    Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, RecordingId, Restart, State, Summary,
+    Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, Marker, RecordingId, Restart, State, Summary,
 };
 use super::retention::{Expiry, Space};
 use crate::archive::settings::Settings;
@@ -191,6 +192,11 @@ impl RecordingWriter {
         self.step(Step::Chat(chat));
     }
 
+    /// A marker. One that is set before the recording's first part is kept with it.
+    pub fn mark(&self, marker: Marker) {
+        self.step(Step::Mark(marker));
+    }
+
     /// Someone who may speak came. Who came before the recording's first part is kept with it.
     pub fn joined(&self, stay: Attendance) {
         self.step(Step::Joined(stay));
@@ -249,6 +255,15 @@ pub(super) enum Command {
         change: Change,
         /// What it is then.
         reply: Reply<Summary>,
+    },
+    /// Someone changes a marker of a recording.
+    Mark {
+        /// Which recording.
+        id: RecordingId,
+        /// What of it.
+        change: MarkerChange,
+        /// What the marker is then, or was.
+        reply: Reply<Marker>,
     },
     /// Someone deletes a recording.
     Delete {
@@ -320,6 +335,7 @@ impl fmt::Debug for Command {
             Self::Begin { new, .. } => f.debug_tuple("Begin").field(new).finish(),
             Self::Step(id, step) => f.debug_tuple("Step").field(id).field(step).finish(),
             Self::Change { id, change, .. } => f.debug_tuple("Change").field(id).field(change).finish(),
+            Self::Mark { id, change, .. } => f.debug_tuple("Mark").field(id).field(change).finish(),
             Self::Delete { id, expiry, .. } => f.debug_tuple("Delete").field(id).field(expiry).finish(),
             Self::FinishDeletions { .. } => f.write_str("FinishDeletions"),
             Self::Settings { room, settings, .. } => f.debug_tuple("Settings").field(room).field(settings).finish(),
@@ -343,6 +359,7 @@ pub(super) enum Step {
     Settle(TrackNumber, Option<Gap>),
     EndPart(TrackNumber),
     Chat(Chat),
+    Mark(Marker),
     Joined(Attendance),
     Left(Uuid, Ticks),
     State(State),

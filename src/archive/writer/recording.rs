@@ -7,8 +7,8 @@ use std::path::Path;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::archive::index::{search, write};
-use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
+use crate::archive::index::{markers, search, write};
+use crate::archive::model::{Attendance, Chat, EndReason, Marker, RecordingId, State};
 use crate::archive::names;
 use crate::archive::store::Store;
 use crate::media::room::RoomName;
@@ -40,6 +40,7 @@ pub(super) struct Recording {
     tracks: BTreeMap<TrackNumber, Track>,
     /// What is not in the index yet.
     chat: Vec<Chat>,
+    markers: Vec<Marker>,
     attendance: Vec<Coming>,
     state: Option<State>,
     end: Option<(EndReason, UnixMillis)>,
@@ -93,6 +94,7 @@ impl Recording {
             row: None,
             tracks: BTreeMap::new(),
             chat: Vec::new(),
+            markers: Vec::new(),
             attendance: Vec::new(),
             state: None,
             end: None,
@@ -126,6 +128,7 @@ impl Recording {
             Step::Settle(track, gap) => self.track(track)?.settle(gap, store)?,
             Step::EndPart(track) => self.track(track)?.end_part(store)?,
             Step::Chat(chat) => self.chat.push(chat),
+            Step::Mark(marker) => self.markers.push(marker),
             Step::Joined(stay) => self.attendance.push(Coming::Joined(stay)),
             Step::Left(participant, at) => self.attendance.push(Coming::Left(participant, at)),
             Step::State(State::Ended(_)) => {}
@@ -190,6 +193,7 @@ impl Recording {
             let _ = store.remove_folder(&folder);
         }
         self.chat.clear();
+        self.markers.clear();
         self.attendance.clear();
         self.state = None;
         self.end = Some((reason, self.sounded_until()));
@@ -221,7 +225,12 @@ impl Recording {
 
     /// Whether something that is no sound waits.
     fn said(&self) -> bool {
-        self.state.is_some() || !self.chat.is_empty() || !self.attendance.is_empty()
+        self.state.is_some() || !self.chat.is_empty() || self.has_markers() || !self.attendance.is_empty()
+    }
+
+    /// Whether markers wait.
+    pub const fn has_markers(&self) -> bool {
+        !self.markers.is_empty()
     }
 
     /// Whether the session file says something that is no longer so.
@@ -299,6 +308,9 @@ impl Recording {
         for chat in &self.chat {
             write::chat(c, row, chat).await?;
         }
+        for marker in &self.markers {
+            markers::mark(c, row, marker).await?;
+        }
         for coming in &self.attendance {
             match coming {
                 Coming::Joined(stay) => write::joined(c, row, stay).await?,
@@ -327,6 +339,7 @@ impl Recording {
         self.row = row;
         self.length = self.tracks.values().map(Track::end).fold(self.length, Ticks::max);
         self.chat.clear();
+        self.markers.clear();
         self.attendance.clear();
         self.state = None;
         let mut events = Vec::new();

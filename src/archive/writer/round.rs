@@ -82,6 +82,9 @@ impl Writer {
             Command::Change { id, change, reply } => {
                 let _ = reply.send(self.change(id, change).await);
             }
+            Command::Mark { id, change, reply } => {
+                let _ = reply.send(self.mark(id, change).await);
+            }
             Command::Delete { id, expiry, reply } => {
                 let _ = reply.send(self.delete(id, expiry).await);
             }

@@ -75,7 +75,7 @@ async fn rename(archive: &Archive, times: usize) {
     let id = RecordingId::new(UnixMillis::new(1), [7; 10]);
     for time in 0..times {
         let title = Some(Some(format!("{time}")));
-        archive.change(id, crate::archive::Change { title, keep: None }).await.unwrap();
+        archive.change(id, crate::archive::Change { title, ..Default::default() }).await.unwrap();
     }
 }
 

@@ -7,11 +7,13 @@ use super::tracks;
 use crate::archive::kept::Kept;
 use crate::archive::model::{self, Container, Derived, DerivedFile, EndReason, GapCause, RecordingId};
 use crate::container::wav;
+use crate::media::marker::{MarkerId, MarkerText};
 use crate::media::pcm;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::{Format, TrackNumber};
+use crate::wire::v1;
 
 /// A recording as lists show it.
 #[derive(Debug, Serialize)]
@@ -30,6 +32,7 @@ pub struct Recording {
     tracks: Vec<Track>,
     chat: Vec<Chat>,
     attendance: Vec<Attendance>,
+    markers: Vec<Marker>,
     files: RecordingFiles,
 }
 
@@ -75,6 +78,9 @@ struct Head {
     room: RoomName,
     title: Option<String>,
     keep: bool,
+    /// Whether it is in its room's feed, and since when.
+    published: bool,
+    published_at: Option<UnixMillis>,
     started: UnixMillis,
     ended: Option<UnixMillis>,
     state: &'static str,
@@ -167,6 +173,24 @@ struct Attendance {
     left: Option<f64>,
 }
 
+/// A marker.
+#[derive(Debug, Serialize)]
+pub struct Marker {
+    id: MarkerId,
+    /// From the recording's start.
+    at: f64,
+    /// Who set it; null where nobody said.
+    name: Option<ParticipantName>,
+    text: MarkerText,
+}
+
+impl Marker {
+    /// Its ID.
+    pub const fn id(&self) -> MarkerId {
+        self.id
+    }
+}
+
 impl From<model::Summary> for Summary {
     fn from(summary: model::Summary) -> Self {
         Self { tracks: summary.tracks, head: summary.into() }
@@ -180,6 +204,8 @@ impl From<model::Summary> for Head {
             room: summary.room,
             title: summary.title,
             keep: summary.keep,
+            published: summary.published.is_some(),
+            published_at: summary.published,
             started: summary.started,
             ended: summary.ended,
             state: summary.state.word(),
@@ -214,6 +240,7 @@ impl From<model::Recording> for Recording {
             },
             chat: recording.chat.into_iter().map(Chat::from).collect(),
             attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
+            markers: recording.markers.into_iter().map(Marker::from).collect(),
         }
     }
 }
@@ -300,6 +327,18 @@ impl Part {
 impl From<model::Chat> for Chat {
     fn from(chat: model::Chat) -> Self {
         Self { at: chat.at.as_secs_f64(), participant: chat.participant, name: chat.name, text: chat.text }
+    }
+}
+
+impl From<model::Marker> for Marker {
+    fn from(model::Marker { id, at, name, text }: model::Marker) -> Self {
+        Self { id, at: at.as_secs_f64(), name, text }
+    }
+}
+
+impl From<v1::Marker> for Marker {
+    fn from(v1::Marker { id, at, name, text }: v1::Marker) -> Self {
+        Self { id, at, name, text }
     }
 }
 

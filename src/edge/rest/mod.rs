@@ -5,6 +5,7 @@
 mod condition;
 mod download;
 pub mod json;
+mod markers;
 mod recordings;
 mod rooms;
 mod storage;
@@ -35,6 +36,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             web::scope("/api/v1")
                 .configure(rooms::configure)
                 .configure(recordings::configure)
+                .configure(markers::configure)
                 .configure(storage::configure)
                 .configure(events::configure),
         )

@@ -100,6 +100,7 @@ struct Patch {
     #[serde(default, deserialize_with = "present")]
     title: Option<Option<String>>,
     keep: Option<bool>,
+    published: Option<bool>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -109,14 +110,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 
 async fn change(edge: Here, id: web::Path<String>, patch: web::Json<Patch>) -> Result<HttpResponse, Problem> {
     let id: RecordingId = id.parse()?;
-    let Patch { title, keep } = patch.into_inner();
+    let Patch { title, keep, published } = patch.into_inner();
     if let Some(Some(title)) = &title
         && (title.chars().count() > LONGEST_TITLE || title.chars().any(char::is_control))
     {
         let detail = format!("A title is at most {LONGEST_TITLE} characters without control characters.");
         return Err(Problem::new(Kind::InvalidBody, detail));
     }
-    edge.archive.change(id, Change { title, keep }).await?;
+    let published = published.map(|published| published.then(|| edge.clock.wall()));
+    edge.archive.change(id, Change { title, keep, published }).await?;
     recording(&edge, id).await
 }
 

@@ -24,7 +24,9 @@ use super::fanout::{MemberId, Place, Reads, Worker};
 use super::offload::Fell;
 use super::outbox::Outbox;
 use super::registry::{Enter, Entered, Hub};
-use super::room::{Announce, Join, Lease, Leave, MOST_TRACKS, Mute, Ping, Refused, Relay, Role, Room, Say, Unpublish};
+use super::room::{
+    Announce, Join, Lease, Leave, MOST_TRACKS, Mark, Mute, Ping, Refused, Relay, Role, Room, Say, Unmarked, Unpublish,
+};
 use super::time::Clock;
 use crate::container::stream;
 use crate::media::codec::DecodeError;
@@ -96,6 +98,13 @@ pub enum Said {
     },
     /// A line of chat.
     Text(String),
+    /// A marker is set.
+    Mark {
+        /// What is to be written on it.
+        text: String,
+        /// Where, from the recording's start; now, where it is none.
+        at: Option<Ticks>,
+    },
     /// A binary message that is no sound.
     Relay(Bytes),
     /// Asks for the session's clock.
@@ -107,6 +116,8 @@ pub enum Said {
 pub enum Warning {
     /// A part of its stream is left out.
     Ignored(stream::Ignored),
+    /// Its marker is not set.
+    Unmarked(Unmarked),
 }
 
 /// Why a client's connection has to end.
@@ -230,6 +241,7 @@ impl Connection {
             }
             Said::Mute { local, muted } => ForRoom::Mute(local, muted),
             Said::Text(text) => ForRoom::Say(text),
+            Said::Mark { text, at } => ForRoom::Mark(text, at),
             Said::Relay(bytes) => ForRoom::Relay(bytes),
             Said::Ping(time) => ForRoom::Ping(time),
         })
@@ -245,6 +257,7 @@ impl Connection {
             Said::OpenContainer { .. } | Said::OpenPackets { .. } | Said::Close { .. } | Said::Mute { .. } => {
                 self.budget.say(now, 0)
             }
+            Said::Mark { text, .. } => self.budget.say(now, text.len()),
             Said::Bytes { .. } | Said::Packets { .. } | Said::Ping(_) => Duration::ZERO,
         }
     }
@@ -273,6 +286,7 @@ enum ForRoom {
     Unpublish { local: u16, stream: Rc<Stream> },
     Mute(u16, bool),
     Say(String),
+    Mark(String, Option<Ticks>),
     Relay(Bytes),
     Ping(u64),
 }
@@ -298,6 +312,13 @@ impl ForRoom {
             }
             Self::Mute(local, muted) => gone(room.send(Mute { member, local, muted }).await)?,
             Self::Say(text) => gone(room.send(Say { member, text }).await)?,
+            Self::Mark(text, at) => {
+                let marked = match text.parse() {
+                    Ok(text) => gone(room.send(Mark { by: Some(member), recording: None, text, at }).await)?,
+                    Err(bad) => Err(Unmarked::Text(bad)),
+                };
+                return Ok(marked.err().map(Warning::Unmarked).into_iter().collect());
+            }
             Self::Relay(bytes) => gone(room.send(Relay { member, bytes }).await)?,
             Self::Ping(time) => gone(room.send(Ping { member, time }).await)?,
         }

@@ -129,7 +129,12 @@ impl Ledger {
                 self.tracks.remove(&track)?.end_part(&mut writes);
                 Some((track, writes.list))
             }
-            Entry::Chat(_) | Entry::Joined(_) | Entry::Left(..) | Entry::State(_) | Entry::Finish(..) => None,
+            Entry::Chat(_)
+            | Entry::Mark(_)
+            | Entry::Joined(_)
+            | Entry::Left(..)
+            | Entry::State(_)
+            | Entry::Finish(..) => None,
         }
     }
 }

@@ -18,7 +18,7 @@ use self::origin::Origin;
 use self::queue::{InFlight, Sent};
 pub use self::queue::{LONGEST_WAIT, MOST_BYTES};
 use super::clock::Step;
-use crate::archive::model::{Attendance, Chat, EndReason, RecordingId, State};
+use crate::archive::model::{Attendance, Chat, EndReason, Marker, RecordingId, State};
 use crate::archive::{Archive, Event, NewRecording, RecordingWriter};
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
@@ -96,6 +96,8 @@ pub enum Entry {
     },
     /// Someone said something.
     Chat(Chat),
+    /// Someone set a marker.
+    Mark(Marker),
     /// Someone who may speak came.
     Joined(Attendance),
     /// Someone of them went, at this place on the session's clock.
@@ -204,6 +206,7 @@ impl Hand {
         let Some(writer) = &self.writer else { return };
         match self.origin.tell(entry) {
             Entry::Chat(chat) => writer.chat(chat),
+            Entry::Mark(marker) => writer.mark(marker),
             Entry::Joined(stay) => writer.joined(stay),
             Entry::Left(participant, at) => writer.left(participant, at),
             Entry::State(state) => writer.state(state),

@@ -47,6 +47,7 @@ impl Origin {
                 self.steps(begin, steps);
             }
             Entry::Chat(chat) => chat.at = chat.at.saturating_sub(self.zero),
+            Entry::Mark(marker) => marker.at = marker.at.saturating_sub(self.zero),
             Entry::Joined(stay) => stay.joined = stay.joined.saturating_sub(self.zero),
             Entry::Left(_, at) => *at = at.saturating_sub(self.zero),
             Entry::EndTrack { .. } | Entry::State(_) | Entry::Finish(..) => {}

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::one_sound::{OneSound, Sounding};
-use super::telling::told;
+use super::telling::{marked, told};
 use super::track::TrackReader;
 use super::{Replay, is_told};
 use crate::archive::OpenRecording;
@@ -119,6 +119,7 @@ impl Replay {
             Happening::Left(index) => self.tell_v1(|| Notice::Left { participant: person(index).id }),
             Happening::Track(track, part) => self.tell_v1(|| Notice::Track { track: told(&tracks[track], part) }),
             Happening::Chat(line) => self.say(&chat[line], now),
+            Happening::Marker(index) => self.tell_v1(|| marked(&recording.recording.markers[index])),
             Happening::TrackEnded(track) => {
                 let number = tracks[track].number;
                 self.readers.retain(|reader| reader.track != track);
@@ -139,7 +140,7 @@ impl Replay {
         let late = std::mem::take(&mut self.late);
         late.into_iter().for_each(|happening| self.send_happening(happening, now));
         for (_, happening) in recording.timeline.between(self.told, Ticks::MAX) {
-            if matches!(happening, Happening::Chat(_) | Happening::TrackEnded(_)) {
+            if matches!(happening, Happening::Chat(_) | Happening::Marker(_) | Happening::TrackEnded(_)) {
                 self.send_happening(*happening, now);
             }
         }

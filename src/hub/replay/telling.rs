@@ -105,6 +105,12 @@ impl Replay {
     }
 }
 
+/// A marker as `roomtone.v1` tells of it.
+pub(super) fn marked(marker: &model::Marker) -> Notice {
+    let model::Marker { id, at, name, text } = marker.clone();
+    Notice::Marker { marker: v1::Marker { id, at: at.as_secs_f64(), name, text } }
+}
+
 /// A track as `roomtone.v1` tells of it. Who was muted is not recorded.
 pub(super) fn told(track: &model::Track, part: usize) -> v1::Track {
     let part = &track.parts[part];

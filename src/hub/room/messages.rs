@@ -5,12 +5,14 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::fanout::{Fanout, MemberId, Reads};
+use crate::archive::model::RecordingId;
+use crate::media::marker::{BadMarkerText, MOST_MARKERS, MarkerText};
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::source::Codec;
 use crate::media::time::Moment;
 use crate::media::track::Format;
-use crate::wire::v1::{Participant, Session, Track};
+use crate::wire::v1::{Marker, Participant, Session, Track};
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,37 @@ pub struct Say {
     pub member: MemberId,
     /// What.
     pub text: String,
+}
+
+/// Sets a marker in the recording that the room is making. Everyone is told, and it is in the recording with the next sync.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Marker, Unmarked>")]
+pub struct Mark {
+    /// Who sets it; nobody, where it comes from outside of the room.
+    pub by: Option<MemberId>,
+    /// In which recording it is meant to be; in the one that is being made, where it is none.
+    pub recording: Option<RecordingId>,
+    /// What is written on it.
+    pub text: MarkerText,
+    /// Where, from the recording's start; now, where it is none.
+    pub at: Option<Ticks>,
+}
+
+/// Why a marker is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmarked {
+    /// Nothing is recorded now, or not in the recording that was meant.
+    #[error("nothing is being recorded here")]
+    NoSession,
+    /// It is to stand in the future.
+    #[error("the session has not come there yet")]
+    PastEdge,
+    /// Past [`MOST_MARKERS`].
+    #[error("a recording has at most {MOST_MARKERS} markers")]
+    TooMany,
+    /// Its text cannot be.
+    #[error(transparent)]
+    Text(#[from] BadMarkerText),
 }
 
 /// A binary message that is no sound, for the other plain members.

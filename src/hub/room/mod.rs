@@ -25,7 +25,8 @@ use actix::{
 #[cfg(test)]
 pub use self::messages::Fall;
 pub use self::messages::{
-    Announce, Close, Describe, Description, Join, Leave, Mute, Ping, Publish, Refused, Relay, Role, Say, Unpublish,
+    Announce, Close, Describe, Description, Join, Leave, Mark, Mute, Ping, Publish, Refused, Relay, Role, Say,
+    Unmarked, Unpublish,
 };
 pub use self::pace::EVERY;
 pub use self::state::{Effect, LONGEST_KEPT_LINE, MOST_KEPT_CHAT, State};
@@ -39,7 +40,9 @@ use super::registry::News;
 use super::session::Patience;
 use super::time::Clock;
 use crate::archive::{Archive, Event, Health};
+use crate::media::marker::MarkerId;
 use crate::media::room::RoomName;
+use crate::wire::v1::Marker;
 
 /// Messages of publishers that may wait: the bound of `publisher to room`.
 const MAILBOX: usize = 64;
@@ -370,6 +373,16 @@ impl Handler<Say> for Room {
     fn handle(&mut self, Say { member, text }: Say, context: &mut Self::Context) {
         self.state.say(self.clock.now(), member, text);
         self.carry_out(context);
+    }
+}
+
+impl Handler<Mark> for Room {
+    type Result = Result<Marker, Unmarked>;
+
+    fn handle(&mut self, mark: Mark, context: &mut Self::Context) -> Self::Result {
+        let marked = self.state.mark(self.clock.now(), MarkerId::new(*uuid::Uuid::new_v4().as_bytes()), mark);
+        self.carry_out(context);
+        marked
     }
 }
 

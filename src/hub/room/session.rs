@@ -15,8 +15,10 @@ use super::super::mix::Ear;
 use super::super::recorder::{Entry, NewSession, Owner};
 use super::super::rendition::Rendition;
 use super::super::session::{Census, Life};
+use super::messages::{Mark, Unmarked};
 use super::state::{Effect, LONGEST_KEPT_LINE, MOST_ATTENDANCE, MOST_KEPT_CHAT, State};
-use crate::archive::model::{Attendance, Chat, EndReason, RecordingId};
+use crate::archive::model::{self, Attendance, Chat, EndReason, RecordingId};
+use crate::media::marker::{MOST_MARKERS, MarkerId};
 use crate::media::time::{Moment, Ticks, UnixMillis};
 use crate::wire::v1::{self, Notice, Participant};
 
@@ -42,6 +44,8 @@ pub(super) struct Session {
     pub(super) changes: usize,
     /// Bytes of chat that are kept.
     chat: usize,
+    /// How many markers were set.
+    markers: usize,
     /// How many comings are kept.
     comings: usize,
     /// Who of those is here.
@@ -225,7 +229,7 @@ impl State {
         session.trouble = None;
         session.owners.clear();
         session.present.clear();
-        (session.changes, session.chat, session.comings) = (0, 0, 0);
+        (session.changes, session.chat, session.markers, session.comings) = (0, 0, 0, 0);
         self.begin_recording(now, started);
         self.tell(health(None), None);
     }
@@ -240,6 +244,7 @@ impl State {
             owners: Vec::new(),
             changes: 0,
             chat: 0,
+            markers: 0,
             comings: 0,
             present: HashSet::new(),
             trouble: None,
@@ -278,6 +283,34 @@ impl State {
             let at = session.at(now);
             self.effects.push(Effect::Record(Entry::Chat(Chat { at, participant: id, name, text })));
         }
+    }
+
+    /// Sets a marker in the recording: everyone is told, also who set it, and the recording keeps it.
+    ///
+    /// # Errors
+    /// Where nothing is recorded, it is to stand in the future, or there are too many.
+    pub fn mark(&mut self, now: Moment, id: MarkerId, mark: Mark) -> Result<v1::Marker, Unmarked> {
+        let Mark { by, recording, text, at } = mark;
+        let session = self.session.as_mut().filter(|session| session.is_recorded()).ok_or(Unmarked::NoSession)?;
+        if recording.is_some_and(|recording| recording != session.id) {
+            return Err(Unmarked::NoSession);
+        }
+        let edge = session.at(now);
+        let place = at.map_or(edge, |at| session.zero.saturating_add(at));
+        if place > edge {
+            return Err(Unmarked::PastEdge);
+        }
+        if session.markers >= MOST_MARKERS {
+            return Err(Unmarked::TooMany);
+        }
+        session.markers += 1;
+        let seconds = place.saturating_sub(session.zero).as_secs_f64();
+        let name = by.and_then(|by| self.members.get(&by)).map(|member| member.participant.name.clone());
+        let marker = model::Marker { id, at: place, name, text };
+        let told = v1::Marker { id, at: seconds, name: marker.name.clone(), text: marker.text.clone() };
+        self.effects.push(Effect::Record(Entry::Mark(marker)));
+        self.tell(Notice::Marker { marker: told.clone() }, None);
+        Ok(told)
     }
 
     /// The recording keeps that someone who may speak came.

@@ -1,5 +1,7 @@
 //! A room without its actor.
 
+mod markers;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 
-use roomtone::archive::model::{Anchor, Attendance, Chat, EndReason, Gap, GapCause, RecordingId, Restart};
+use roomtone::archive::model::{Anchor, Attendance, Chat, EndReason, Gap, GapCause, Marker, RecordingId, Restart};
 use roomtone::archive::{Archive, Change, Event, NewPart, NewRecording, Options, RecordingWriter};
+use roomtone::media::marker::MarkerId;
 use roomtone::media::packet::{Packet, Sequence};
 use roomtone::media::source::Codec;
 use roomtone::media::time::{Ticks, UnixMillis};
@@ -166,8 +167,20 @@ impl Shelf {
         };
         rich.writer.chat(said(100, "hello\nthere"));
         rich.writer.chat(said(9100, "\u{1f600}"));
+        let mark = |random, at, name: Option<&str>, text: &str| Marker {
+            id: MarkerId::new([random; 16]),
+            at: ticks(at),
+            name: name.map(|name| name.parse().unwrap()),
+            text: text.parse().unwrap(),
+        };
+        rich.writer.mark(mark(1, 6001, Some("Änn O'Neil"), "The \"news\""));
+        rich.writer.mark(mark(2, 0, None, ""));
         rich.end(EndReason::Stopped, started(minute + 2));
-        let change = Change { title: Some(Some("A \"rich\" one".to_owned())), keep: Some(true) };
+        let change = Change {
+            title: Some(Some("A \"rich\" one".to_owned())),
+            keep: Some(true),
+            published: Some(Some(started(3))),
+        };
         self.archive.change(id(minute), change).await.unwrap();
     }
 
