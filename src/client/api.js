@@ -19,6 +19,7 @@
  * @property {string} id
  * @property {string} room
  * @property {string | null} title
+ * @property {boolean} published whether it is in its room's podcast feed
  * @property {string} started RFC 3339
  * @property {string | null} ended RFC 3339
  * @property {'live' | 'grace' | 'pending' | 'ended'} state
@@ -48,6 +49,7 @@
  * @property {RecordedTrack[]} tracks
  * @property {{ at: number, participant: string, name: string, text: string }[]} chat
  * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
+ * @property {import('./connection.js').Marker[]} markers in the order of their places
  * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, tracks: MadeFile, waveform: Waveform }} files
  *
  * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
@@ -102,11 +104,44 @@ export async function recording(id) {
  * @returns {Promise<RecordingInFull>} as it is then
  */
 export async function entitle(id, title) {
-  return ask(`/api/v1/recordings/${encodeURIComponent(id)}`, {
-    method: 'PATCH',
-    headers: { accept: 'application/json', 'content-type': 'application/json' },
-    body: JSON.stringify({ title }),
-  });
+  return tell('PATCH', `/api/v1/recordings/${encodeURIComponent(id)}`, { title });
+}
+
+/**
+ * Sets a marker in a recording.
+ *
+ * @param {string} id the recording's
+ * @param {{ at: number, text: string }} marker seconds from its start
+ * @returns {Promise<import('./connection.js').Marker>}
+ */
+export async function mark(id, marker) {
+  return tell('POST', markers(id), marker);
+}
+
+/**
+ * Writes something else on a marker.
+ *
+ * @param {string} id the recording's
+ * @param {string} marker the marker's
+ * @param {string} text
+ */
+export async function remark(id, marker, text) {
+  await tell('PATCH', `${markers(id)}/${encodeURIComponent(marker)}`, { text });
+}
+
+/**
+ * Takes a marker away.
+ *
+ * @param {string} id the recording's
+ * @param {string} marker the marker's
+ */
+export async function unmark(id, marker) {
+  await ask(`${markers(id)}/${encodeURIComponent(marker)}`, { method: 'DELETE' });
+}
+
+/** @param {string} id the recording's */
+function markers(id) {
+  return `/api/v1/recordings/${encodeURIComponent(id)}/markers`;
 }
 
 /**
@@ -124,6 +159,17 @@ export async function remove(id) {
  */
 async function get(path) {
   return ask(path, { headers: { accept: 'application/json' } });
+}
+
+/**
+ * @param {'POST' | 'PATCH'} method
+ * @param {string} path
+ * @param {object} body
+ * @returns {Promise<any>}
+ */
+async function tell(method, path, body) {
+  const headers = { accept: 'application/json', 'content-type': 'application/json' };
+  return ask(path, { method, headers, body: JSON.stringify(body) });
 }
 
 /**

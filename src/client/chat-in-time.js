@@ -1,4 +1,4 @@
-// What was written, and who came and went, in the order of the session's clock.
+// What was written and marked, and who came and went, in the order of the session's clock.
 //
 // What belongs here: lines and their places. What does not: elements of a page.
 
@@ -8,13 +8,14 @@ const NO_NEWS = 1;
 /**
  * @typedef {object} Line
  * @property {number} at seconds from the session's start
- * @property {'chat' | 'joined' | 'left'} kind
- * @property {string} name whose it is
- * @property {string} text what was written; nothing where someone came or went
+ * @property {'chat' | 'joined' | 'left' | 'marker'} kind
+ * @property {string | null} name whose it is; of a marker not always known
+ * @property {string} text what was written, also on a marker; nothing where someone came or went
  *
  * @typedef {object} Happened what a recording says of it
  * @property {{ at: number, name: string, text: string }[]} chat
  * @property {{ name: string, joined: number, left: number | null }[]} [attendance]
+ * @property {{ at: number, name: string | null, text: string }[]} [markers]
  * @property {number} duration seconds
  */
 
@@ -25,12 +26,14 @@ const NO_NEWS = 1;
  * @param {Happened} recording
  * @returns {Line[]}
  */
-export function linesOf({ chat, attendance = [], duration }) {
+export function linesOf({ chat, attendance = [], markers = [], duration }) {
   /** @type {Line[]} */
   const lines = [];
   for (const { name, joined } of attendance) {
     if (joined >= NO_NEWS) lines.push({ at: joined, kind: 'joined', name, text: '' });
   }
+  // What is marked is heard after its marker.
+  for (const { at, name, text } of markers) lines.push({ at, kind: 'marker', name, text });
   for (const { at, name, text } of chat) lines.push({ at, kind: 'chat', name, text });
   for (const { name, left } of attendance) {
     if (left !== null && left < duration - NO_NEWS) lines.push({ at: left, kind: 'left', name, text: '' });

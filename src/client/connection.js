@@ -47,6 +47,12 @@ const PING_PATIENCE = 15_000;
  * @property {Track[]} tracks which are live at that moment
  * @property {number} seek how many seeks the hub has taken
  *
+ * @typedef {object} Marker a place in the recording that someone marked
+ * @property {string} id
+ * @property {number} at seconds from the recording's start
+ * @property {string | null} name who set it, where they said so
+ * @property {string} text often nothing
+ *
  * @typedef {object} Refusal what the hub says that the client did wrong
  * @property {string} code a stable word
  * @property {string} message a sentence
@@ -74,6 +80,7 @@ const PING_PATIENCE = 15_000;
  * @property {number} trackEnded the number of a track that has ended
  * @property {import('./packets.js').Packets} packets
  * @property {{ participant: Participant, text: string }} chat
+ * @property {Marker} marker one that was set, also by us
  * @property {Session | null} session
  * @property {Replay} replay
  * @property {Notice} notice
@@ -225,6 +232,11 @@ export class RoomClient extends Emitter {
     this.#say({ type: 'chat', text });
   }
 
+  /** Sets a marker in what is being recorded, now. @param {string} text what is to stand on it, if anything */
+  mark(text) {
+    this.#say({ type: 'marker', text });
+  }
+
   /** Asks a replay to go on at another place; of several asked for at once the hub goes to the last. @param {number} at seconds */
   seek(at) {
     this.#say({ type: 'seek', at });
@@ -339,6 +351,11 @@ export class RoomClient extends Emitter {
       case 'chat':
         this.emit('chat', { participant: message.participant, text: message.text });
         break;
+      case 'marker': {
+        const { id, at, name, text } = message;
+        this.emit('marker', { id, at, name, text });
+        break;
+      }
       case 'published':
         this.emit('published', { track: message.track, number: message.number });
         break;

@@ -15,8 +15,8 @@ export const TAP = 300;
  *
  * @typedef {{ key: string, repeat: boolean, modified: boolean, place: Place }} Press
  *
- * @typedef {'mute' | 'hold' | 'swallow' | 'ignore'} Action mute or unmute; talk while it is held; nothing, and the browser
- *   shall do nothing either; nothing of ours
+ * @typedef {'mute' | 'mark' | 'hold' | 'swallow' | 'ignore'} Action mute or unmute; set a marker; talk while it is held; nothing,
+ *   and the browser shall do nothing either; nothing of ours
  */
 
 /**
@@ -28,6 +28,7 @@ export function pressed({ key, repeat, modified, place }, held) {
   if (key === ' ' && held) return 'swallow';
   if (modified || place === 'text') return 'ignore';
   if (key === 'm' || key === 'M') return repeat ? 'swallow' : 'mute';
+  if (key === 'b' || key === 'B') return repeat ? 'swallow' : 'mark';
   // A Space that began elsewhere and repeats here is not meant for us.
   if (key === ' ' && place !== 'control' && !repeat) return 'hold';
   return 'ignore';

@@ -12,6 +12,7 @@ import { clock, when } from './format.js';
 import { Listener } from './listener.js';
 import { linkTo, momentOf } from './moment.js';
 import { find, say, write } from './page.js';
+import { Markers } from './recording-markers.js';
 import { ReplayPlayer } from './replay-player.js';
 import { ReplaySound } from './replay-sound.js';
 import { endWord, noticeSentence, replaySentence } from './sentences.js';
@@ -81,6 +82,7 @@ function show(recording) {
     position: () => transport.position,
     change: () => {
       timeline.look();
+      markers.look();
       void waves.look(recording.tracks, timeline.view, timeline.columns);
     },
     pinch: () => transport.point(null, true),
@@ -88,6 +90,11 @@ function show(recording) {
   const cut = new CutForm(() => transport.position);
   let shownAt = 0;
   const transcript = new Transcript({ list: find('chat', HTMLElement), none: find('no-chat', HTMLElement) }, (at) => player.seek(at));
+  const markers = new Markers(id, timeline.view, {
+    position: () => transport.position,
+    go: (at) => player.seek(at),
+    changed: async () => tell(await api.recording(id)),
+  });
   const title = new Title(async (text) => tell(await api.entitle(id, text)));
 
   /** @param {api.RecordingInFull} newer */
@@ -99,6 +106,7 @@ function show(recording) {
     timeline.show(newer.tracks, player.duration);
     zoom.show();
     transcript.show(newer);
+    markers.show(newer.markers);
     showDownloads(find('downloads', HTMLElement), newer);
     cut.show(newer);
     allowDeletion(newer.state === 'ended');
@@ -109,11 +117,13 @@ function show(recording) {
     if (timeline.view.follow(shownAt, at)) {
       zoom.show();
       timeline.look();
+      markers.look();
       void waves.look(recording.tracks, timeline.view, timeline.columns);
     }
     shownAt = at;
     timeline.move(at);
     transcript.move(at);
+    markers.move(at);
     write(find('copy-at', HTMLElement), clock(at));
     const playing = player.state.kind === 'playing';
     timeline.speak((track) => playing && sound !== null && sound.speaks(track, performance.now()));
@@ -131,6 +141,7 @@ function show(recording) {
   player.on('duration', () => {
     timeline.show(recording.tracks, player.duration);
     zoom.show();
+    markers.look();
   });
 
   find('stage', HTMLElement).hidden = false;

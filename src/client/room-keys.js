@@ -1,4 +1,4 @@
-// Hears the keys of a room: M, and Space while it is held. What they mean is decided in `keys.js`.
+// Hears the keys of a room: M, B, and Space while it is held. What they mean is decided in `keys.js`.
 
 import { placeOf, pressed, released } from './keys.js';
 import { find } from './page.js';
@@ -26,11 +26,12 @@ export function keySwitch(changed) {
  * @param {HTMLElement[]} options.voice the buttons on which a long Space is held and a short one presses
  * @param {() => boolean} options.on whether the keys are ours now
  * @param {() => void} options.mute
+ * @param {() => void} options.mark
  * @param {() => void} options.hold
  * @param {() => void} options.release
  * @param {(button: HTMLElement) => void} options.press a short Space on one of the buttons: what holding it has done counts
  */
-export function hearKeys({ voice, on, mute, hold, release, press }) {
+export function hearKeys({ voice, on, mute, mark, hold, release, press }) {
   /** @type {{ place: import('./keys.js').Place, since: number, target: HTMLElement } | null} */
   let held = null;
 
@@ -49,6 +50,7 @@ export function hearKeys({ voice, on, mute, hold, release, press }) {
     if (action === 'ignore') return;
     event.preventDefault();
     if (action === 'mute') mute();
+    if (action === 'mark') mark();
     if (action === 'hold') {
       held = { place, since: performance.now(), target };
       hold();

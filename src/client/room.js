@@ -1,7 +1,9 @@
 // The page of a room, put together: what one does at the entrance, in the room, and when the connection goes and comes.
 
 import { RoomClient, roomAddress } from './connection.js';
+import { clock } from './format.js';
 import { CONTEXT, Listener } from './listener.js';
+import { wordsOf } from './marker-words.js';
 import { roomNameProblem } from './names.js';
 import { find, write } from './page.js';
 import { Publisher } from './publisher.js';
@@ -11,6 +13,7 @@ import { DockPart } from './room-dock.js';
 import { EntrancePart } from './room-entrance.js';
 import { hearKeys, keySwitch } from './room-keys.js';
 import { offerLink } from './room-link.js';
+import { MarkersPart } from './room-markers.js';
 import { MicrophonePart } from './room-microphone.js';
 import { PeoplePart } from './room-people.js';
 import { RecordingPart } from './room-recording.js';
@@ -50,6 +53,7 @@ const trouble = new TroublePart();
 const recording = new RecordingPart();
 const people = new PeoplePart({ setVolume: (id, volume) => visit?.listener?.setVolume(id, volume) });
 const chat = new ChatPart({ say: sayLine, changed: showTitle });
+const markers = new MarkersPart((text) => visit?.client.mark(text));
 const microphone = new MicrophonePart({
   level: () => (visit?.voice?.state.kind === 'talking' ? visit.publisher.level() : null),
   changed: async () => (await visit?.voice?.change()) ?? null,
@@ -85,6 +89,7 @@ function begin() {
   hearKeys({
     voice: dock.voiceButtons,
     on: () => keysOn() && visit?.voice != null && !stage.hidden,
+    mark: () => visit?.client.session && visit.client.mark(''),
     mute: () => {
       visit?.voice?.toggleMute();
       tellMute();
@@ -118,7 +123,12 @@ function enter({ name, publish }) {
   client.on('packets', (message) => listener?.take(message));
   client.on('session', (session) => {
     recording.follow(session);
+    markers.follow(session);
     showTitle();
+  });
+  client.on('marker', (marker) => {
+    markers.add(marker);
+    tell(`${wordsOf(marker)}, at ${clock(marker.at)}.`);
   });
   client.on('chat', ({ participant, text }) => chat.line(participant.name, text));
   client.on('notice', showNotice);
@@ -194,6 +204,7 @@ function end() {
   visit = null;
   stayAwake(false);
   recording.forget();
+  markers.forget();
   people.forget();
   settings.close();
   stage.hidden = true;

@@ -1,9 +1,10 @@
-// The chat of a recording on its page, in time with the sound: the line that has come last is marked and in view.
+// The chat and the markers of a recording on its page, in time with the sound: the line that has come last is marked and in view.
 //
 // What belongs here: elements. What does not: which line that is, see `chat-in-time.js`.
 
 import { lastBy, linesOf } from './chat-in-time.js';
 import { clock } from './format.js';
+import { wordsOf } from './marker-words.js';
 import { make, reconcile } from './page.js';
 
 /** How long the list stays where someone has scrolled it, in ms. */
@@ -39,7 +40,7 @@ export class Transcript {
   show(recording) {
     this.#lines = linesOf(recording);
     const keyed = this.#lines.map((line, index) => ({ line, index }));
-    reconcile(this.#list, keyed, ({ line, index }) => `${index} ${line.kind} ${line.at}`, ({ line }) => this.#make(line), () => {});
+    reconcile(this.#list, keyed, ({ line, index }) => `${index} ${line.kind} ${line.at} ${line.kind === 'marker' ? line.text : ''}`, ({ line }) => this.#make(line), () => {});
     this.#list.hidden = this.#lines.length === 0;
     this.#none.hidden = this.#lines.length > 0;
     this.#last = -2;
@@ -71,8 +72,20 @@ export class Transcript {
   #make({ at, kind, name, text }) {
     const time = make('button', { type: 'button', class: 'plain moment', 'aria-label': `Go to ${clock(at)}` }, clock(at));
     time.addEventListener('click', () => this.#go(at));
-    const word = kind === 'joined' ? `${name} came` : `${name} left`;
-    const said = kind === 'chat' ? make('p', {}, make('strong', {}, name), ` ${text}`) : make('p', { class: 'quiet' }, word);
-    return make('li', {}, time, said);
+    return make('li', {}, time, said({ kind, name, text }));
+  }
+}
+
+/** @param {Pick<import('./chat-in-time.js').Line, 'kind' | 'name' | 'text'>} line */
+function said({ kind, name, text }) {
+  switch (kind) {
+    case 'chat':
+      return make('p', {}, make('strong', {}, name ?? ''), ` ${text}`);
+    case 'marker':
+      return make('p', { class: 'flagged' }, wordsOf({ name, text }));
+    case 'joined':
+      return make('p', { class: 'quiet' }, `${name} came`);
+    case 'left':
+      return make('p', { class: 'quiet' }, `${name} left`);
   }
 }

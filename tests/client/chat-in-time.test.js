@@ -29,6 +29,12 @@ test('of one moment, who comes is before what they write, and who goes is after'
   assert.deepEqual(lines.map(({ kind }) => kind), ['joined', 'chat', 'left']);
 });
 
+test('a marker stands before what is written at its moment, whether anybody said who set it', () => {
+  const markers = [{ at: 9, name: null, text: 'News' }, { at: 3, name: 'Ben', text: '' }];
+  const lines = linesOf({ chat: [said(3, 'hello')], markers, duration: 60 });
+  assert.deepEqual(lines.map(({ at, kind, name }) => [at, kind, name]), [[3, 'marker', 'Ben'], [3, 'chat', 'Ann'], [9, 'marker', null]]);
+});
+
 test('a recording without attendance has its chat alone', () => {
   assert.equal(linesOf({ chat: [said(1, 'a')], duration: 2 }).length, 1);
 });

@@ -72,7 +72,7 @@ function connect(options = {}) {
   const client = new RoomClient({ address, WebSocket: /** @type {any} */ (FakeSocket), now: () => now, ...options });
   /** @type {[string, any][]} */
   const events = [];
-  const names = ['state', 'participants', 'listeners', 'tracks', 'trackEnded', 'packets', 'chat', 'session', 'replay', 'notice', 'published', 'received', 'durable', 'pong'];
+  const names = ['state', 'participants', 'listeners', 'tracks', 'trackEnded', 'packets', 'chat', 'marker', 'session', 'replay', 'notice', 'published', 'received', 'durable', 'pong'];
   for (const name of names) client.on(name, (value) => events.push([name, structuredClone(value)]));
   client.connect();
   const tick = (/** @type {number} */ millis) => {
@@ -149,6 +149,7 @@ test('packets, chat, acknowledgements and notices are handed on', () => {
   const packets = { track: 7, discontinuity: false, backlog: false, first: 0, time: 960, packets: [Uint8Array.of(1)] };
   hub.onmessage?.({ data: encode(packets).buffer });
   hub.says({ type: 'chat', participant: BEN, text: 'hello' });
+  hub.says({ type: 'marker', id: 'm', at: 1.5, name: null, text: 'News', later: 'word' });
   hub.says({ type: 'published', track: 1, number: 9 });
   hub.says({ type: 'received', track: 1, next: 5 });
   hub.says({ type: 'durable', track: 1, next: 4 });
@@ -159,6 +160,7 @@ test('packets, chat, acknowledgements and notices are handed on', () => {
   assert.deepEqual(events, [
     ['packets', packets],
     ['chat', { participant: BEN, text: 'hello' }],
+    ['marker', { id: 'm', at: 1.5, name: null, text: 'News' }],
     ['published', { track: 1, number: 9 }],
     ['received', { track: 1, next: 5 }],
     ['durable', { track: 1, next: 4 }],
@@ -187,6 +189,7 @@ test('what is said goes out as the protocol has it, and nothing before the welco
   client.unpublish(track);
   client.unpublish(track);
   client.chat('hello');
+  client.mark('News');
   client.ping();
   assert.deepEqual(hub.said, [
     { type: 'publish', track: 1, source: 'container' },
@@ -194,6 +197,7 @@ test('what is said goes out as the protocol has it, and nothing before the welco
     { type: 'mute', track: 1, muted: true },
     { type: 'unpublish', track: 1 },
     { type: 'chat', text: 'hello' },
+    { type: 'marker', text: 'News' },
     { type: 'ping', time: 1000 },
   ]);
   assert.deepEqual([...(hub.sent[3] ?? [])], [2, 0, 0, 1, ...new Array(16).fill(0), 0x1a]);

@@ -14,6 +14,15 @@ test('M mutes anywhere but where letters are written', () => {
   assert.equal(pressed(press({ key: 'm', place: 'text' }), false), 'ignore');
 });
 
+test('B sets a marker anywhere but where letters are written, once however long it is held', () => {
+  for (const place of /** @type {const} */ (['page', 'control', 'voice'])) {
+    assert.deepEqual(['b', 'B'].map((key) => pressed(press({ key, place }), false)), ['mark', 'mark'], place);
+  }
+  assert.equal(pressed(press({ key: 'b', place: 'text' }), false), 'ignore');
+  assert.equal(pressed(press({ key: 'b', modified: true }), false), 'ignore');
+  assert.equal(pressed(press({ key: 'b', repeat: true }), false), 'swallow');
+});
+
 test('an M that is held mutes once', () => {
   assert.equal(pressed(press({ key: 'm', repeat: true }), false), 'swallow');
 });
