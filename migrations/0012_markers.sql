@@ -24,3 +24,6 @@ CREATE TABLE published (
     published_unix_millis INTEGER NOT NULL
         CHECK (published_unix_millis BETWEEN -62167219200000 AND 253402300799999)
 ) STRICT;
+
+-- A feed walks this from the newest on, through those of all rooms: few are published, of all that there are.
+CREATE INDEX published_newest_first ON published (published_unix_millis DESC, recording DESC);

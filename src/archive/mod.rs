@@ -33,6 +33,7 @@ pub mod backup;
 mod blocks;
 pub mod check;
 mod derived;
+mod episodes;
 mod excerpt;
 pub mod export;
 mod extents;
@@ -66,6 +67,7 @@ mod tests;
 
 pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found, FoundWaveform, Waveform};
+pub use episodes::{Episode, MOST_EPISODES};
 pub use excerpt::Excerpted;
 pub use handle::{Archive, Change, Changed, Error, MarkerChange};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};

@@ -18,7 +18,7 @@ use crate::media::track::{Format, TrackNumber};
 
 pub use derived::{Container, Derived, DerivedFile, Edition, NotDerived};
 pub use edit::{BadEdit, Choice, Edit, Loudness, MOST_TRACKS, Time};
-pub use marker::Marker;
+pub use marker::{Marker, chapters};
 
 /// The ID of a recording: a UUIDv7, so that IDs sort by their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -415,6 +415,14 @@ pub struct Summary {
     pub people: Vec<ParticipantName>,
     /// How many tracks it has.
     pub tracks: u32,
+}
+
+impl Summary {
+    /// What it is called: its room's name, where nobody has named it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.title.as_deref().unwrap_or(self.room.as_str())
+    }
 }
 
 /// A recording with all that is in it.

@@ -101,6 +101,20 @@ pub fn describe_file(path: &Path) -> String {
     String::from_utf8(output).unwrap()
 }
 
+/// The chapters that ffprobe finds in a file, as start and end in seconds and title; it must have no warning.
+pub fn chapters(file: &[u8]) -> Vec<(String, String, String)> {
+    let entries = "chapter=start_time,end_time:chapter_tags=title";
+    let (output, said) =
+        run("ffprobe", &["-v", "warning", "-show_chapters", "-show_entries", entries, "-of", "csv=p=0", "-"], file);
+    assert_eq!(said, "", "ffprobe warns");
+    let output = String::from_utf8(output).unwrap();
+    let line = |line: &str| {
+        let [start, end, title] = line.splitn(3, ',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        (start.to_owned(), end.to_owned(), title.to_owned())
+    };
+    output.lines().map(line).collect()
+}
+
 /// What ffmpeg writes when it is given these arguments, of which `-` is where the input's name belongs; it must have no error.
 pub fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let (output, said) = run("ffmpeg", &[&["-v", "error"], arguments].concat(), input);

@@ -1,6 +1,6 @@
-//! Markers: places in a session that people want to find again.
+//! Markers: places in a session that people want to find again. In its files they are chapters.
 //!
-//! What belongs here: what a marker is called, and what may be written on it. What does not: where it is kept (`archive`), when one may be
+//! What belongs here: what a marker is called, what may be written on it, what a chapter is. What does not: where it is kept (`archive`), when one may be
 //! set (`hub::room`).
 
 use std::fmt;
@@ -9,8 +9,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The most markers of a recording: one every eleven seconds of three hours.
-pub const MOST_MARKERS: usize = 1000;
+use super::time::Ticks;
+
+/// The most markers of a recording: one every twenty seconds of three hours, and not more chapters than the 999 that Ogg counts.
+pub const MOST_MARKERS: usize = 500;
 
 /// The ID of a marker: a UUID, which no other has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,6 +103,15 @@ impl fmt::Display for MarkerText {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a marker's text is at most {} characters without control characters", MarkerText::MAX)]
 pub struct BadMarkerText;
+
+/// A piece of a file, from its start to that of the next, or to the file's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// Where it begins, from the file's own start.
+    pub start: Ticks,
+    /// What it is called.
+    pub title: String,
+}
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,7 @@ async fn a_marker_is_set_in_a_room_while_it_is_recorded_and_everyone_hears_of_it
     ann.say(json!({ "type": "marker", "text": "x".repeat(201) })).await;
     assert_eq!(ann.notice_of("warning").await["code"], "marker_refused");
 
+    hub.until("/api/v1/rooms/talk", |room| room["session"]["elapsed"].as_f64() > Some(0.5)).await;
     let set = ask(&hub, Method::POST, of_room, json!({ "at": 0.25 })).await;
     assert_eq!(set.status(), 201);
     let set: Value = set.json().await.unwrap();
@@ -76,14 +77,15 @@ async fn markers_of_a_recording_are_changed_told_in_replays_and_come_back_withou
     let recording = hub.ended("talk").await;
     let path = format!("/api/v1/recordings/{}", recording["id"].as_str().unwrap());
     let markers = format!("{path}/markers");
+    let end = recording["duration"].as_f64().unwrap();
     let mut addresses = Vec::new();
-    for (at, text) in [(1.5, "second"), (0.0, "first"), (0.75, "<b>\"&'</b>")] {
+    for (at, text) in [(end, "second"), (0.0, "first"), (end / 2.0, "<b>\"&'</b>")] {
         let set = ask(&hub, Method::POST, &markers, json!({ "at": at, "text": text })).await;
         assert_eq!(set.status(), 201);
         addresses.push(set.headers()["location"].to_str().unwrap().to_owned());
     }
-    let edited = ask(&hub, Method::PATCH, &addresses[0], json!({ "at": 0.5, "text": "moved" })).await;
-    assert_eq!(edited.json::<Value>().await.unwrap()["at"], 0.5);
+    let edited = ask(&hub, Method::PATCH, &addresses[0], json!({ "at": 0.125, "text": "moved" })).await;
+    assert_eq!(edited.json::<Value>().await.unwrap()["at"], 0.125);
     assert_eq!(ask(&hub, Method::DELETE, &addresses[1], Value::Null).await.status(), 204);
     for (method, path, body, expected) in [
         (Method::DELETE, &addresses[1], Value::Null, (404, json!("marker_not_found"))),

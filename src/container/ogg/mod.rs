@@ -20,7 +20,7 @@ mod tests;
 
 pub use demux::{Demuxer, Error, Event, PACKET_LIMIT};
 pub use excerpt::{Excerpt, Most};
-pub use mux::PartMuxer;
+pub use mux::{PartMuxer, chapter_comments};
 pub use page::{Damage, LONGEST_PAGE, Page, PageReader, Piece, Torn};
 pub use salvage::Salvager;
 pub use search::{Place, Search, place_after};

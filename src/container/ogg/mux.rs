@@ -3,6 +3,7 @@
 use std::mem;
 
 use super::page::Page;
+use crate::media::marker::Chapter;
 use crate::media::opus;
 use crate::media::time::Ticks;
 
@@ -162,6 +163,19 @@ impl PartMuxer {
         self.page = Page { serial, sequence: sequence.wrapping_add(1), ..Page::default() };
         self.sound = Ticks::ZERO;
     }
+}
+
+/// Chapters as comments, as players read them (Xiph's chapter extension): `CHAPTER001=00:01:02.500`, `CHAPTER001NAME=…`. It
+/// counts to 999.
+#[must_use]
+pub fn chapter_comments(chapters: &[Chapter]) -> Vec<(String, String)> {
+    let comments = (1..=999).zip(chapters).flat_map(|(number, Chapter { start, title })| {
+        let (millis, key) = (start.as_millis(), format!("CHAPTER{number:03}"));
+        let (seconds, minutes, hours) = (millis / 1000, millis / 60_000, millis / 3_600_000);
+        let place = format!("{hours:02}:{:02}:{:02}.{:03}", minutes % 60, seconds % 60, millis % 1000);
+        [(key.clone(), place), (format!("{key}NAME"), title.clone())]
+    });
+    comments.collect()
 }
 
 /// OpusTags (RFC 7845 §5.2).

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::judge::{self, Capture};
+use crate::media::marker::Chapter;
 use crate::media::opus;
 use crate::media::packet::SourcePacket;
 use crate::media::time::Ticks;
@@ -325,6 +326,28 @@ fn tags_longer_than_a_page_go_through() {
     let long = vec![("TITLE".to_owned(), "ü".repeat(60_000))];
     let (muxer, file) = PartMuxer::begin(3, HEAD, &long);
     assert_eq!(demux([file, muxer.finish()]).unwrap(), [Event::Head(HEAD), Event::Tags(long), Event::End(Some(0))]);
+}
+
+#[test]
+fn chapters_are_comments_that_players_read() {
+    let chapter = |millis, title: &str| Chapter { start: Ticks::from_millis(millis), title: title.to_owned() };
+    let comments = chapter_comments(&[chapter(0, "Hello"), chapter(3_723_004, "=News; 名前")]);
+    let comment = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = [
+        comment("CHAPTER001", "00:00:00.000"),
+        comment("CHAPTER001NAME", "Hello"),
+        comment("CHAPTER002", "01:02:03.004"),
+        comment("CHAPTER002NAME", "=News; 名前"),
+    ];
+    assert_eq!(comments, expected);
+    let (mut muxer, mut file) = PartMuxer::begin(3, HEAD, &comments);
+    (0..50).for_each(|_| muxer.push(&padded(10, 0), Ticks::from_millis(20)));
+    file.extend(muxer.finish());
+    let found = judge::chapters(&file);
+    assert_eq!(
+        found.iter().map(|(start, _, title)| (&**start, &**title)).collect::<Vec<_>>(),
+        [("0.000000", "Hello"), ("3723.004000", "=News; 名前")]
+    );
 }
 
 proptest! {
