@@ -89,6 +89,7 @@ impl App {
         let address = listener.local_addr().map_err(listen_error)?;
         allow_files(options.max_connections);
         let (sync_period, faults, limits) = (options.sync_period, options.faults, options.limits);
+        let public_url = options.public_url;
         let (archive, recovered) =
             Archive::open(archive::Options { folder: options.recordings, sync_period, faults }, clock.wall()).await?;
         tell(&recovered, archive.folder());
@@ -102,11 +103,12 @@ impl App {
             let (hub, archive, connections) = (hub.clone(), archive.clone(), Arc::clone(&connections));
             let socket_io = Arc::clone(&socket_io);
             move || {
+                let public_url = public_url.clone();
                 let sockets = Sockets::new(Arc::clone(&connections), Limits::default(), move || clock.now());
                 sockets.watch();
                 let (hub, archive, worker) = (hub.clone(), archive.clone(), Worker::new(clock));
                 let socket_io = Arc::clone(&socket_io);
-                let edge = Rc::new(Edge { hub, archive, worker, sockets, clock, socket_io });
+                let edge = Rc::new(Edge { hub, archive, worker, sockets, clock, socket_io, public_url });
                 actix_web::App::new().app_data(edge).configure(edge::configure)
             }
         };

@@ -18,7 +18,7 @@ use crate::media::track::{Format, TrackNumber};
 
 pub use derived::{Container, Derived, DerivedFile, Edition, NotDerived};
 pub use edit::{BadEdit, Choice, Edit, Loudness, MOST_TRACKS, Time};
-pub use marker::{Marker, chapters};
+pub use marker::{Marker, Words, chapters};
 
 /// The ID of a recording: a UUIDv7, so that IDs sort by their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

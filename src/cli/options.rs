@@ -54,6 +54,9 @@ struct Given {
     /// Threads that serve connections [default: one a core]
     #[arg(long, value_name = "COUNT", env = "ROOMTONE_WORKERS")]
     workers: Option<usize>,
+    /// Where the hub is for the world, for the addresses in podcast feeds [default: as each client came to it]
+    #[arg(long, value_name = "URL", env = "ROOMTONE_PUBLIC_URL")]
+    public_url: Option<String>,
     /// How many days a recording is kept after its end [default: for ever]
     #[arg(long, value_name = "DAYS", env = "ROOMTONE_MAX_DAYS")]
     max_days: Option<u32>,
@@ -99,6 +102,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Threads that serve connections.
     pub workers: usize,
+    /// Where the hub is for the world, without a slash at its end, where it was told.
+    pub public_url: Option<String>,
     /// What recordings may take before the oldest go.
     pub limits: Limits,
     /// How Socket.IO is spoken.
@@ -178,6 +183,7 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         grace: Duration::from_secs(given.grace_seconds.or(file.grace_seconds).unwrap_or(10)),
         max_connections: given.max_connections.or(file.max_connections).unwrap_or(10_000),
         workers: given.workers.or(file.workers).unwrap_or_else(cores),
+        public_url: given.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
         limits: Limits {
             max_days: given.max_days.or(file.max_days),
             max_bytes: given.max_bytes.or(file.max_bytes).map(|bytes| bytes.0),
@@ -201,6 +207,10 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
     let heartbeat = [options.socket_io.ping_interval, options.socket_io.ping_timeout];
     if heartbeat.iter().any(|time| !(100..=600_000).contains(&time.as_millis())) {
         return Err(Error::Value("the pings of Socket.IO and the answers to them take 100 to 600000 milliseconds"));
+    }
+    let is_web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    if !options.public_url.as_ref().is_none_or(is_web) {
+        return Err(Error::Value("the public URL begins with http:// or https://"));
     }
     if options.limits.max_days == Some(0) {
         return Err(Error::Value("recordings are kept for at least one day"));
@@ -227,6 +237,7 @@ mod tests {
     #[test]
     fn every_option_is_a_key_of_the_file_and_no_other_is() {
         let all = "listen = 'a'\nrecordings = 'b'\nsync_period_ms = 1\ngrace_seconds = 2\nmax_connections = 3\nworkers = 4\n\
+                   public_url = 'https://hub.example'\n\
                    max_days = 5\nmax_bytes = 6\nmax_room_bytes = '7 GB'\nmin_free_bytes = '8 GiB'\n\
                    socketio_client = 'c'\nsocketio_ping_interval_ms = 9\nsocketio_ping_timeout_ms = 10\n\
                    allow_origin = ['https://a', '*']";
@@ -239,6 +250,8 @@ mod tests {
         assert!(resolve(Given { workers: Some(0), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { sync_period_ms: Some(1), ..Given::default() }, Given::default()).is_err());
         assert!(resolve(Given { socketio_ping_timeout_ms: Some(1), ..Given::default() }, Given::default()).is_err());
+        let nowhere = Given { public_url: Some("hub.example".to_owned()), ..Given::default() };
+        assert!(resolve(nowhere, Given::default()).is_err());
         assert!(resolve(Given { max_days: Some(0), ..Given::default() }, Given::default()).is_err());
     }
 }

@@ -108,6 +108,17 @@ export async function entitle(id, title) {
 }
 
 /**
+ * Publishes a recording in its room's podcast feed, or withdraws it.
+ *
+ * @param {string} id
+ * @param {boolean} published
+ * @returns {Promise<RecordingInFull>} as it is then
+ */
+export async function publish(id, published) {
+  return tell('PATCH', `/api/v1/recordings/${encodeURIComponent(id)}`, { published });
+}
+
+/**
  * Sets a marker in a recording.
  *
  * @param {string} id the recording's

@@ -12,6 +12,7 @@ import { clock, when } from './format.js';
 import { Listener } from './listener.js';
 import { linkTo, momentOf } from './moment.js';
 import { find, say, write } from './page.js';
+import { Publication } from './publication.js';
 import { Markers } from './recording-markers.js';
 import { ReplayPlayer } from './replay-player.js';
 import { ReplaySound } from './replay-sound.js';
@@ -97,6 +98,8 @@ function show(recording) {
   });
   const title = new Title(async (text) => tell(await api.entitle(id, text)));
 
+  const publication = new Publication(id, (newer) => tell(newer));
+
   /** @param {api.RecordingInFull} newer */
   const tell = (newer) => {
     recording = newer;
@@ -107,6 +110,7 @@ function show(recording) {
     zoom.show();
     transcript.show(newer);
     markers.show(newer.markers);
+    publication.show(newer);
     showDownloads(find('downloads', HTMLElement), newer);
     cut.show(newer);
     allowDeletion(newer.state === 'ended');

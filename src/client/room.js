@@ -5,7 +5,7 @@ import { clock } from './format.js';
 import { CONTEXT, Listener } from './listener.js';
 import { wordsOf } from './marker-words.js';
 import { roomNameProblem } from './names.js';
-import { find, write } from './page.js';
+import { find, make, write } from './page.js';
 import { Publisher } from './publisher.js';
 import { stayAwake } from './room-awake.js';
 import { ChatPart } from './room-chat.js';
@@ -83,6 +83,7 @@ function begin() {
   entrance.focus('name');
   trouble.say('browser', browserSentence({ listen: Listener.supported, secure: isSecureContext }));
   for (const id of ['copy', 'copy-before']) offerLink(find(id, HTMLButtonElement), `${location.origin}/rooms/${room}`, tell, refuse);
+  offerFeed();
   const keysOn = keySwitch((on) => dock.tip(on));
   find('settings-close', HTMLButtonElement).addEventListener('click', () => settings.close());
   settings.addEventListener('close', () => microphone.endTrial());
@@ -98,6 +99,13 @@ function begin() {
     release: () => visit?.voice?.release(),
     press: (button) => visit?.voice?.press(dock.isTalk(button) ? 'talk' : 'mute'),
   });
+}
+
+/** Where podcast players and browsers look for the room's feed. */
+function offerFeed() {
+  const href = `/rooms/${room}/feed.xml`;
+  find('feed', HTMLAnchorElement).setAttribute('href', href);
+  document.head.append(make('link', { rel: 'alternate', type: 'application/rss+xml', title: `Podcast of ${room}`, href }));
 }
 
 /** @param {import('./room-entrance.js').Who} who */

@@ -7,6 +7,7 @@ pub mod close;
 pub mod declared;
 pub mod doorstep;
 pub mod events;
+pub mod feed;
 pub mod pages;
 pub mod plain;
 pub mod problem;
@@ -48,6 +49,8 @@ pub struct Edge {
     pub clock: Clock,
     /// What all threads have in common of Socket.IO.
     pub socket_io: Arc<socket_io::Common>,
+    /// Where the hub is for the world, without a slash at its end, where it was told.
+    pub public_url: Option<String>,
 }
 
 /// A handler's way to [`Edge`]. It never leaves its thread, so it is not behind an `Arc`.
@@ -79,6 +82,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(replay_socket::configure)
         .configure(socket_io::configure)
         .configure(rest::configure)
+        .configure(feed::configure)
         .configure(pages::configure)
         .default_service(web::to(problem::not_found));
 }

@@ -101,6 +101,10 @@ async fn serve(request: HttpRequest) -> HttpResponse {
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    if let Some(room) = below(request.path(), "/rooms/").filter(|_| page.status.is_success()) {
+        let feed = format!("</rooms/{room}/feed.xml>; rel=\"alternate\"; type=\"application/rss+xml\"");
+        response.insert_header((header::LINK, feed));
+    }
     if page.status.is_success() && has(&request, &tag) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }

@@ -190,6 +190,12 @@ impl UnixMillis {
         self.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
+    /// As mail and feeds write it (RFC 5322 §3.3, in UTC): `Sun, 22 Nov 2026 09:28:00 +0000`.
+    #[must_use]
+    pub fn to_rfc2822(self) -> String {
+        self.timestamp().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    }
+
     /// A name for a folder that sorts by time and is legal on every file system: `20261122T092800Z`.
     #[must_use]
     pub fn to_compact(self) -> String {

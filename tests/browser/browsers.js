@@ -15,7 +15,7 @@ import { installEar, installMouth } from './ear.js';
 /** How long a browser may take for anything, in ms. Only a failure ever takes that long. */
 const PATIENCE = 60_000;
 
-/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm'} Key */
+/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm' | 'b'} Key */
 
 /** A page of either browser, as far as the tests drive it. */
 export class Page {

@@ -97,6 +97,49 @@ test('a title that cannot be saved is there again to be mended, with the reason'
   await page.close();
 });
 
+test('markers are set where it plays, written on, gone to and taken away, by hand and by key', async () => {
+  const page = await open();
+  const texts = async () => (await told()).markers.map((/** @type {{ text: string }} */ { text }) => text);
+  await page.write('#mark-text', 'The <b>kettle</b>');
+  await page.click('#mark button');
+  await page.shows('#markers', /0:00[^]*The <b>kettle<\/b>/i);
+  await page.shows('#chat', /The <b>kettle<\/b>/i);
+  // Out of the field, where letters are written.
+  await page.run(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+  await page.press('ArrowRight');
+  await page.shows('#at', /^0:0[5-9]/);
+  await page.press('b');
+  await page.until('there are two pins', () => document.querySelectorAll('.pin').length === 2);
+  await page.click('#markers > :nth-child(2) .doing button');
+  await page.write('#markers > :nth-child(2) input', 'Thanks');
+  await page.press('Enter');
+  await page.shows('#markers > :nth-child(2)', /Thanks/);
+  assert.deepEqual(await texts(), ['The <b>kettle</b>', 'Thanks']);
+  await page.click('#markers > :nth-child(1) .moment');
+  await page.shows('#at', /^0:00/);
+  await assertAccessible(page, 'a recording with markers');
+  await page.click('#markers > :nth-child(2) .doing :nth-child(2)');
+  await page.until('one pin is left', () => document.querySelectorAll('.pin').length === 1);
+  assert.deepEqual(await texts(), ['The <b>kettle</b>']);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a recording is in its room’s feed once it is published, and is withdrawn from it', async () => {
+  const page = await open();
+  const feed = async () => (await fetch(`${hub.address}/rooms/kitchen/feed.xml`)).text();
+  assert.doesNotMatch(await feed(), /<item>/);
+  await page.shows('#published-hint', /not published/);
+  await page.click('#published');
+  await page.shows('#published-hint', /comes into the feed|is in the feed/);
+  for (const end = Date.now() + 20_000; !(await feed()).includes(recording.id); ) assert.ok(Date.now() < end, 'it does not come into the feed');
+  await page.click('#published');
+  await page.shows('#published-hint', /not published/);
+  assert.doesNotMatch(await feed(), /<item>/);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
 test('all files are listed with their sizes, and are what they say', async () => {
   const page = await open();
   await page.until('all are made', () => document.querySelectorAll('#downloads a').length === 2 + 2 * document.querySelectorAll('.lane').length);

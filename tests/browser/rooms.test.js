@@ -75,6 +75,21 @@ for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], 
       await part(ann, ben);
     });
 
+    test('a moment is marked by hand and by key, and everyone sees it', async () => {
+      const [ann, ben] = await gather(browser, hub.address, 'marks', { Ann: ANN, Ben: null });
+      assert.ok(ann && ben);
+      assert.equal(await ann.run(() => document.getElementById('markers')?.hidden), true, 'nothing is recorded yet');
+      await talk(ann);
+      await ben.shows('#recording', /recording/);
+      await ben.write('#mark-text', 'Listen again');
+      await ben.click('#mark button');
+      for (const page of [ann, ben]) await page.shows('#marked', /0:\d\d[^]*Listen again – Ben/);
+      await ann.run(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+      await ann.press('b');
+      for (const page of [ann, ben]) await page.shows('#marked', /Marked by Ann[^]*Listen again/);
+      await part(ann, ben);
+    });
+
     test('M mutes and unmutes; Space, while it is held, lets one talk who is muted or silent', async () => {
       const [ann, ben] = await gather(browser, hub.address, 'keys', { Ann: ANN, Ben: null });
       assert.ok(ann && ben);

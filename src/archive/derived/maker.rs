@@ -338,7 +338,7 @@ impl Maker {
         files::sweep(&mut *self.store, &folder)?;
         let missing = recipe::missing(&origin.recording, asked, |what| there(&made, what));
         self.orders.work.expect(recipe::cost(&origin.recording, &missing));
-        let title = origin.recording.summary.title.clone();
+        let words = origin.recording.words();
         let mut failed = None;
         for what in missing {
             let work = &self.orders.work;
@@ -354,7 +354,7 @@ impl Maker {
                     let file = DerivedFile { what, recipe, bytes, crc: Some(crc), damaged };
                     made.retain(|file| file.what != what);
                     made.push(file);
-                    self.tell(id, DerivedNews::Made(file, title.clone())).await?;
+                    self.tell(id, DerivedNews::Made(file, words.clone())).await?;
                     if what.is_asked_for() {
                         self.make_room((id, what), MOST_ASKED_BYTES).await?;
                     }
@@ -367,7 +367,7 @@ impl Maker {
             Some(stopped) => Err(stopped),
             None => {
                 self.orders.waves().forget(id);
-                self.tell(id, DerivedNews::All(RECIPES, title)).await
+                self.tell(id, DerivedNews::All(RECIPES, words)).await
             }
         }
     }

@@ -16,6 +16,7 @@ use super::edition;
 use super::files::Sink;
 use super::recipe::{Origin, Stopped, Work};
 use super::render::{self, Render};
+use super::tags::Tags;
 use crate::archive::model::{Edition, Track};
 use crate::archive::store::Store;
 use crate::container::ogg::PartMuxer;
@@ -66,7 +67,8 @@ impl<'a> Mixdown<'a> {
         let end = self.length().saturating_add(late);
         // The rate is kept to within a frame or so; it is asked for as twice that.
         sink.expect(self.length().as_millis().saturating_mul(u64::from(bits) / 4000).saturating_add(WRITE as u64))?;
-        let (mut muxer, bytes) = PartMuxer::begin(SERIAL, head, &self.tags());
+        let (mut muxer, bytes) =
+            PartMuxer::begin(SERIAL, head, &Tags::of(&self.origin.recording, self.what).comments());
         sink.append(&bytes)?;
         let mut waiting = Vec::new();
         let mut more = true;
@@ -152,18 +154,6 @@ impl<'a> Mixdown<'a> {
         let (skip, left) = (frames(self.span.start.saturating_sub(span.start)), frames(self.length()));
         let render = Render::new(&self.origin.folder, &self.tracks, &self.origin.sums, span);
         Sound { render, limiter, stereo: Vec::new(), limited: Vec::new(), skip, left }
-    }
-
-    /// What the file says of itself (RFC 7845 §5.2).
-    fn tags(&self) -> Vec<(String, String)> {
-        let summary = &self.origin.recording.summary;
-        let title = summary.title.as_deref().unwrap_or(summary.room.as_str());
-        let mut people: Vec<_> = self.tracks.iter().map(|track| track.name.as_str()).collect();
-        people.dedup();
-        let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let artists = people.into_iter().map(|name| tag("ARTIST", name));
-        let date = summary.started.to_rfc3339();
-        [tag("TITLE", title), tag("DATE", &date)].into_iter().chain(artists).collect()
     }
 }
 

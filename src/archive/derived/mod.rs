@@ -24,6 +24,7 @@ mod render;
 mod samples;
 mod sound;
 mod sum;
+mod tags;
 mod tracks_zip;
 pub(super) mod waves;
 mod webm;

@@ -30,9 +30,12 @@ impl Derived {
     /// The version of its recipe. Whoever changes what a file holds counts this up, and all such files are made again.
     pub(in crate::archive) const fn recipe(self) -> u32 {
         match self {
-            Self::Session => 3,
-            Self::Mix(_) | Self::Track(_, Container::WebM) | Self::Waveform(_) | Self::MixWaveform => 2,
-            Self::Track(..) | Self::TracksZip => 1,
+            Self::Session => 4,
+            Self::Mix(Container::Ogg | Container::WebM) | Self::Track(_, Container::WebM) => 3,
+            Self::Mix(_) | Self::Track(_, Container::Ogg) | Self::TracksZip | Self::Waveform(_) | Self::MixWaveform => {
+                2
+            }
+            Self::Track(..) => 1,
         }
     }
 }

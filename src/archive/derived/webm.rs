@@ -22,13 +22,14 @@ use super::files::Sink;
 use super::mixed::Mixed;
 use super::recipe::{self, Origin, Stopped, Work};
 use super::sound::{As, Heard, Reader};
+use super::tags::Tags;
 use crate::archive::model::{Container, Derived, Edition, Part, Track};
 use crate::archive::store::Store;
-use crate::container::webm::file::{self, Block, Info, Plan, Unplanned, Writer};
+use crate::container::webm::file::{self, Block, Plan, Unplanned, Writer};
 use crate::media::codec::transcode::Transcoder;
 use crate::media::opus;
 use crate::media::source::Source;
-use crate::media::time::{Ticks, UnixMillis};
+use crate::media::time::Ticks;
 use crate::media::track::{Format, TrackNumber};
 
 /// A shorter time between two packets is the clock's drift, and is left.
@@ -56,16 +57,12 @@ pub(super) fn webm(origin: &Origin, what: Edition, sink: &mut dyn Sink, work: &W
     }
     let damaged = sound.damaged();
 
-    let summary = &origin.recording.summary;
-    let title = summary.title.as_deref().unwrap_or(summary.room.as_str());
-    let zero = edition::span(what, &origin.recording).start;
-    let millis = i64::try_from(zero.as_millis()).unwrap_or(i64::MAX);
-    let date = UnixMillis::new(summary.started.get().saturating_add(millis));
+    let tags = Tags::of(&origin.recording, what);
     let track = |number| origin.recording.tracks.iter().find(|track| track.number == number);
     let name = |one: &One| track(one.number).filter(|_| !one.is_mix()).map_or(MIX, |track| track.name.as_str());
     let entry = |one: &One| file::Track { number: one.number, name: name(one), head: one.head };
     let entries: Vec<_> = sound.tracks.iter().map(entry).collect();
-    let (mut writer, mut bytes, most) = Writer::begin(plan, &Info { title, date }, &entries);
+    let (mut writer, mut bytes, most) = Writer::begin(plan, &tags.info(), &entries);
     let unplanned = |unplanned: Unplanned| Stopped::file(&origin.folder, io::Error::other(unplanned));
     sink.expect(most)?;
     let mut sound = Tracks::new(sink.store(), origin, what, work)?;

@@ -49,6 +49,9 @@ statements! {
         ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
     OUTDATED = "UPDATE derived SET recipe = 0 WHERE recording = ?",
         ["SEARCH derived USING PRIMARY KEY (recording=?)"];
+    /// Peaks and plain samples hold no words.
+    REWORDED = "UPDATE derived SET recipe = 0 WHERE recording = ? AND file NOT GLOB '*.peaks' AND file NOT GLOB '*.wav'",
+        ["SEARCH derived USING PRIMARY KEY (recording=?)"];
 }
 
 /// A recording that has ended, as the maker passes it by.
@@ -156,4 +159,10 @@ pub(in crate::archive) async fn all_made(c: &mut SqliteConnection, recording: i6
 pub(in crate::archive) async fn outdated(c: &mut SqliteConnection, recording: i64) -> Done {
     all_made(c, recording, 0).await?;
     sqlx::query(OUTDATED).bind(recording).execute(c).await.map(drop)
+}
+
+/// The same of what holds a recording's words, which are others now.
+pub(in crate::archive) async fn reworded(c: &mut SqliteConnection, recording: i64) -> Done {
+    all_made(c, recording, 0).await?;
+    sqlx::query(REWORDED).bind(recording).execute(c).await.map(drop)
 }

@@ -20,7 +20,30 @@ pub struct Marker {
     pub text: MarkerText,
 }
 
+impl Marker {
+    /// What it is called where it needs a name.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        if self.text.is_empty() { "Marker" } else { self.text.as_str() }
+    }
+}
+
+/// What of a recording's words stands in the files that are made of it. Where it is another by now, they are to be made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// What it is called.
+    pub title: Option<String>,
+    /// What is marked in it.
+    pub markers: Vec<Marker>,
+}
+
 impl Recording {
+    /// What of its words stands in the files that are made of it.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        Words { title: self.summary.title.clone(), markers: self.markers.clone() }
+    }
+
     /// The chapters of a span of it: see [`chapters`].
     #[must_use]
     pub fn chapters(&self, span: Range<Ticks>) -> Vec<Chapter> {

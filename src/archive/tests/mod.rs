@@ -24,6 +24,7 @@ mod retention;
 mod search;
 mod settings;
 mod stand_in;
+mod tags;
 mod torn;
 mod tracks_zip;
 mod waves;

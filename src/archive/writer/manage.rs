@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{self, derived, markers, read, retention, search, write};
-use crate::archive::model::{RecordingId, Summary};
+use crate::archive::model::{RecordingId, Summary, Words};
 use crate::archive::names;
 use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
@@ -49,7 +49,7 @@ impl Writer {
         }
         if outdated {
             // The title stands in what is derived.
-            derived::outdated(&mut transaction, place.row).await?;
+            derived::reworded(&mut transaction, place.row).await?;
         }
         if let Some(keep) = change.keep {
             write::keep(&mut transaction, place.row, keep).await?;
@@ -132,16 +132,18 @@ impl Writer {
     pub(super) async fn derived(&mut self, id: RecordingId, news: DerivedNews) -> Result<(), Error> {
         self.trust_index().await?;
         let (place, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
+        let markers = markers::markers(&mut self.connection, place.row).await?;
+        let now = Words { title: summary.title, markers };
         let mut transaction = self.connection.begin().await?;
         match news {
-            DerivedNews::Made(mut file, title) => {
-                if title != summary.title {
+            DerivedNews::Made(mut file, words) => {
+                if words != now {
                     file.recipe = 0;
                 }
                 derived::file(&mut transaction, place.row, &file).await?;
             }
-            DerivedNews::All(recipes, title) => {
-                let recipes = if title == summary.title { recipes } else { 0 };
+            DerivedNews::All(recipes, words) => {
+                let recipes = if words == now { recipes } else { 0 };
                 derived::all_made(&mut transaction, place.row, recipes).await?;
             }
             DerivedNews::Gone(what) => {

@@ -7,7 +7,7 @@ use super::recording::Recording;
 use super::round::Writer;
 use super::space::RESERVE;
 use crate::archive::handle::{Error, MarkerChange};
-use crate::archive::index::{markers, read, write};
+use crate::archive::index::{derived, markers, read, write};
 use crate::archive::model::{Marker, RecordingId};
 use crate::media::marker::MOST_MARKERS;
 
@@ -48,9 +48,14 @@ impl Writer {
         if let Some(after) = &after {
             markers::mark(&mut transaction, place.row, after).await?;
         }
+        // Markers are chapters in what is derived.
+        derived::reworded(&mut transaction, place.row).await?;
         write::session_file_stale(&mut transaction, place.row, true).await?;
         transaction.commit().await?;
         self.store.committed();
+        if summary.state.end_reason().is_some() {
+            self.orders.ask(id);
+        }
         replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
         after.or(before).ok_or(Error::NoMarker)
     }

@@ -44,7 +44,7 @@ use uuid::Uuid;
 
 use super::handle::{Change, Error, MarkerChange};
 use super::model::{
-    Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, Marker, RecordingId, Restart, State, Summary,
+    Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, Marker, RecordingId, Restart, State, Summary, Words,
 };
 use super::retention::{Expiry, Space};
 use crate::archive::settings::Settings;
@@ -314,14 +314,14 @@ pub(super) enum Command {
     },
 }
 
-/// What the maker tells. A title is the one that it worked with: where it is another by now, the index says that all is to be
+/// What the maker tells. Words are those that it worked with: where they are others by now, the index says that all is to be
 /// made again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DerivedNews {
     /// A file is there, and durable.
-    Made(DerivedFile, Option<String>),
+    Made(DerivedFile, Words),
     /// All files are there, by recipes of this sum.
-    All(u32, Option<String>),
+    All(u32, Words),
     /// A file is not there any more, or not as it was.
     Gone(Edition),
 }

@@ -83,7 +83,22 @@ elements! {
     CUE_CLUSTER_POSITION = 0xF1, "CueClusterPosition";
     CUE_RELATIVE_POSITION = 0xF0, "CueRelativePosition";
     TAGS = 0x1254_C367, "Tags";
+    TAG = 0x7373, "Tag";
+    TARGETS = 0x63C0, "Targets";
+    TARGET_TYPE_VALUE = 0x68CA, "TargetTypeValue";
+    SIMPLE_TAG = 0x67C8, "SimpleTag";
+    TAG_NAME = 0x45A3, "TagName";
+    TAG_LANGUAGE = 0x447A, "TagLanguage";
+    TAG_STRING = 0x4487, "TagString";
     CHAPTERS = 0x1043_A770, "Chapters";
+    EDITION_ENTRY = 0x45B9, "EditionEntry";
+    CHAPTER_ATOM = 0xB6, "ChapterAtom";
+    CHAPTER_UID = 0x73C4, "ChapterUID";
+    CHAPTER_TIME_START = 0x91, "ChapterTimeStart";
+    CHAPTER_TIME_END = 0x92, "ChapterTimeEnd";
+    CHAPTER_DISPLAY = 0x80, "ChapterDisplay";
+    CHAP_STRING = 0x85, "ChapString";
+    CHAP_LANGUAGE = 0x437C, "ChapLanguage";
     ATTACHMENTS = 0x1941_A469, "Attachments";
 }
 

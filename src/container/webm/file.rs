@@ -1,22 +1,24 @@
 //! Finished files: several tracks, as long as one likes, that seek in whatever plays them.
 //!
-//! What belongs here: the layout (WebM, RFC 9559). What does not: where packets come from and go to, and their order.
+//! What belongs here: the layout (WebM, RFC 9559). What does not: what a file says of itself (`about`), where packets come from and go to, and their order.
 //!
 //! A file is made in two passes over the same packets. The first, a [`Plan`], notes how long everything is; so the second, a
 //! [`Writer`], puts sizes, SeekHead, Duration and Cues where they belong, before the sound, and nothing is ever patched:
 //! a file is written from its start to its end, and whoever loads its first bytes can seek in it.
 //!
 //! ```text
-//! EBML header · Segment( SeekHead · Info · Tracks · Cues · Cluster … )
+//! EBML header · Segment( SeekHead · Info · Tracks · Chapters · Tags · Cues · Cluster … )
 //! ```
 //!
 //! A block's time is later than that of its sound by its track's CodecDelay, which players take off again
 //! (RFC 9559 §5.1.4.1.25).
 
+use super::about;
+pub use super::about::Info;
 use super::ebml::{self, Id};
 use super::mux::{millis, put_ebml_head, put_master};
 use crate::media::opus;
-use crate::media::time::{Ticks, UnixMillis};
+use crate::media::time::Ticks;
 use crate::media::track::TrackNumber;
 
 /// The longest Cluster: where there are no Cues for a track, a player reads no further than this for a place.
@@ -25,18 +27,6 @@ const LONGEST_CLUSTER_MILLIS: u64 = 5_000;
 const LARGEST_CLUSTER: u64 = 4 * 1024 * 1024;
 /// How long before a place a decoder wants to begin (RFC 9559 §5.1.4.1.26, and RFC 7845 §4.6): 80 ms, in nanoseconds.
 const SEEK_PRE_ROLL_NANOS: u64 = 80_000_000;
-/// 2001-01-01T00:00:00Z, from which dates are counted (RFC 8794 §7.6).
-const EPOCH: UnixMillis = UnixMillis::new(978_307_200_000);
-
-/// What a file says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info<'a> {
-    /// What it is called.
-    pub title: &'a str,
-    /// When its time 0 was.
-    pub date: UnixMillis,
-}
-
 /// A track of a file. The first one given is the one that plays by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Track<'a> {
@@ -148,15 +138,22 @@ impl Writer {
     /// Begins a file; gives everything before the first block, and how long the whole file will be, in bytes.
     #[must_use]
     pub fn begin(plan: Plan, info: &Info<'_>, tracks: &[Track<'_>]) -> (Self, Vec<u8>, u64) {
-        let mut info_element = Vec::new();
-        put_info(&mut info_element, info, plan.end);
-        let mut tracks_element = Vec::new();
-        put_tracks(&mut tracks_element, tracks);
+        let mut elements = vec![(Id::INFO, about::info(info, plan.end)), (Id::TRACKS, tracks_element(tracks))];
+        // A Chapters without a chapter is not allowed.
+        elements.extend((!info.chapters.is_empty()).then(|| (Id::CHAPTERS, about::chapters(info, plan.end))));
+        elements.push((Id::TAGS, about::tags(info)));
         // The numbers in SeekHead and Cues have 8 bytes each, so how long both are does not depend on what they say.
-        let seek_head_length = seek_head(&plan, 0, 0, 0).len() as u64;
-        let (info_at, tracks_at) = (seek_head_length, seek_head_length + info_element.len() as u64);
-        let cues_at = tracks_at + tracks_element.len() as u64;
-        let clusters_at = cues_at + cues(&plan, 0).len() as u64;
+        let mut places: Vec<_> = elements.iter().map(|(id, _)| (*id, 0)).collect();
+        places.extend((!plan.cues.is_empty()).then_some((Id::CUES, 0)));
+        let mut at = seek_head(&places).len() as u64;
+        for (place, (_, element)) in places.iter_mut().zip(&elements) {
+            place.1 = at;
+            at += element.len() as u64;
+        }
+        if let Some((Id::CUES, place)) = places.last_mut() {
+            *place = at;
+        }
+        let clusters_at = at + cues(&plan, 0).len() as u64;
         let sound: u64 = plan.clusters.iter().map(Cluster::length).sum();
         // ffmpeg reads no file without a Cluster.
         let mut silence = Vec::new();
@@ -168,9 +165,8 @@ impl Writer {
         put_ebml_head(&mut head);
         ebml::put_id(&mut head, Id::SEGMENT);
         put_long_size(&mut head, clusters_at + silence.len() as u64 + sound);
-        head.extend(seek_head(&plan, info_at, tracks_at, cues_at));
-        head.extend(info_element);
-        head.extend(tracks_element);
+        head.extend(seek_head(&places));
+        elements.into_iter().for_each(|(_, element)| head.extend(element));
         head.extend(cues(&plan, clusters_at));
         head.extend(silence);
         let all = head.len() as u64 + sound;
@@ -245,20 +241,9 @@ fn put_long(to: &mut Vec<u8>, id: Id, value: u64) {
     ebml::put(to, id, &value.to_be_bytes());
 }
 
-fn put_info(to: &mut Vec<u8>, info: &Info<'_>, duration: Ticks) {
-    put_master(to, Id::INFO, |to| {
-        ebml::put_unsigned(to, Id::TIMESTAMP_SCALE, super::head::DEFAULT_SCALE);
-        ebml::put_float(to, Id::DURATION, duration.as_secs_f64() * 1000.0);
-        let since = info.date.get().saturating_sub(EPOCH.get()).saturating_mul(1_000_000);
-        ebml::put(to, Id::DATE_UTC, &since.to_be_bytes());
-        ebml::put(to, Id::TITLE, info.title.as_bytes());
-        ebml::put(to, Id::MUXING_APP, b"roomtone");
-        ebml::put(to, Id::WRITING_APP, b"roomtone");
-    });
-}
-
-fn put_tracks(to: &mut Vec<u8>, tracks: &[Track<'_>]) {
-    put_master(to, Id::TRACKS, |to| {
+fn tracks_element(tracks: &[Track<'_>]) -> Vec<u8> {
+    let mut element = Vec::new();
+    put_master(&mut element, Id::TRACKS, |to| {
         for (index, track) in tracks.iter().enumerate() {
             let number = u64::from(track.number.get());
             put_master(to, Id::TRACK_ENTRY, |to| {
@@ -281,6 +266,7 @@ fn put_tracks(to: &mut Vec<u8>, tracks: &[Track<'_>]) {
             });
         }
     });
+    element
 }
 
 /// Ticks in nanoseconds, to the nearest.
@@ -288,14 +274,11 @@ fn nanos(ticks: u16) -> u64 {
     (u64::from(ticks) * 1_000_000_000 + Ticks::PER_SECOND / 2) / Ticks::PER_SECOND
 }
 
-/// SeekHead (RFC 9559 §5.1.1): where Info, Tracks and, if there are any, Cues are, in bytes from the start of the Segment's
-/// data.
-fn seek_head(plan: &Plan, info: u64, tracks: u64, cues: u64) -> Vec<u8> {
+/// SeekHead (RFC 9559 §5.1.1): where these elements are, in bytes from the start of the Segment's data.
+fn seek_head(places: &[(Id, u64)]) -> Vec<u8> {
     let mut element = Vec::new();
     put_master(&mut element, Id::SEEK_HEAD, |to| {
-        let all = [(Id::INFO, info), (Id::TRACKS, tracks), (Id::CUES, cues)];
-        let there = if plan.cues.is_empty() { &all[..2] } else { &all };
-        for &(id, position) in there {
+        for &(id, position) in places {
             put_master(to, Id::SEEK, |to| {
                 let mut bytes = Vec::new();
                 ebml::put_id(&mut bytes, id);

@@ -7,6 +7,7 @@
 //! The reader is our own. It must pass over video without holding it, say byte and element in every error, and keep within
 //! a bound whatever it is sent.
 
+mod about;
 mod block;
 mod demux;
 mod ebml;

@@ -53,7 +53,15 @@ impl Rig {
             let sockets = Sockets::new(Arc::clone(&cap), limits, move || clock.now());
             let (hub, archive, worker) = (hub.clone(), archive.clone(), Worker::new(clock));
             App::new()
-                .app_data(Rc::new(Edge { hub, archive, worker, sockets, clock, socket_io: Arc::default() }))
+                .app_data(Rc::new(Edge {
+                    hub,
+                    archive,
+                    worker,
+                    sockets,
+                    clock,
+                    socket_io: Arc::default(),
+                    public_url: None,
+                }))
                 .configure(crate::edge::configure)
         };
         let server = serve::bind(listener, serve::Options { workers: 1, stop: Duration::from_secs(1) }, app).unwrap();

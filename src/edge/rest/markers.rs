@@ -1,24 +1,26 @@
-//! Markers: set in a room while it is recorded, or in a recording; changed; taken away.
+//! Markers: set in a room while it is recorded, or in a recording; changed; taken away; told as chapters.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::super::Here;
 use super::super::problem::{Kind, Problem};
 use super::json::Marker;
-use super::only;
+use super::{only, read_only};
 use crate::archive::model::{self, RecordingId};
 use crate::archive::{self, MarkerChange};
 use crate::hub::registry::Find;
 use crate::hub::room::{Mark, Unmarked};
-use crate::media::marker::{MarkerId, MarkerText};
+use crate::media::marker::{Chapter, MarkerId, MarkerText};
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
 
 pub fn configure(config: &mut web::ServiceConfig) {
     let (of_room, of_recording) = (web::resource("/rooms/{room}/markers"), web::resource("/recordings/{id}/markers"));
     let one = web::resource("/recordings/{id}/markers/{marker}");
+    config.service(read_only("/recordings/{id}/chapters.json", chapters));
     config
         .service(only(of_room.route(web::post().to(in_room)), "POST"))
         .service(only(of_recording.route(web::post().to(in_recording)), "POST"))
@@ -98,4 +100,20 @@ async fn remove(edge: Here, path: web::Path<(String, String)>) -> Result<HttpRes
     let (id, marker) = (path.0.parse()?, path.1.parse()?);
     edge.archive.mark(id, MarkerChange::Remove(marker)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What is marked in a recording, as players of podcasts read chapters (Podcasting 2.0, JSON Chapters 1.2).
+async fn chapters(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id: RecordingId = id.parse()?;
+    let recording = edge.archive.recording(id).await?.ok_or(archive::Error::NotFound)?;
+    let chapters = recording.chapters(Ticks::ZERO..recording.summary.length);
+    let chapter = |Chapter { start, title }: &Chapter| json!({ "startTime": start.as_secs_f64(), "title": title });
+    let chapters: Vec<_> = chapters.iter().map(chapter).collect();
+    let said = json!({ "version": "1.2.0", "title": recording.summary.name(), "chapters": chapters });
+    let mut response = HttpResponse::Ok();
+    if recording.summary.published.is_some() {
+        // Players in other pages read it, too.
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    }
+    Ok(response.content_type("application/json+chapters").body(said.to_string()))
 }

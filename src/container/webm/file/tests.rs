@@ -10,11 +10,17 @@ use super::super::ebml::{Child, Children};
 use super::*;
 use crate::container::judge;
 use crate::container::testing::packets;
+use crate::media::marker::Chapter;
+use crate::media::time::UnixMillis;
 
 const DATE: UnixMillis = UnixMillis::new(1_795_339_680_123);
 
 fn head(channels: u8, pre_skip: u16) -> opus::Head {
     opus::Head { channels, pre_skip, input_rate: 48_000, output_gain: 0 }
+}
+
+fn about<'a>(title: &'a str, chapters: &'a [Chapter]) -> Info<'a> {
+    Info { title, date: DATE, people: &["Ann", "Ben"], collection: "studio", chapters }
 }
 
 /// A block with its data owned.
@@ -34,9 +40,13 @@ impl Owned {
 
 /// A file of these blocks, all at once.
 fn file(title: &str, tracks: &[Track<'_>], blocks: &[Owned]) -> Vec<u8> {
+    file_of(&about(title, &[]), tracks, blocks)
+}
+
+fn file_of(info: &Info<'_>, tracks: &[Track<'_>], blocks: &[Owned]) -> Vec<u8> {
     let mut plan = Plan::new();
     blocks.iter().for_each(|block| plan.add(&block.block()));
-    let (mut writer, mut file, all) = Writer::begin(plan, &Info { title, date: DATE }, tracks);
+    let (mut writer, mut file, all) = Writer::begin(plan, info, tracks);
     blocks.iter().for_each(|block| writer.put(&mut file, &block.block()).unwrap());
     writer.finish().unwrap();
     assert_eq!(file.len() as u64, all);
@@ -179,7 +189,7 @@ fn a_file_without_sound_is_one_still() {
 #[test]
 fn what_was_not_planned_is_refused() {
     let tracks = [track(1, "Ann")];
-    let info = Info { title: "talk", date: DATE };
+    let info = about("talk", &[]);
     let blocks = silence(&[(1, 0..12)]);
     let begin = || {
         let mut plan = Plan::new();
@@ -198,6 +208,31 @@ fn what_was_not_planned_is_refused() {
     assert_eq!(put(&mut blocks.iter().chain(&blocks[..1])), Err(Unplanned));
     let longer = Owned { data: vec![0xF8; 500].into(), ..blocks[249].clone() };
     assert_eq!(put(&mut blocks[..249].iter().chain([&longer]).chain(&blocks[250..])), Err(Unplanned));
+}
+
+#[test]
+fn chapters_and_tags_are_where_players_look_for_them() {
+    let chapter = |millis, title: &str| Chapter { start: Ticks::from_millis(millis), title: title.to_owned() };
+    let chapters = [chapter(0, "Hello"), chapter(1250, "<News> & 名前"), chapter(1250, "At once")];
+    let blocks = silence(&[(1, 0..3)]);
+    let file = file_of(&about("Früh", &chapters), &[track(1, "Ann")], &blocks);
+    let times = |start: &str, end: &str, title: &str| (start.to_owned(), end.to_owned(), title.to_owned());
+    let expected = [
+        times("0.000000", "1.250000", "Hello"),
+        times("1.250000", "1.250000", "<News> & 名前"),
+        // The track begins 7 ms after the file.
+        times("1.250000", "3.007000", "At once"),
+    ];
+    assert_eq!(judge::chapters(&file), expected);
+    let said = judge::describe(&file);
+    for tag in
+        ["TAG:title=Früh", "TAG:ARTIST=", "TAG:DATE_RECORDED=2026-11-22 09:28:00.123", "TAG:COLLECTION/TITLE=studio"]
+    {
+        assert!(said.contains(tag), "{tag}: {said}");
+    }
+    let (_, children) = segment(&file);
+    let ids: Vec<_> = children.iter().map(|child| child.id).take(6).collect();
+    assert_eq!(ids, [Id::SEEK_HEAD, Id::INFO, Id::TRACKS, Id::CHAPTERS, Id::TAGS, Id::CUES]);
 }
 
 prop_compose! {
