@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::archive::model::{Chat, Recording, Track};
+use crate::archive::model::{Chat, Marker, Recording, Track};
 use crate::media::pcm::Sample;
 use crate::media::time::Ticks;
 
@@ -55,6 +55,11 @@ impl<'a> Contents<'a> {
     pub fn chat(&self) -> impl Iterator<Item = (Ticks, &'a Chat)> {
         self.recording.chat.iter().filter_map(|line| Some((self.at(line.at)?, line)))
     }
+
+    /// What was marked, with its time in the files.
+    pub fn markers(&self) -> impl Iterator<Item = (Ticks, &'a Marker)> {
+        self.recording.markers.iter().filter_map(|marker| Some((self.at(marker.at)?, marker)))
+    }
 }
 
 /// The name of a track's file: `01 Ann.wav`. The number makes it unique, and sorts.
@@ -86,6 +91,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::archive::model::{EndReason, RecordingId, State, Summary};
+    use crate::media::marker::MarkerId;
     use crate::media::time::UnixMillis;
     use crate::media::track::TrackNumber;
 
@@ -117,6 +123,7 @@ pub(super) mod tests {
                 room: "studio".parse().unwrap(),
                 title: Some("The \"first\" one".to_owned()),
                 keep: false,
+                published: None,
                 started,
                 ended: Some(started),
                 state: State::Ended(EndReason::Finished),
@@ -128,6 +135,12 @@ pub(super) mod tests {
             tracks: vec![track(1, "Ann"), track(2, "Ben")],
             chat: vec![chat(5250, "Ann", "a\tlink:\nhttps://example.org"), chat(11_000, "Ben", "bye")],
             attendance: Vec::new(),
+            markers: vec![Marker {
+                id: MarkerId::new([1; 16]),
+                at: Ticks::from_millis(5500),
+                name: None,
+                text: "The \"news\"".parse().unwrap(),
+            }],
             derived: Vec::new(),
         }
     }

@@ -1,5 +1,5 @@
 //! `labels.txt`: a label track as Audacity reads it ("Importing and Exporting Labels" in its manual): who spoke when, what
-//! was written.
+//! was written and marked.
 //!
 //! What belongs here: one line for each. What does not: what happened when (`contents`).
 //!
@@ -15,7 +15,8 @@ pub fn labels(contents: &Contents<'_>) -> String {
         .iter()
         .flat_map(|file| file.speech.iter().map(|run| (run.start, run.end, one_line(file.track.name.as_str()))));
     let chat = contents.chat().map(|(at, line)| (at, at, one_line(&format!("{} wrote: {}", line.name, line.text))));
-    let mut all: Vec<_> = speech.chain(chat).collect();
+    let marked = contents.markers().map(|(at, marker)| (at, at, one_line(marker.title())));
+    let mut all: Vec<_> = speech.chain(chat).chain(marked).collect();
     all.sort();
     all.iter().map(|(from, to, text)| format!("{}\t{}\t{text}\n", seconds(*from), seconds(*to))).collect()
 }
@@ -43,6 +44,7 @@ mod tests {
         let expected = "0.000000\t4.000000\tAnn\n\
                         4.000000\t6.000000\tBen\n\
                         5.250000\t5.250000\tAnn wrote: a link: https://example.org\n\
+                        5.500000\t5.500000\tThe \"news\"\n\
                         11.000000\t11.000000\tBen wrote: bye\n";
         assert_eq!(labels(&contents(&recording, 0..10)), expected);
     }

@@ -1,5 +1,5 @@
 //! `session.rpp`: a project of Reaper, plain text, with each file on a track of its own, all from the beginning, and a marker
-//! for what was written.
+//! for what was written or marked.
 //!
 //! What belongs here: the fewest lines of a project that Reaper opens. What does not: what happened when (`contents`).
 //!
@@ -17,9 +17,12 @@ pub fn project(contents: &Contents<'_>) -> String {
         format!("  TITLE {}", quoted(contents.title())),
         "  SAMPLERATE 48000 1 0".to_owned(),
     ];
-    for (number, (at, line)) in (1..).zip(contents.chat()) {
-        let text = quoted(&format!("{} wrote: {}", line.name, line.text));
-        lines.push(format!("  MARKER {number} {} {text} 0", seconds(at)));
+    let chat = contents.chat().map(|(at, line)| (at, format!("{} wrote: {}", line.name, line.text)));
+    let marked = contents.markers().map(|(at, marker)| (at, marker.title().to_owned()));
+    let mut points: Vec<_> = chat.chain(marked).collect();
+    points.sort();
+    for (number, (at, text)) in (1..).zip(points) {
+        lines.push(format!("  MARKER {number} {} {} 0", seconds(at), quoted(&text)));
     }
     let length = seconds(contents.length());
     for file in &contents.files {
@@ -64,6 +67,7 @@ mod tests {
         let lines: Vec<_> = project.lines().map(str::trim).collect();
         assert_eq!(lines[..2], ["<REAPER_PROJECT 0.1 \"6.0\" 1795339680", "TITLE 'The \"first\" one'"]);
         assert_eq!(lines[3], "MARKER 1 0.250000 \"Ann wrote: a link: https://example.org\" 0");
+        assert_eq!(lines[4], "MARKER 2 0.500000 'The \"news\"' 0");
         let found = |line: &str| lines.iter().filter(|one| **one == line).count();
         assert_eq!((found("<TRACK"), found("POSITION 0"), found("LENGTH 5.000000")), (2, 2, 2));
         assert_eq!((found("FILE \"01 Ann.wav\""), found("FILE \"02 Ben.wav\"")), (1, 1));

@@ -29,6 +29,7 @@ struct Session<'a> {
     end_reason: Option<EndReason>,
     tracks: Vec<Track<'a>>,
     chat: Vec<Chat<'a>>,
+    markers: Vec<Marker<'a>>,
     attendance: Vec<Attendance<'a>>,
 }
 
@@ -56,6 +57,14 @@ struct Gap {
 struct Chat<'a> {
     at: f64,
     name: &'a ParticipantName,
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Marker<'a> {
+    at: f64,
+    /// Null where nobody said who set it.
+    name: Option<&'a ParticipantName>,
     text: &'a str,
 }
 
@@ -90,6 +99,10 @@ pub fn session(contents: &Contents<'_>) -> Vec<u8> {
         chat: contents
             .chat()
             .map(|(at, line)| Chat { at: at.as_secs_f64(), name: &line.name, text: &line.text })
+            .collect(),
+        markers: contents
+            .markers()
+            .map(|(at, marker)| Marker { at: at.as_secs_f64(), name: marker.name.as_ref(), text: marker.text.as_str() })
             .collect(),
         attendance: stays.collect(),
     };
