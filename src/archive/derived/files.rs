@@ -17,7 +17,7 @@ use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
-use crate::archive::model::{Edition, RecordingId, StateKind};
+use crate::archive::model::{DerivedFile, Edition, RecordingId, StateKind};
 use crate::archive::names;
 use crate::archive::retention::InUse;
 use crate::archive::store::{Handle, Store};
@@ -237,8 +237,8 @@ pub(in crate::archive) struct Indexed {
     title: Option<String>,
     name: Option<ParticipantName>,
     started: UnixMillis,
-    /// Where it is, and its sum, if it was made.
-    made: Option<(PathBuf, Option<u32>)>,
+    /// Where it is and what the index says of it, if it was made.
+    made: Option<(PathBuf, DerivedFile)>,
 }
 
 /// Looks a derived file up.
@@ -275,25 +275,28 @@ pub(in crate::archive) async fn find(
         title: row.try_get("title")?,
         name,
         started: row.millis("started_unix_millis")?,
-        made: made.map(|file| (folder.join(names::derived(what)), file.crc)),
+        made: made.map(|file| (folder.join(names::derived(what)), file)),
         what,
     })
 }
 
 impl Indexed {
-    /// Opens it; `None` where it was not made, or someone has removed it.
+    /// Opens it; `None` where it was not made, or someone has removed it or left something else in its place.
     pub fn open(self, in_use: InUse) -> Result<Option<Download>, Error> {
-        let Some((path, crc)) = self.made else { return Ok(None) };
+        let Some((path, DerivedFile { bytes, crc, .. })) = self.made else { return Ok(None) };
         let wrong = |source| Error::File { path: path.clone(), source };
         let file = match foreign::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(wrong(source)),
         };
+        let metadata = file.metadata().map_err(wrong)?;
+        if metadata.len() != bytes {
+            return Ok(None);
+        }
         if self.what.is_asked_for() {
             use_now(&file);
         }
-        let metadata = file.metadata().map_err(wrong)?;
         let made = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         Ok(Some(Download {
             what: self.what,
@@ -302,7 +305,7 @@ impl Indexed {
             name: self.name,
             started: self.started,
             file,
-            bytes: metadata.len(),
+            bytes,
             made_unix_nanos: made.unwrap_or_default().as_nanos(),
             in_use,
             crc,

@@ -4,7 +4,8 @@
 //! file is made.
 //!
 //! Its queue is short ([`MOST_ASKED`]), because the index knows what is still to be made: when the queue is full, and at
-//! each start, the maker goes through all recordings that have ended, newest first. It holds nothing up: it reads the index
+//! each start, the maker goes through all recordings that have ended and lack something by the index. What someone removed from the
+//! disk is made again when it is asked for, or a check has missed it. It holds nothing up: it reads the index
 //! by a connection of its own, reads and writes files in small steps, and looks between any two of them whether it is to stop.
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use super::recipe::{self, Origin, RECIPES, Stopped, Work};
 use super::waves::Waves;
 use crate::archive::handle::Error;
 use crate::archive::index;
+use crate::archive::index::derived::Walked;
 use crate::archive::lock::Lock;
 use crate::archive::model::{DerivedFile, Edition, RecordingId};
 use crate::archive::names;
@@ -54,8 +56,8 @@ struct State {
     kept_off: Vec<RecordingId>,
     /// What could not be made, and why, until someone asks.
     failed: VecDeque<(RecordingId, String)>,
-    /// Where the maker is on its way through all recordings: it goes on before this row.
-    before: Option<i64>,
+    /// Where the maker is on its way through all that is still to be made.
+    walk: Option<Walked>,
     stopping: bool,
 }
 
@@ -72,7 +74,7 @@ enum At {
 
 impl Default for Orders {
     fn default() -> Self {
-        let state = State { before: Some(i64::MAX), ..State::default() };
+        let state = State { walk: Some(Walked::BEGIN), ..State::default() };
         let (at, _) = watch::channel(At::Gone);
         Self { state: Mutex::new(state), work: Work::default(), waves: Arc::default(), wake: Notify::new(), at }
     }
@@ -93,7 +95,7 @@ impl Orders {
     pub fn ask(&self, id: RecordingId) {
         let mut state = self.state();
         if state.asked.len() >= MOST_ASKED {
-            state.before = Some(i64::MAX);
+            state.walk = Some(Walked::BEGIN);
         } else if !state.asked.contains(&id) {
             state.asked.push_back(id);
         }
@@ -122,7 +124,7 @@ impl Orders {
         state.asked.push_front(id);
         if state.asked.len() > MOST_ASKED {
             state.asked.pop_back();
-            state.before = Some(i64::MAX);
+            state.walk = Some(Walked::BEGIN);
         }
         drop(state);
         self.wake.notify_one();
@@ -190,17 +192,17 @@ impl Orders {
                 return Next::Make(id);
             }
         }
-        state.before.map_or(Next::Wait, Next::Walk)
+        state.walk.map_or(Next::Wait, Next::Walk)
     }
 
-    /// The maker has walked on from a row, to this recording or to the end.
-    fn walked(&self, from: i64, to: Option<index::derived::Passed>) {
+    /// The maker has walked on from there, to this recording or to the end.
+    fn walked(&self, from: Walked, to: Option<(Walked, RecordingId)>) {
         let mut state = self.state();
         // Unless the walk was begun anew meanwhile.
-        if state.before == Some(from) {
-            state.before = to.map(|to| to.row);
+        if state.walk == Some(from) {
+            state.walk = to.map(|(walked, _)| walked);
         }
-        state.asked.extend(to.map(|to| to.id));
+        state.asked.extend(to.map(|(_, id)| id));
     }
 
     fn failed(&self, id: RecordingId, why: String) {
@@ -228,8 +230,8 @@ impl Orders {
 enum Next {
     Stop,
     Make(RecordingId),
-    /// Look at the newest recording before this row.
-    Walk(i64),
+    /// Look for what is still to be made, from here on.
+    Walk(Walked),
     Wait,
 }
 
@@ -267,16 +269,16 @@ impl Maker {
             match self.orders.take() {
                 Next::Stop => return,
                 Next::Wait => self.orders.wake.notified().await,
-                Next::Walk(before) => {
-                    let passed = match self.readers.acquire().await {
-                        Ok(mut connection) => index::derived::ended_before(&mut connection, before).await,
+                Next::Walk(from) => {
+                    let found = match self.readers.acquire().await {
+                        Ok(mut connection) => index::derived::to_derive(&mut connection, from, RECIPES).await,
                         Err(error) => Err(error),
                     };
-                    let passed = passed.unwrap_or_else(|error| {
+                    let found = found.unwrap_or_else(|error| {
                         tracing::warn!("cannot look for what is still to be derived: {error}");
                         None
                     });
-                    self.orders.walked(before, passed);
+                    self.orders.walked(from, found);
                 }
                 Next::Make(id) => {
                     match self.visit(id).await {

@@ -11,10 +11,16 @@ use crate::media::room::RoomName;
 type Done = Result<(), sqlx::Error>;
 
 statements! {
-    /// By the row, whatever SQLite guesses: the index of states would be sorted for each step.
-    ENDED_BEFORE = "SELECT recording, id FROM recordings NOT INDEXED \
-                    WHERE recording < ? AND state = 'ended' AND deleting = 0 ORDER BY recording DESC LIMIT 1",
-        ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid<?)"];
+    /// Of those that were last made by recipes of this sum.
+    TO_DERIVE = "SELECT derived_recipes, recording, id FROM recordings \
+                 WHERE derived_recipes = ? AND recording < ? AND state = 'ended' AND deleting = 0 \
+                 ORDER BY recording DESC LIMIT 1",
+        ["SEARCH recordings USING INDEX recordings_to_derive (derived_recipes=? AND recording<?)"];
+    /// The next greater sum that there is, below that of today. By this index, whatever SQLite guesses: that of states would be walked
+    /// through.
+    NEXT_TO_DERIVE = "SELECT min(derived_recipes) FROM recordings INDEXED BY recordings_to_derive \
+                      WHERE derived_recipes > ? AND derived_recipes < ? AND state = 'ended' AND deleting = 0",
+        ["SEARCH recordings USING COVERING INDEX recordings_to_derive (derived_recipes>? AND derived_recipes<?)"];
     MADE = "SELECT recording, folder, derived_recipes FROM recordings \
             WHERE id = ? AND state = 'ended' AND deleting = 0",
         ["SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)"];
@@ -54,20 +60,36 @@ statements! {
         ["SEARCH derived USING PRIMARY KEY (recording=?)"];
 }
 
-/// A recording that has ended, as the maker passes it by.
+/// How far a walk through what is still to be derived has come. It goes on with what was last made by these recipes, from before
+/// this row, and then with what was made by newer ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::archive) struct Passed {
+pub(in crate::archive) struct Walked {
+    /// The sum of those recipes; 0 is something that was never made, or is no longer right.
+    pub recipes: u32,
     pub row: i64,
-    pub id: RecordingId,
 }
 
-/// The newest recording that has ended, of those with a row before this one.
-pub(in crate::archive) async fn ended_before(
+impl Walked {
+    /// A walk that begins: with what lacks the most.
+    pub const BEGIN: Self = Self { recipes: 0, row: i64::MAX };
+}
+
+/// The next recording that has ended and of which something was made by older recipes than those of this sum, or never: those with
+/// the oldest first, and of them the newest recording. `None` where there are no more.
+pub(in crate::archive) async fn to_derive(
     c: &mut SqliteConnection,
-    row: i64,
-) -> Result<Option<Passed>, sqlx::Error> {
-    let found = sqlx::query(ENDED_BEFORE).bind(row).fetch_optional(c).await?;
-    found.map(|row| Ok(Passed { row: row.int("recording")?, id: row.word("id")? })).transpose()
+    mut walked: Walked,
+    today: u32,
+) -> Result<Option<(Walked, RecordingId)>, sqlx::Error> {
+    loop {
+        let Walked { recipes, row } = walked;
+        if let Some(found) = sqlx::query(TO_DERIVE).bind(recipes).bind(row).fetch_optional(&mut *c).await? {
+            return Ok(Some((Walked { recipes, row: found.int("recording")? }, found.word("id")?)));
+        }
+        let next = sqlx::query_scalar(NEXT_TO_DERIVE).bind(recipes).bind(today).fetch_one(&mut *c).await?;
+        let Some(recipes) = next else { return Ok(None) };
+        walked = Walked { recipes, row: i64::MAX };
+    }
 }
 
 /// The sum of the recipes with which all was made that is derived from a recording, and where that is; `None` where there

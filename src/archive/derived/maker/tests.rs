@@ -6,6 +6,8 @@ use super::*;
 use crate::archive::model::Derived;
 use crate::media::time::UnixMillis;
 
+const AT_7: Walked = Walked { recipes: 0, row: 7 };
+
 fn id(n: u8) -> RecordingId {
     RecordingId::new(UnixMillis::new(0), [n; 10])
 }
@@ -13,7 +15,7 @@ fn id(n: u8) -> RecordingId {
 #[test]
 fn who_waits_goes_first_and_nobody_goes_twice() {
     let orders = Orders::default();
-    orders.walked(i64::MAX, None);
+    orders.walked(Walked::BEGIN, None);
     for n in [1, 2, 1, 3, 2] {
         orders.ask(id(n));
     }
@@ -25,35 +27,35 @@ fn who_waits_goes_first_and_nobody_goes_twice() {
 #[test]
 fn what_does_not_fit_the_queue_is_found_on_a_walk_through_all() {
     let orders = Orders::default();
-    assert_eq!(orders.take(), Next::Walk(i64::MAX), "each start looks for what is left over");
-    orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
-    assert_eq!((orders.take(), orders.take()), (Next::Make(id(0)), Next::Walk(7)));
-    orders.walked(7, None);
+    assert_eq!(orders.take(), Next::Walk(Walked::BEGIN), "each start looks for what is left over");
+    orders.walked(Walked::BEGIN, Some((AT_7, id(0))));
+    assert_eq!((orders.take(), orders.take()), (Next::Make(id(0)), Next::Walk(AT_7)));
+    orders.walked(AT_7, None);
     assert_eq!(orders.take(), Next::Wait);
     for n in 0..100 {
         orders.ask(id(n));
     }
     assert_eq!(orders.state().asked.len(), MOST_ASKED);
     while let Next::Make(_) = orders.take() {}
-    assert_eq!(orders.take(), Next::Walk(i64::MAX));
+    assert_eq!(orders.take(), Next::Walk(Walked::BEGIN));
 }
 
 #[test]
 fn a_walk_that_begins_anew_is_not_taken_for_the_one_before() {
     let orders = Orders::default();
-    orders.walked(i64::MAX, Some(index::derived::Passed { row: 7, id: id(0) }));
+    orders.walked(Walked::BEGIN, Some((AT_7, id(0))));
     for n in 0..100 {
         orders.ask(id(n));
     }
-    orders.walked(7, None);
+    orders.walked(AT_7, None);
     while let Next::Make(_) = orders.take() {}
-    assert_eq!(orders.take(), Next::Walk(i64::MAX));
+    assert_eq!(orders.take(), Next::Walk(Walked::BEGIN));
 }
 
 #[test]
 fn a_failure_is_told_to_who_asks_next_and_then_tried_again() {
     let orders = Orders::default();
-    orders.walked(i64::MAX, None);
+    orders.walked(Walked::BEGIN, None);
     orders.failed(id(1), "why".to_owned());
     assert_eq!(orders.want(id(1), Derived::Session.into()), Err("why".to_owned()));
     assert_eq!(orders.take(), Next::Wait);
@@ -64,7 +66,7 @@ fn a_failure_is_told_to_who_asks_next_and_then_tried_again() {
 #[test]
 fn what_is_kept_off_is_let_go_of_and_not_begun() {
     let orders = Arc::new(Orders::default());
-    orders.walked(i64::MAX, None);
+    orders.walked(Walked::BEGIN, None);
     orders.begin();
     orders.ask(id(1));
     assert_eq!(orders.take(), Next::Make(id(1)));
