@@ -23,8 +23,8 @@
 //!    it is made by a thread of its own, and only after the recording has ended. It can always be made again.
 //! 8. What goes by itself goes by a limit that a person set (`retention`): the oldest first, never what has not ended, is
 //!    marked `keep`, or is being read.
-//! 9. What is in `recordings/` and not named by the index is left alone, but for what a crash left of a round that was not over, of
-//!    which nothing was told to be durable (`repair::strays`). What is not ours (`foreign`), also in a place of ours, is
+//! 9. What is in `recordings/` and not named by the index is left alone, but for what a crash left of a round that was not over: where
+//!    it is sound it becomes a part of its recording, though nothing of it was told to be durable (`repair::strays`). What is not ours (`foreign`), also in a place of ours, is
 //!    neither followed nor overwritten nor removed.
 //!
 //! Whether index and disk are what they should be, [`check`] tells, and [`repair`] mends what can be.

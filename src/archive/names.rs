@@ -1,8 +1,10 @@
 //! The names of folders and files: made from IDs, times and numbers, and from what is harmless of a participant's name.
 
+use std::str::FromStr;
+
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
-use crate::media::time::UnixMillis;
+use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
 
 use super::model::{Edition, RecordingId};
@@ -43,9 +45,11 @@ pub(super) fn part(track: TrackNumber, name: &ParticipantName, part: u32, codec:
     if part == 1 { format!("{stem}.{kind}") } else { format!("{stem}.{part}.{kind}") }
 }
 
-/// The spool beside a track's parts: `01-ann.late`, and from the track's second on `01-ann.late.2`.
-pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32) -> String {
+/// The spool beside a track's parts: `01-ann.late`, and from the track's second on `01-ann.late.2`. One of samples, which cannot say
+/// so themselves, says where on the track's count it begins if the silence before it was a pause: `01-ann.72000.late`.
+pub(super) fn spool(track: TrackNumber, name: &ParticipantName, nth: u32, at: Option<Ticks>) -> String {
     let stem = stem(track, name);
+    let stem = at.map_or_else(|| stem.clone(), |at| format!("{stem}.{}", at.get()));
     if nth == 1 { format!("{stem}.late") } else { format!("{stem}.late.{nth}") }
 }
 
@@ -73,6 +77,8 @@ pub(super) struct TrackFile {
     pub slug: String,
     /// What is in it.
     pub holds: Holds,
+    /// Where on the track's count it begins, where its name says so.
+    pub at: Option<Ticks>,
 }
 
 /// What is in a file of a track.
@@ -87,18 +93,21 @@ pub(super) enum Holds {
 /// Reads the name of a part or a spool; `None` where it is that of neither.
 pub(super) fn track_file(name: &str) -> Option<TrackFile> {
     let (track, rest) = name.split_once('-')?;
-    let number = count(track.strip_prefix('0').unwrap_or(track))?;
-    let track = TrackNumber::new(u16::try_from(number).ok()?);
-    let mut pieces = rest.split('.');
-    let slug = pieces.next()?;
-    let holds = match (pieces.next()?, pieces.next(), pieces.next()) {
-        ("late", None, None) => Holds::Spool,
-        ("late", Some(nth), None) if count(nth)? > 1 => Holds::Spool,
-        (kind, None, None) => Holds::Part(1, codec(kind)?),
-        (number, Some(kind), None) if count(number)? > 1 => Holds::Part(count(number)?, codec(kind)?),
+    let track = TrackNumber::new(count(track.strip_prefix('0').unwrap_or(track))?);
+    let pieces: Vec<_> = rest.split('.').collect();
+    let (slug, rest) = pieces.split_first()?;
+    let (at, rest) = match rest {
+        [at, rest @ ..] if rest.first() == Some(&"late") => (Some(Ticks::new(count(at)?)), rest),
+        rest => (None, rest),
+    };
+    let holds = match rest {
+        ["late"] => Holds::Spool,
+        ["late", nth] if count::<u32>(nth)? > 1 => Holds::Spool,
+        [kind] => Holds::Part(1, codec(kind)?),
+        [number, kind] if count::<u32>(number)? > 1 => Holds::Part(count(number)?, codec(kind)?),
         _ => return None,
     };
-    let file = TrackFile { track, slug: slug.to_owned(), holds };
+    let file = TrackFile { track, slug: (*slug).to_owned(), holds, at };
     (file.slug == self::slug(slug) && file.stem() == name.split('.').next()?).then_some(file)
 }
 
@@ -133,9 +142,9 @@ fn is_compact(start: &str) -> bool {
 }
 
 /// Reads a number from 1 as it is written in names: without a plus, and without zeros before it.
-fn count(text: &str) -> Option<u32> {
-    let number: u32 = text.parse().ok()?;
-    (number > 0 && number.to_string() == text).then_some(number)
+fn count<N: FromStr + ToString + Default + PartialEq>(text: &str) -> Option<N> {
+    let number: N = text.parse().ok()?;
+    (number != N::default() && number.to_string() == text).then_some(number)
 }
 
 fn stem(track: TrackNumber, name: &ParticipantName) -> String {
@@ -192,8 +201,9 @@ mod tests {
         assert_eq!(part(one, &ann, 1, Codec::Opus), "01-ann.ogg");
         assert_eq!(part(one, &ann, 2, Codec::Opus), "01-ann.2.ogg");
         assert_eq!(part(one, &ann, 2, Codec::Pcm), "01-ann.2.wav");
-        assert_eq!(spool(one, &ann, 1), "01-ann.late");
-        assert_eq!(spool(TrackNumber::new(123), &ann, 2), "123-ann.late.2");
+        assert_eq!(spool(one, &ann, 1, None), "01-ann.late");
+        assert_eq!(spool(TrackNumber::new(123), &ann, 2, None), "123-ann.late.2");
+        assert_eq!(spool(one, &ann, 2, Some(Ticks::from_secs(2))), "01-ann.96000.late.2");
     }
 
     #[test]
@@ -201,13 +211,16 @@ mod tests {
         let ann: ParticipantName = "Ann 2".parse().unwrap();
         for track in [1, 9, 10, 99, 100, 65_535] {
             let track = TrackNumber::new(track);
-            for (name, holds) in [
-                (part(track, &ann, 1, Codec::Opus), Holds::Part(1, Codec::Opus)),
-                (part(track, &ann, 12, Codec::Pcm), Holds::Part(12, Codec::Pcm)),
-                (spool(track, &ann, 1), Holds::Spool),
-                (spool(track, &ann, 3), Holds::Spool),
+            let late = Some(Ticks::MAX);
+            for (name, holds, at) in [
+                (part(track, &ann, 1, Codec::Opus), Holds::Part(1, Codec::Opus), None),
+                (part(track, &ann, 12, Codec::Pcm), Holds::Part(12, Codec::Pcm), None),
+                (spool(track, &ann, 1, None), Holds::Spool, None),
+                (spool(track, &ann, 3, None), Holds::Spool, None),
+                (spool(track, &ann, 1, late), Holds::Spool, late),
+                (spool(track, &ann, 3, late), Holds::Spool, late),
             ] {
-                assert_eq!(track_file(&name), Some(TrackFile { track, slug: "ann-2".to_owned(), holds }), "{name}");
+                assert_eq!(track_file(&name), Some(TrackFile { track, slug: "ann-2".to_owned(), holds, at }), "{name}");
             }
             for what in [Derived::Session, Derived::Track(track, Container::Wav), Derived::Waveform(track)] {
                 assert!(is_derived(&derived(what)) && is_derived(&(derived(what) + NEXT)));
@@ -233,9 +246,18 @@ mod tests {
         ] {
             assert_eq!(track_file(none), None, "{none}");
         }
-        for none in
-            ["01-ann.ogg.next", "01-ann.late.1", "01-a/b.ogg", "../01-ann.ogg", "70000-ann.ogg", "session.json", ""]
-        {
+        for none in [
+            "01-ann.ogg.next",
+            "01-ann.late.1",
+            "01-ann.07.late",
+            "01-ann.7.late.1",
+            "01-ann.7.8.late",
+            "01-a/b.ogg",
+            "../01-ann.ogg",
+            "70000-ann.ogg",
+            "session.json",
+            "",
+        ] {
             assert_eq!(track_file(none), None, "{none}");
         }
         for none in [

@@ -163,8 +163,6 @@ pub(super) async fn open(
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
     let run = index::write::run(&mut connection, now, std::process::id()).await.map_err(&unusable)?;
     index::search::fill(&mut connection).await.map_err(&unusable)?;
-    let empty = index::read::is_empty(&mut connection).await.map_err(&unusable)?;
-    let unindexed = empty && walk::any_recording(folder);
     let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
     if fell {
         let taken = strays::sweep(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
@@ -172,6 +170,8 @@ pub(super) async fn open(
             tracing::warn!("{} {what}", path.display());
         }
     }
+    let empty = index::read::is_empty(&mut connection).await.map_err(&unusable)?;
+    let unindexed = empty && walk::any_recording(folder);
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;
     let recovered = recovered.map_err(unordered)?;
     let recovered = Recovered { unindexed, ..recovered };

@@ -9,8 +9,8 @@
 //!
 //! A recording whose folder the index does not name is put into it. So an index that is lost is no case of its own: all of them are such
 //! recordings then. Rooms, names, times, titles, tracks, gaps, chat and who was there come from the session file; how long sound
-//! is and its checksums are measured anew, so that damage to samples from before is not seen any more. Without a session file a
-//! recording is what its parts tell (`salvage`), and is marked to be kept.
+//! is is measured anew, but for samples whose checksums the session file tells, once they had ended. Without a session file a recording
+//! is what its parts tell (`salvage`), and is marked to be kept; damage to samples from before is not seen any more then.
 
 mod measure;
 mod rebuild;
@@ -287,7 +287,9 @@ impl Repair<'_> {
         let (row, id) = (known.place.row, known.recording.summary.id);
         Ok(match &difference.what {
             What::NotIndexed => {
-                let taken = strays::of_recording(&mut *self.store, &mut self.connection, self.root, id).await?;
+                let taken =
+                    strays::of_recording(&mut *self.store, &mut self.connection, self.root, id, strays::By::Repair)
+                        .await?;
                 if taken.is_empty() {
                     return Ok(None);
                 }

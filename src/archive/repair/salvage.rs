@@ -38,7 +38,7 @@ pub(super) struct Said {
 pub(super) fn session_file(folder: &Path, id: RecordingId, room: &RoomName) -> io::Result<Option<SessionFile>> {
     let mut parts = BTreeMap::new();
     for (name, kind) in walk::entries(folder)? {
-        if let (Kind::File, Some(TrackFile { track, slug, holds: Holds::Part(number, codec) })) =
+        if let (Kind::File, Some(TrackFile { track, slug, holds: Holds::Part(number, codec), at: _ })) =
             (kind, names::track_file(&name))
         {
             parts.insert((track, number), (name, slug, codec));
@@ -78,6 +78,7 @@ pub(super) fn session_file(folder: &Path, id: RecordingId, room: &RoomName) -> i
             start,
             first_sequence,
             next_sequence: None,
+            sums: Vec::new(),
         });
     }
     let file = SessionFile {

@@ -1,15 +1,16 @@
 //! Files and folders that a crash left before the index named them: whoever fell was in the middle of a round. Nothing in them was
-//! told to be durable.
+//! told to be durable, but it is sound, and is not thrown away.
 //!
-//! Start-up, which trusts its index, removes such a file of a recording, unless the session file names it: then the index is older
-//! than what it speaks of, and a repair is asked for. A recording's folder that was begun becomes a recording as far as there are
-//! whole pages in it; samples have nobody to vouch for them. A repair trusts nobody, and removes no sound: what says itself where
-//! it belongs becomes a part of its recording.
+//! What says itself where it belongs becomes a part of its recording, and a recording's folder that was begun becomes a recording; what
+//! holds no sound is removed. A start, which trusts its index, is more careful than a repair, which trusts nobody, and leaves two
+//! things to one. What the session file names: then the index is older than what it speaks of. And samples that were written before
+//! the machine last started: pages have their checksums, but of samples nobody can say any more whether the disk has them all.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -19,11 +20,13 @@ use super::salvage::{self, Said};
 use crate::archive::check::{Indexed, What, folder_of, session_file, walk};
 use crate::archive::foreign::{self, Kind};
 use crate::archive::handle::Error;
+use crate::archive::index::write::SpoolRow;
 use crate::archive::index::{derived, read, write};
 use crate::archive::model::{Anchor, Gap, GapCause, Part, Pins, Recording, RecordingId, Track};
 use crate::archive::names::{self, Holds, TrackFile};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
+use crate::media::packet::Sequence;
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::source::Codec;
 use crate::media::time::{Ticks, UnixMillis};
@@ -33,13 +36,28 @@ use crate::media::track::Format;
 /// begun: what its first message holds was said before, up to 3 s.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// How much longer than it was told the silence for a gap may be: less than a packet.
+const LONGEST_CARRY: Ticks = Ticks::new(119);
+/// Bytes that a file of ours has at most before its sound: a page of tags.
+const LONGEST_HEAD: u64 = 64 * 1024;
+
 /// What became of something: where, and what was done.
 pub(in crate::archive) type Taken = (PathBuf, &'static str);
 
 const PART: &str = "was not in the index, and became a part of its recording";
 const RECORDING: &str = "was not in the index, and became a recording";
 const NOTHING: &str = "was begun by who fell, held no sound that anyone vouches for, and was removed";
-const BEGUN: &str = "was begun by who fell, and was removed: nothing in it was told to be durable";
+const COPY: &str = "was begun by who fell, held what is in another file, and was removed";
+const LEFT: &str = "is not in the index, and is left to a check with --repair";
+
+/// Who puts things in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::archive) enum By {
+    /// A start.
+    Start,
+    /// A repair.
+    Repair,
+}
 
 /// Puts in order what the last run had begun and the index does not name.
 pub(in crate::archive) async fn sweep(
@@ -50,7 +68,7 @@ pub(in crate::archive) async fn sweep(
 ) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     for id in read::unfinished(connection).await? {
-        taken.extend(sweep_recording(store, connection, root, id).await?);
+        taken.extend(of_recording(store, connection, root, id, By::Start).await?);
     }
     if let Some(since) = read::started_before(connection, run).await? {
         for (id, room, path) in begun(root, since) {
@@ -58,40 +76,6 @@ pub(in crate::archive) async fn sweep(
                 taken.extend(of_folder(store, connection, root, run, (id, &room, &path)).await?);
             }
         }
-    }
-    Ok(taken)
-}
-
-/// Removes what was begun in a recording's folder.
-async fn sweep_recording(
-    store: &mut dyn Store,
-    connection: &mut SqliteConnection,
-    root: &Path,
-    id: RecordingId,
-) -> Result<Vec<Taken>, Error> {
-    let Some((place, _)) = read::summary(connection, id).await? else { return Ok(Vec::new()) };
-    let folder = root.join(&place.folder);
-    let indexed = read::files(connection, place.row).await?;
-    let said = match session_file(&folder) {
-        Ok(file) => file.tracks,
-        // It has none yet: its first round is not over.
-        Err(What::Missing) => Vec::new(),
-        Err(_) => return Ok(Vec::new()),
-    };
-    let named = |name: &String| said.iter().flat_map(|track| &track.parts).any(|part| part.file == *name);
-    let mut taken = Vec::new();
-    // A folder that is not there is for a check to name.
-    for (name, kind) in walk::entries(&folder).unwrap_or_default() {
-        let ours = kind == Kind::File && names::track_file(&name).is_some();
-        if ours && !indexed.contains(&name) && !named(&name) {
-            let path = folder.join(&name);
-            store.remove(&path).map_err(|source| trouble(&path, source))?;
-            taken.push((Path::new(&place.folder).join(name), BEGUN));
-        }
-    }
-    if !taken.is_empty() {
-        // Before the recording has ended by the index: nobody would look for them again.
-        store.sync_folder(&folder).map_err(|source| trouble(&folder, source))?;
     }
     Ok(taken)
 }
@@ -110,30 +94,59 @@ pub(in crate::archive) async fn of_recording(
     connection: &mut SqliteConnection,
     root: &Path,
     id: RecordingId,
+    by: By,
 ) -> Result<Vec<Taken>, Error> {
-    let Some((place, recording)) = read::recording(connection, id).await? else { return Ok(Vec::new()) };
+    let Some((place, _)) = read::summary(connection, id).await? else { return Ok(Vec::new()) };
     let folder = root.join(&place.folder);
     let indexed = read::files(connection, place.row).await?;
+    let said = match session_file(&folder) {
+        _ if by == By::Repair => Vec::new(),
+        Ok(file) => file.tracks,
+        // It has none yet: its first round is not over.
+        Err(What::Missing) => Vec::new(),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let named = |name: &String| said.iter().flat_map(|track| &track.parts).any(|part| part.file == *name);
+    // A folder that is not there is for a check to name.
+    let entries = walk::entries(&folder).unwrap_or_default().into_iter().filter(|(_, kind)| *kind == Kind::File);
+    let strays = entries.filter_map(|(name, _)| Some((names::track_file(&name)?, name)));
+    let mut strays: Vec<_> = strays.filter(|(_, name)| !indexed.contains(name) && !named(name)).collect();
+    // Parts in their order, and what waits for one behind them.
+    strays.sort_by_key(|(file, _)| match file.holds {
+        Holds::Part(number, _) => (file.track, number),
+        Holds::Spool => (file.track, u32::MAX),
+    });
     let mut taken = Vec::new();
-    for (name, kind) in walk::entries(&folder).unwrap_or_default() {
-        let Some(file) = names::track_file(&name).filter(|_| kind == Kind::File && !indexed.contains(&name)) else {
-            continue;
-        };
+    for (file, name) in strays {
+        // Each as the ones before have left it.
+        let Some((_, recording)) = read::recording(connection, id).await? else { break };
         let below = Path::new(&place.folder).join(&name);
-        let of_track = recording.tracks.iter().find(|track| track.number == file.track);
-        match look(&folder, name, file, of_track) {
-            Ok(Look::Sound(stray)) if stray.said.imprint.is_none() => {}
-            Ok(Look::Unknown) => {}
-            Ok(Look::Sound(stray)) => {
-                let path = adopt(store, connection, &folder, place.row, &recording, *stray).await?;
-                taken.push((Path::new(&place.folder).join(path), PART));
+        let track = recording.tracks.iter().find(|track| track.number == file.track);
+        let found = match look(&folder, name, file, track, by) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!("{}: {error}", below.display());
+                continue;
             }
-            Ok(Look::Nothing) => {
+        };
+        let adopted = match found {
+            Look::Sound(stray) => adopt(store, connection, &folder, place.row, &recording, *stray).await?,
+            Look::Nothing => Adopted::Nothing,
+            Look::Unknown => Adopted::Left,
+        };
+        taken.push(match adopted {
+            Adopted::As(name) => (Path::new(&place.folder).join(name), PART),
+            Adopted::Left if by == By::Repair => continue,
+            Adopted::Left => (below, LEFT),
+            gone @ (Adopted::Nothing | Adopted::Copy) => {
                 store.remove(&root.join(&below)).map_err(|source| trouble(&root.join(&below), source))?;
-                taken.push((below, NOTHING));
+                (below, if matches!(gone, Adopted::Copy) { COPY } else { NOTHING })
             }
-            Err(error) => tracing::warn!("{}: {error}", below.display()),
-        }
+        });
+    }
+    if taken.iter().any(|(_, what)| [NOTHING, COPY].contains(what)) {
+        // Before the recording has ended by the index: nobody would look for them again.
+        store.sync_folder(&folder).map_err(|source| trouble(&folder, source))?;
     }
     Ok(taken)
 }
@@ -144,35 +157,115 @@ enum Look {
     Sound(Box<Stray>),
     /// Nothing, or nothing but what a part begins with.
     Nothing,
-    /// It has the name of ours, and does not say what it is.
+    /// It has the name of ours, and does not say what it is, or not for sure.
     Unknown,
 }
 
 /// Looks at what a file holds.
-fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>) -> io::Result<Look> {
+fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>, by: By) -> io::Result<Look> {
     let path = folder.join(&name);
     // A spool holds what its part does.
     let of_track = track.and_then(|track| track.parts.last()).map(|part| part.format.codec());
-    let codec = match file.holds {
+    let Some(codec) = (match file.holds {
         Holds::Part(_, codec) => Some(codec),
+        Holds::Spool if file.at.is_some() => Some(Codec::Pcm),
         Holds::Spool => of_track,
+    }) else {
+        return Ok(Look::Unknown);
     };
-    let said = codec.map(|codec| salvage::said(foreign::open(&path)?, codec)).transpose()?.flatten();
-    let Some(said) = said else {
-        let empty = foreign::look(&path)?.is_none_or(|(_, bytes)| bytes == 0);
-        return Ok(if empty { Look::Nothing } else { Look::Unknown });
+    let Some(said) = salvage::said(foreign::open(&path)?, codec)? else {
+        return Ok(if is_beginning(&path, codec)? { Look::Nothing } else { Look::Unknown });
     };
     let measured = match said.format {
         Format::Opus(_) => measure::ogg(foreign::open(&path)?, 0)?,
         Format::Pcm(head) => measure::wav(foreign::open(&path)?, head, false)?,
     };
-    if measured.length == Ticks::ZERO {
-        return Ok(Look::Nothing);
-    }
-    Ok(Look::Sound(Box::new(Stray { name, file, said, measured })))
+    Ok(match said.format {
+        _ if measured.length == Ticks::ZERO => Look::Nothing,
+        // From before parts said where they begin.
+        Format::Opus(_) if said.imprint.is_none() => Look::Unknown,
+        Format::Pcm(_) if by == By::Start && !written_since_boot(&path)? => Look::Unknown,
+        Format::Opus(_) | Format::Pcm(_) => Look::Sound(Box::new(Stray { name, file, said, measured })),
+    })
 }
 
-/// Makes a file a part of its recording; gives what it is called then.
+/// Whether a file is the beginning of one of ours, cut off before any sound.
+fn is_beginning(path: &Path, codec: Codec) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    foreign::open(path)?.take(LONGEST_HEAD + 1).read_to_end(&mut bytes)?;
+    let first: &[u8] = if codec == Codec::Pcm { b"RIFF" } else { b"OggS" };
+    let ours = bytes.iter().zip(first).all(|(byte, first)| byte == first);
+    Ok(ours && bytes.len() as u64 <= LONGEST_HEAD && measure::ogg(&bytes[..], 0)?.length == Ticks::ZERO)
+}
+
+/// Whether a file was written since the machine started: then it holds all that was written, whoever was killed meanwhile. Where
+/// the system does not say when that was, it was not.
+fn written_since_boot(path: &Path) -> io::Result<bool> {
+    let Ok(uptime) = fs::read_to_string("/proc/uptime") else { return Ok(false) };
+    let Some(Ok(uptime)) = uptime.split(' ').next().map(str::parse) else { return Ok(false) };
+    let (now, modified) = (SystemTime::now(), fs::symlink_metadata(path)?.modified()?);
+    let booted = Duration::try_from_secs_f64(uptime).ok().and_then(|uptime| now.checked_sub(uptime));
+    Ok(booted.is_some_and(|booted| (booted..=now).contains(&modified)))
+}
+
+/// What became of a file.
+enum Adopted {
+    /// It is a part now, of this name.
+    As(String),
+    /// It holds nothing.
+    Nothing,
+    /// All that it holds is in other files.
+    Copy,
+    /// It stays as it is.
+    Left,
+}
+
+/// Where a track ends by what is known of it: on its own count, and the number that comes next.
+fn end_of(folder: &Path, part: &Part, spool: Option<&SpoolRow>) -> (Ticks, Sequence) {
+    let at = |length| part.start.track.saturating_add(length);
+    match (&part.format, spool) {
+        // What the part has beyond the index is a copy of the spool then.
+        (_, Some(spool)) => {
+            let file = || foreign::open(&folder.join(&spool.file));
+            let measured = match part.format {
+                Format::Opus(_) => file().and_then(|file| measure::ogg(file, 0)),
+                Format::Pcm(head) => file().and_then(|file| measure::wav(file, head, false)),
+            };
+            let spooled = measured.map_or(Ticks::ZERO, |measured| measured.length);
+            (at(part.length).saturating_add(spool.pause).saturating_add(spooled), spool.next)
+        }
+        (Format::Opus(_), None) if part.open => {
+            let measured = foreign::open(&folder.join(&part.file)).and_then(|file| measure::ogg(file, 0));
+            measured.map_or((at(part.length), part.next), |measured| {
+                (at(measured.length.max(part.length)), part.next.max(part.first.after(measured.packets)))
+            })
+        }
+        (Format::Opus(_) | Format::Pcm(_), None) => (at(part.length), part.next),
+    }
+}
+
+/// Where a file begins that comes behind that end of its track; with samples, which do not say so, where the recording ended by then.
+fn start_of(stray: &Stray, track: Option<&Track>, end: Ticks, recording: &Recording) -> Anchor {
+    let pins = track.map(Pins::of);
+    let session = |at| pins.as_ref().map_or(at, |pins| pins.session(at));
+    let behind = |at: Ticks| {
+        let at = at.max(end);
+        Anchor { track: at, session: session(at) }
+    };
+    match (stray.said.imprint, stray.file.holds) {
+        // Silence for a gap may be up to 119 ticks longer than that.
+        (Some(imprint), Holds::Part(..)) if imprint.start.track.saturating_add(LONGEST_CARRY) >= end => imprint.start,
+        (Some(imprint), Holds::Part(..) | Holds::Spool) => behind(imprint.start.track),
+        (None, Holds::Spool) => behind(stray.file.at.unwrap_or(end)),
+        (None, Holds::Part(..)) => {
+            let (ended, here) = (recording.summary.length, if track.is_some() { session(end) } else { end });
+            let late = if track.is_some() { ended.saturating_sub(here) } else { Ticks::ZERO };
+            Anchor { track: end.saturating_add(late), session: ended.max(here) }
+        }
+    }
+}
+
+/// Makes a file a part of its recording.
 async fn adopt(
     store: &mut dyn Store,
     connection: &mut SqliteConnection,
@@ -180,12 +273,26 @@ async fn adopt(
     row: i64,
     recording: &Recording,
     stray: Stray,
-) -> Result<String, Error> {
+) -> Result<Adopted, Error> {
+    let track = recording.tracks.iter().find(|track| track.number == stray.file.track);
+    let before = track.and_then(|track| track.parts.last());
+    let spools = read::spools(connection, row).await?;
+    let waiting = |(of, spool): &&(_, SpoolRow)| {
+        *of == stray.file.track && !spool.settled && before.is_some_and(|part| part.number == spool.part)
+    };
+    let spool = spools.iter().find(waiting).map(|(_, spool)| spool);
+    let (end, next) = before.map_or_else(Default::default, |part| end_of(folder, part, spool));
+    match stray.said.imprint {
+        // One that was to take the place of another that the disk refused.
+        Some(imprint) if imprint.first.after(stray.measured.packets) <= next => return Ok(Adopted::Copy),
+        Some(imprint) if imprint.first < next => return Ok(Adopted::Left),
+        None if spool.is_some() => return Ok(Adopted::Left),
+        Some(_) | None => {}
+    }
+    let start = start_of(&stray, track, end, recording);
     let Stray { mut name, file, said, measured } = stray;
-    let track = recording.tracks.iter().find(|track| track.number == file.track);
     let whose = said.name.clone().or_else(|| file.slug.parse().ok()).unwrap_or_else(ParticipantName::nobody);
     let whose = track.map_or(whose, |track| track.name.clone());
-    let before = track.and_then(|track| track.parts.last());
     let mut number = before.map_or(1, |part| part.number.saturating_add(1));
     match file.holds {
         Holds::Part(of_name, _) => number = of_name,
@@ -204,14 +311,7 @@ async fn adopt(
         }
     }
     make_durable(store, folder, &name)?;
-    let end = before.map_or(Ticks::ZERO, |part| part.start.track.saturating_add(length(folder, part)));
-    let at = said.imprint.map_or(end, |imprint| imprint.start.track);
-    let on_session = track.map_or(at, |track| Pins::of(track).session(at));
-    let start = match (said.imprint, file.holds) {
-        (Some(imprint), Holds::Part(..)) => imprint.start,
-        (_, Holds::Part(..) | Holds::Spool) => Anchor { track: at, session: on_session },
-    };
-    let first = said.imprint.map_or(before.map_or_else(Default::default, |part| part.next), |imprint| imprint.first);
+    let first = said.imprint.map_or(next, |imprint| imprint.first);
     let part = Part {
         number,
         file: name.clone(),
@@ -244,7 +344,7 @@ async fn adopt(
     derived::outdated(&mut c, row).await?;
     c.commit().await?;
     store.committed();
-    Ok(name)
+    Ok(Adopted::As(name))
 }
 
 /// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
@@ -252,15 +352,6 @@ fn make_durable(store: &mut dyn Store, folder: &Path, name: &str) -> Result<(), 
     let path = folder.join(name);
     let synced = store.open(&path).and_then(|handle| store.sync(&handle));
     synced.and_then(|()| store.sync_folder(folder)).map_err(|source| trouble(&path, source))
-}
-
-/// How long a part is: of one that had not ended, by its file.
-fn length(folder: &Path, part: &Part) -> Ticks {
-    let measured = || match part.format {
-        Format::Opus(_) if part.open => measure::ogg(foreign::open(&folder.join(&part.file)).ok()?, 0).ok(),
-        Format::Opus(_) | Format::Pcm(_) => None,
-    };
-    measured().map_or(part.length, |measured| measured.length.max(part.length))
 }
 
 /// The folders of recordings that were begun since then.
@@ -295,24 +386,36 @@ async fn of_folder(
     let folder = root.join(path);
     let wrong = |source| trouble(&folder, source);
     let entries = walk::entries(&folder).map_err(wrong)?;
-    let is_part = |name: &str| matches!(names::track_file(name).map(|file| file.holds), Some(Holds::Part(..)));
     if names::folder(room, id.started(), id) != path.to_string_lossy()
-        || !entries.iter().all(|(name, kind)| *kind == Kind::File && is_part(name))
+        || !entries.iter().all(|(name, kind)| *kind == Kind::File && names::track_file(name).is_some())
     {
         return Ok(Vec::new());
     }
-    let mut taken = Vec::new();
+    let (mut taken, mut left) = (Vec::new(), BTreeSet::new());
     for name in entries.into_keys() {
-        let Some(file) = names::track_file(&name) else { continue };
-        let vouched = matches!(file.holds, Holds::Part(_, Codec::Opus));
-        if !vouched || !matches!(look(&folder, name.clone(), file, None).map_err(wrong)?, Look::Sound(_)) {
-            store.remove(&folder.join(&name)).map_err(wrong)?;
-            taken.push((path.join(name), NOTHING));
+        let Some(file) = names::track_file(&name).filter(|file| matches!(file.holds, Holds::Part(..))) else {
+            continue;
+        };
+        match look(&folder, name.clone(), file, None, By::Start).map_err(wrong)? {
+            Look::Sound(_) => {}
+            Look::Nothing => {
+                store.remove(&folder.join(&name)).map_err(wrong)?;
+                taken.push((path.join(name), NOTHING));
+            }
+            Look::Unknown => {
+                taken.push((path.join(&name), LEFT));
+                left.insert(name);
+            }
         }
     }
-    match salvage::session_file(&folder, id, room).map_err(wrong)? {
-        Some(mut file) => {
-            file.keep = false;
+    let mut salvaged = salvage::session_file(&folder, id, room).map_err(wrong)?;
+    if let Some(file) = &mut salvaged {
+        file.keep = false;
+        file.tracks.iter_mut().for_each(|track| track.parts.retain(|part| !left.contains(&part.file)));
+        file.tracks.retain(|track| !track.parts.is_empty());
+    }
+    match salvaged.filter(|file| !file.tracks.is_empty()) {
+        Some(file) => {
             for part in file.tracks.iter().flat_map(|track| &track.parts) {
                 make_durable(store, &folder, &part.file)?;
             }
@@ -321,11 +424,13 @@ async fn of_folder(
             rebuild::insert(connection, run, root, path, &file).await?;
             store.committed();
             taken.push((path.to_owned(), RECORDING));
+            taken.extend(of_recording(store, connection, root, id, By::Start).await?);
         }
-        None => {
+        None if walk::is_empty(&folder) => {
             store.remove_folder(&folder).map_err(wrong)?;
             taken.push((path.to_owned(), NOTHING));
         }
+        None => {}
     }
     Ok(taken)
 }

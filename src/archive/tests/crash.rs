@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use crate::archive::ListQuery;
 use crate::archive::model::{Chat, EndReason, Recording, State};
@@ -65,8 +66,21 @@ pub(super) fn copy(from: &Path, to: &Path, crash: Crash, known: &HashMap<PathBuf
             }
             bytes.truncate(usize::try_from(keep).unwrap());
             fs::write(&target, bytes).unwrap();
+            match crash {
+                Crash::Killed => as_old_as(&target, fs::metadata(&path).unwrap().modified().unwrap()),
+                Crash::PowerLost | Crash::Torn => age(&target),
+            }
         }
     }
+}
+
+/// Makes a file one that was written before the machine started.
+pub(super) fn age(path: &Path) {
+    as_old_as(path, SystemTime::UNIX_EPOCH);
+}
+
+fn as_old_as(path: &Path, modified: SystemTime) {
+    fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
 }
 
 /// How many times the session is gone through: each time every so manyth step is kept, so that few copies are there at once.
@@ -206,19 +220,20 @@ pub(super) async fn assert_whole(
             assert_eq!(heard.length, part.length, "{at}: {}", part.file);
             numbers.extend(heard.numbers);
             silence += heard.silence.get();
-            assert!(part.next.get() <= numbers.len() as u64, "{at}: {}", part.file);
+            assert!(part.next.get() <= numbers.last().map_or(0, |last| last + 1), "{at}: {}", part.file);
         }
-        let expected: Vec<u64> = (0..numbers.len() as u64).collect();
-        assert_eq!(numbers, expected, "{at}: packets are lost or twice in track {}", track.number);
         let told = told(track.number);
-        assert!(numbers.len() as u64 >= told, "{at}: track {} has only {}", track.number, numbers.len());
+        let expected: Vec<u64> = (0..told).collect();
+        assert_eq!(numbers[..numbers.len().min(expected.len())], expected, "{at}: track {}", track.number);
+        // Of what nobody was told, some may be lost before what is there: a file that was begun may be there, and not what came before.
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{at}: packets are twice in track {}: {numbers:?}", track.number);
         assert!(track.parts.last().unwrap().next.get() >= told, "{at}");
         // A gap that the index knows is in the sound. (One that no round has seen may be there without.)
         let gaps: u64 = track.gaps.iter().filter(|gap| gap.filled).map(|gap| gap.length.get()).sum();
         assert!(silence + 119 >= gaps, "{at}: {silence} of {gaps}");
     }
     let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
-    assert_eq!(session, SessionFile::of(recording), "{at}");
+    assert!(SessionFile::of(recording).is_said_by(&session), "{at}: {session:#?}");
     assert_eq!(damage(rig, recording, folder).await, [], "{at}");
     let mut connection = rig.archive.readers().acquire().await.unwrap();
     assert_extents(&mut connection, recording, folder, at).await;

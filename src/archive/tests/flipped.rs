@@ -190,14 +190,16 @@ async fn a_flipped_bit_of_a_wav_spool_is_found_and_start_up_says_so() {
     drop(writer);
     let [(THREE, spool)] = &spools[..] else { panic!("{spools:?}") };
     let Format::Pcm(head) = pcm_part(THREE, 1).format else { panic!("samples") };
-    let whole = fs::read(only_folder(dir.path()).join("03-ben.late")).unwrap();
+    // It says where it begins: after 200 ms and a pause of 1500.
+    assert_eq!(spool.file, "03-ben.81600.late");
+    let whole = fs::read(only_folder(dir.path()).join(&spool.file)).unwrap();
     assert_eq!(whole.len() as u64, spool.bytes);
     for flip in [None, Some(3), Some(44), Some(whole.len() / 2), Some(whole.len() - 1)] {
         let copy = scratch();
         copy_all(dir.path(), copy.path());
         let mut bytes = whole.clone();
         flip.into_iter().for_each(|at| bytes[at] ^= 0x10);
-        fs::write(only_folder(copy.path()).join("03-ben.late"), &bytes).unwrap();
+        fs::write(only_folder(copy.path()).join(&spool.file), &bytes).unwrap();
         let mut found = Vec::new();
         verify::wav_spool(&bytes[..], spool.bytes, head, spool.crc.unwrap(), |damage| found.push(damage)).unwrap();
         let at = flip.map(|at| at as u64);

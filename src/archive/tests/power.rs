@@ -191,7 +191,8 @@ async fn session(random: &mut Random, lies: Option<Lie>) -> (Vec<Entry>, bool) {
     // A process that is killed leaves all that it wrote.
     let mut model = Model::new(&Kept::default());
     ledger.entries().iter().for_each(|entry| model.enter(entry));
-    let left = model.kept(Mood::Most, random);
+    let mut left = model.kept(Mood::Most, random);
+    left.killed = true;
     ledger.kill_after((random.one_of(3) > 0).then(|| random.one_of(150)));
     ledger.fail(after);
     survives(async {
@@ -285,6 +286,19 @@ fn lost(before: &Kept, entries: &[Entry], promised: &mut Promised, random: &mut 
     (model.kept(mood, random), at, mood)
 }
 
+/// Whether start-up leaves such a file where it is, if the index does not name it: samples, for which nobody vouches once the power
+/// went, and what does not say any more what it is.
+fn is_left(path: &Path) -> bool {
+    let mut demuxer = Demuxer::new();
+    demuxer.push(&std::fs::read(path).unwrap());
+    let head = matches!(demuxer.pull(), Ok(Some(OggEvent::Head(_))));
+    let tags = match demuxer.pull() {
+        Ok(Some(OggEvent::Tags(tags))) => tags,
+        _ => Vec::new(),
+    };
+    !head || !tags.iter().any(|(name, _)| name == "ROOMTONE")
+}
+
 /// Opens the archive on a disk, and looks whether every promise was kept; gives what start-up did.
 async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
     let folder = scratch();
@@ -301,7 +315,9 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
         let Some(recording) = rig.archive.recording(id).await.unwrap() else {
             let told = promised.durable.keys().any(|(other, _)| *other == id);
             assert!(promised.deleting.contains(&id) || !told, "{at}: {id} is lost");
-            assert!(promised.failing || !folder.exists(), "{at}: {id} is gone, and {:?} is there", listing(&folder));
+            let left = || listing(&folder).iter().all(|name| is_left(&folder.join(name)));
+            let gone = !folder.exists() || (!promised.deleting.contains(&id) && left());
+            assert!(promised.failing || gone, "{at}: {id} is gone, and {:?} is there", listing(&folder));
             continue;
         };
         assert!(!promised.deleted.contains(&id), "{at}: {id} is back");
@@ -317,7 +333,8 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
         let files = recording.tracks.iter().flat_map(|track| track.parts.iter().map(|part| part.file.as_str()));
         let named: Vec<_> = files.chain(["derived", "session.json"]).collect();
         let stray = |name: &String| !named.contains(&name.as_str());
-        let strays: Vec<_> = listing(&folder).into_iter().filter(stray).collect();
+        let strays = listing(&folder).into_iter().filter(stray);
+        let strays: Vec<_> = strays.filter(|name| !is_left(&folder.join(name))).collect();
         assert!(promised.failing || strays.is_empty(), "{at}: {id} has {strays:?}");
         // What is derived is there as the index says.
         for file in &recording.derived {
@@ -335,7 +352,8 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
     drop(rig);
     // Recovered twice is the same.
     let rig = Rig::open(folder.path()).await;
-    assert_eq!(rig.recovered, Recovered::default(), "{at}");
+    // But for what is left to a repair.
+    assert_eq!(Recovered { unindexed: false, ..rig.recovered.clone() }, Recovered::default(), "{at}");
     for recording in found {
         let again = rig.archive.recording(recording.summary.id).await.unwrap();
         assert_eq!(again, Some(recording), "{at}");

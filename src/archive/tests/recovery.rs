@@ -2,10 +2,12 @@
 
 use std::fs;
 
-use crate::archive::ListQuery;
 use crate::archive::model::{Attendance, EndReason, State};
 use crate::archive::session_file::SessionFile;
+use crate::archive::{ListQuery, repair};
 
+use super::crash::age;
+use super::pcm::{blocks, hear_wav, pcm_part};
 use super::*;
 
 /// Five packets told durable in two rounds, and no end.
@@ -180,4 +182,119 @@ async fn who_came_and_went_is_kept_and_who_was_there_at_the_crash_stayed() {
     let session = SessionFile::read(&session).unwrap();
     assert_eq!(session.attendance.len(), 3);
     assert_eq!(session, SessionFile::of(&recording));
+}
+
+/// Copies what is in a recording's folder and not in another into that.
+fn add(from: &Path, to: &Path) {
+    for name in listing(from).iter().filter(|name| *name != "session.json") {
+        if !to.join(name).exists() {
+            fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+/// A folder as a kill leaves it that came after the files of a second round were written and before the index knew of them: in it are
+/// another part of Ann's, Ben's first, a spool of samples, and a first part of samples.
+async fn killed_before_the_index_knew() -> tempfile::TempDir {
+    let (dir, before) = (scratch(), scratch());
+    let mut rig = Rig::open(dir.path()).await;
+    let millis = Ticks::from_millis;
+    let writer = rig.begin(id(1));
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..3));
+    writer.begin_part(pcm_part(THREE, 1));
+    writer.append(THREE, blocks(0..4));
+    rig.round().await;
+    copy_all(dir.path(), before.path());
+    let start = Anchor { track: millis(500), session: millis(510) };
+    writer.end_part(ONE);
+    writer.begin_part(NewPart { start, first: Sequence::new(3), ..part(ONE, 2) });
+    writer.append(ONE, packets(3..7));
+    let start = Anchor { track: Ticks::ZERO, session: millis(300) };
+    writer.begin_part(NewPart { start, ..part(TWO, 1) });
+    writer.append(TWO, packets(0..2));
+    writer.spool(THREE, millis(1500), blocks(4..6));
+    writer.begin_part(NewPart { start, ..pcm_part(TrackNumber::new(4), 1) });
+    writer.append(TrackNumber::new(4), blocks(0..4));
+    rig.round().await;
+    add(&only_folder(dir.path()), &only_folder(before.path()));
+    before
+}
+
+#[tokio::test]
+async fn sound_that_a_kill_left_before_the_index_knew_of_it_becomes_parts_of_its_recording() {
+    let dir = killed_before_the_index_knew().await;
+    let folder = only_folder(dir.path());
+    fs::write(folder.join("05-eve.ogg"), "OggS").unwrap();
+    fs::write(folder.join("06-eve.ogg"), "mine").unwrap();
+    let mut rig = Rig::open(dir.path()).await;
+    assert!(rig.recovered.recordings[0].trouble.is_none());
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    let parts: Vec<_> = recording.parts().map(|(_, part)| (&*part.file, part.start, part.length.as_millis())).collect();
+    let at = |track, session| Anchor { track: Ticks::from_millis(track), session: Ticks::from_millis(session) };
+    assert_eq!(
+        parts,
+        [
+            ("01-ann.ogg", at(0, 0), 60),
+            ("01-ann.2.ogg", at(500, 510), 80),
+            ("02-ben.ogg", at(0, 300), 40),
+            ("03-ben.wav", at(0, 0), 80),
+            // After the pause that its name tells of.
+            ("03-ben.2.wav", at(1580, 1580), 40),
+            // Samples do not say where they begin: where the recording had ended by then.
+            ("04-ben.wav", at(0, 1620), 80),
+        ]
+    );
+    for (part, count) in recording.parts().map(|(_, part)| part).zip([3, 4, 2, 4, 2, 4]) {
+        let bytes = fs::read(folder.join(&part.file)).unwrap();
+        let heard = if part.file.ends_with(".wav") { hear_wav(&bytes) } else { hear(&bytes) };
+        assert_eq!(heard.numbers.len(), count, "{}", part.file);
+    }
+    // What is not ours stays, also in a place of ours; what holds no sound goes.
+    let mut left = listing(&folder);
+    left.retain(|name| !parts.iter().any(|(file, ..)| file == name));
+    assert_eq!(left, ["06-eve.ogg", "session.json"]);
+    let archive = rig.archive.clone();
+    rig.ask(archive.delete(id(1))).await.unwrap();
+    assert_eq!(listing(&folder), ["06-eve.ogg"]);
+}
+
+#[tokio::test]
+async fn samples_that_were_written_before_the_machine_last_started_stay_where_they_are_until_a_repair() {
+    let dir = killed_before_the_index_knew().await;
+    let folder = only_folder(dir.path());
+    listing(&folder).iter().for_each(|name| age(&folder.join(name)));
+    let rig = Rig::open(dir.path()).await;
+    let files = async |rig: &Rig| {
+        let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+        recording.parts().map(|(_, part)| part.file.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(files(&rig).await, ["01-ann.ogg", "01-ann.2.ogg", "02-ben.ogg", "03-ben.wav"]);
+    assert!(folder.join("04-ben.wav").exists() && folder.join("03-ben.75840.late").exists());
+    rig.close().await;
+    repair::repair(dir.path(), NOW, &mut |_| {}).await.unwrap();
+    let rig = Rig::open(dir.path()).await;
+    let all = ["01-ann.ogg", "01-ann.2.ogg", "02-ben.ogg", "03-ben.wav", "03-ben.2.wav", "04-ben.wav"];
+    assert_eq!(files(&rig).await, all);
+}
+
+#[tokio::test]
+async fn a_recording_whose_first_round_a_kill_cut_off_is_one_with_its_samples_too() {
+    let (dir, before) = (scratch(), scratch());
+    let mut rig = Rig::open(dir.path()).await;
+    copy_all(dir.path(), before.path());
+    let writer = rig.begin(id(1));
+    writer.begin_part(pcm_part(ONE, 1));
+    writer.append(ONE, blocks(0..5));
+    rig.round().await;
+    copy_all(&dir.path().join("studio"), &before.path().join("studio"));
+    fs::remove_file(only_folder(before.path()).join("session.json")).unwrap();
+    // Whatever the clock says where this runs, the folder is of that hub.
+    let room = fs::File::open(before.path().join("studio")).unwrap();
+    room.set_modified(std::time::UNIX_EPOCH + Duration::from_millis(NOW.get().unsigned_abs())).unwrap();
+    let rig = Rig::open(before.path()).await;
+    let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
+    assert_eq!(recording.summary.state, State::Ended(EndReason::Crashed));
+    let heard = hear_wav(&fs::read(only_folder(before.path()).join("01-ann.wav")).unwrap());
+    assert_eq!((heard.numbers, recording.tracks[0].parts[0].length.as_millis()), ((0..5).collect(), 100));
 }

@@ -150,9 +150,10 @@ impl Track {
     fn new_spool(&mut self, pause: Ticks, first: Sequence) -> Result<Spool, Misuse> {
         let part = open_part(&mut self.parts, self.number)?;
         self.spools += 1;
-        let file = names::spool(self.number, &self.name, self.spools);
         // Where it begins if the silence was a pause.
         let start = Anchor { track: part.end().saturating_add(part.carry).saturating_add(pause), session: Ticks::ZERO };
+        let at = matches!(part.format, Format::Pcm(_)).then_some(start.track);
+        let file = names::spool(self.number, &self.name, self.spools, at);
         let imprint = Imprint { participant: self.participant, source: part.source, start, first };
         Ok(Spool::begin(part.number, pause, first, Log::begin(file, &part.format, part.serial, &[imprint.tag()])))
     }

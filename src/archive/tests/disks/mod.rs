@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use crate::archive::store::{Disk, Handle, Store};
 
 pub use self::model::{Kept, Model, Mood, Random};
+use super::crash::age;
 use super::names;
 use super::power::Said;
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Entry, Index, Op, names};
+use super::{Entry, Index, Op, age, names};
 
 /// What the files and folders were at each time since they were synced.
 #[derive(Debug)]
@@ -111,6 +111,8 @@ pub struct Kept {
     folders: Vec<PathBuf>,
     files: BTreeMap<PathBuf, Vec<u8>>,
     index: Option<Arc<Index>>,
+    /// Whether the machine ran on, and only the process was killed.
+    pub killed: bool,
 }
 
 impl Kept {
@@ -121,6 +123,9 @@ impl Kept {
         }
         for (path, bytes) in &self.files {
             fs::write(to.join(path), bytes).unwrap();
+            if !self.killed {
+                age(&to.join(path));
+            }
         }
         if let Some(index) = &self.index {
             fs::write(to.join(names::INDEX), &index.database).unwrap();
