@@ -273,7 +273,8 @@ impl<'a> Copying<'a> {
         }
         // Said anew, so that it says what the copied index does.
         let path = folder.join(names::SESSION);
-        let bytes = SessionFile::of(&recording).to_bytes();
+        let sums = read::all_extents(copy, place.row, &recording).await?;
+        let bytes = SessionFile::of(&recording).with_sums(&sums).to_bytes();
         let mut handle = Disk.create(&path).map_err(wrong(&path))?;
         Disk.append(&mut handle, &bytes).and_then(|()| Disk.sync(&handle)).map_err(wrong(&path))?;
         write::session_file_stale(copy, place.row, false).await?;

@@ -1,9 +1,12 @@
 //! `session.json`: what a recording says of itself in its own folder, enough to rebuild its part of the index. How long
-//! its files are, the files tell.
+//! its files are, the files tell; what samples were, which cannot tell themselves, their checksums do.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::extents::{Extent, LONGEST_EXTENT};
 use super::model::{self, EndReason, GapCause, RecordingId};
 use crate::media::marker::{MarkerId, MarkerText};
 use crate::media::packet::Sequence;
@@ -97,6 +100,19 @@ pub struct Part {
     /// The number after its last packet, once nothing more may come. Files of the first versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_sequence: Option<Sequence>,
+    /// The checksums of its samples, piece by piece, where it is WAV and nothing more may come. Files of the first versions do not
+    /// say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sums: Vec<Sums>,
+}
+
+/// Pieces of a WAV part that are of the same length, one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// How many bytes each of them has.
+    pub bytes: u64,
+    /// CRC-32 of each (ISO 3309): eight hexadecimal digits, and a space between any two.
+    pub crc32: String,
 }
 
 /// A pair of places that are the same time.
@@ -220,6 +236,17 @@ impl SessionFile {
         }
     }
 
+    /// The same, with the checksums of those parts to which nothing more may come.
+    #[must_use]
+    pub(super) fn with_sums(mut self, sums: &BTreeMap<(TrackNumber, u32), Vec<Extent>>) -> Self {
+        for track in &mut self.tracks {
+            for part in track.parts.iter_mut().filter(|part| part.next_sequence.is_some()) {
+                part.sums = sums.get(&(track.number, part.number)).map_or_else(Vec::new, |sums| Sums::of(sums));
+            }
+        }
+        self
+    }
+
     /// The file's bytes: indented, for people.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -228,7 +255,8 @@ impl SessionFile {
         bytes
     }
 
-    /// Whether a file of any version says the same as this one does, as far as its version could say it.
+    /// Whether a file of any version says the same as this one does, as far as its version could say it; of checksums, as far as
+    /// both say any.
     #[must_use]
     pub fn is_said_by(&self, file: &Self) -> bool {
         let mut file = file.clone();
@@ -238,6 +266,9 @@ impl SessionFile {
         for (track, ours) in file.tracks.iter_mut().zip(&self.tracks) {
             for (part, ours) in track.parts.iter_mut().zip(&ours.parts) {
                 part.next_sequence = part.next_sequence.or(ours.next_sequence);
+                if part.sums.is_empty() || ours.sums.is_empty() {
+                    part.sums.clone_from(&ours.sums);
+                }
             }
         }
         file == *self
@@ -269,6 +300,7 @@ impl Track {
             start: Anchor::of(part.start),
             first_sequence: part.first,
             next_sequence: (!part.open).then_some(part.next),
+            sums: Vec::new(),
         };
         let gap = |&model::Gap { at, length, cause, filled }: &model::Gap| Gap {
             at_ticks: at,
@@ -287,6 +319,34 @@ impl Track {
             anchors: track.anchors.iter().copied().map(Anchor::of).collect(),
             restarts: track.restarts.iter().map(restart).collect(),
         }
+    }
+}
+
+impl Part {
+    /// The pieces of a WAV part whose samples begin at this byte, as far as it says them; `None` where it does not, or says what cannot
+    /// be.
+    pub(super) fn extents(&self, begin: u64) -> Option<Vec<Extent>> {
+        let mut extents = Vec::new();
+        let mut at = begin;
+        for Sums { bytes, crc32 } in &self.sums {
+            for sum in crc32.split(' ') {
+                let crc = u32::from_str_radix(sum, 16).ok().filter(|crc| format!("{crc:08x}") == sum)?;
+                extents.push(Extent { begin: at, bytes: *bytes, crc });
+                at = at.checked_add(*bytes).filter(|_| (1..=LONGEST_EXTENT).contains(bytes))?;
+            }
+        }
+        (!extents.is_empty()).then_some(extents)
+    }
+}
+
+impl Sums {
+    fn of(extents: &[Extent]) -> Vec<Self> {
+        let alike = extents.chunk_by(|one, next| one.bytes == next.bytes);
+        let sums = |extents: &[Extent]| {
+            let sums: Vec<_> = extents.iter().map(|extent| format!("{:08x}", extent.crc)).collect();
+            Self { bytes: extents[0].bytes, crc32: sums.join(" ") }
+        };
+        alike.map(sums).collect()
     }
 }
 
@@ -326,6 +386,34 @@ mod tests {
         let other = old.end.map(|end| End { length_ticks: Some(Ticks::from_secs(61)), ..end });
         assert!(!ours.is_said_by(&SessionFile { end: other, ..old.clone() }));
         assert!(!ours.is_said_by(&SessionFile { keep: true, ..old }));
+    }
+
+    #[test]
+    fn the_sums_of_samples_come_back_as_they_were_and_what_cannot_be_is_none() {
+        let of = |begin, bytes, crc| Extent { begin, bytes, crc };
+        let extents =
+            [of(44, 262_144, 0xDEAD_BEEF), of(262_188, 262_144, 7), of(524_332, 10, 0), of(524_342, 9, u32::MAX)];
+        let sums = Sums::of(&extents);
+        assert_eq!(sums[0], Sums { bytes: 262_144, crc32: "deadbeef 00000007".to_owned() });
+        let part = |sums: Vec<Sums>| {
+            let text = r#"{"number":1,"file":"a","format":{"codec":"opus","channels":1,"pre_skip":312,"input_rate":48000,
+                "output_gain":0},"start":{"track_ticks":0,"session_ticks":0},"first_sequence":0}"#;
+            Part { sums, ..serde_json::from_str(text).unwrap() }
+        };
+        let json = serde_json::to_string(&part(sums)).unwrap();
+        assert_eq!(serde_json::from_str::<Part>(&json).unwrap().extents(44), Some(extents.to_vec()));
+        for (bytes, crc32) in [
+            (0, "00000000"),
+            (262_145, "00000000"),
+            (4, "0"),
+            (4, ""),
+            (4, "0000000g"),
+            (4, "+0000000"),
+            (4, "00000000 "),
+        ] {
+            assert_eq!(part(vec![Sums { bytes, crc32: crc32.to_owned() }]).extents(44), None, "{bytes} {crc32}");
+        }
+        assert_eq!(part(Vec::new()).extents(44), None);
     }
 
     #[test]

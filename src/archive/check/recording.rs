@@ -42,14 +42,7 @@ impl Known {
         let spools = read::spools(&mut transaction, place.row).await?;
         let pages = read::pages(&mut transaction, place.row).await?.into_iter().collect();
         let stale = read::session_file_is_stale(&mut transaction, place.row).await?;
-        let mut extents = BTreeMap::new();
-        for (track, part) in recording.parts() {
-            if matches!(part.format, Format::Pcm(_)) {
-                let of_part =
-                    read::extents(&mut transaction, place.row, track.number, part.number, 0..u64::MAX).await?;
-                extents.insert((track.number, part.number), of_part);
-            }
-        }
+        let extents = read::all_extents(&mut transaction, place.row, &recording).await?;
         Ok(Some(Self { place, recording, spools, pages, extents, stale }))
     }
 }
@@ -219,13 +212,17 @@ impl Compare<'_> {
         let what = match there {
             None => What::Missing,
             Some(Kind::File) => match session_file(folder) {
-                Ok(file) if SessionFile::of(&self.known.recording).is_said_by(&file) => return,
+                Ok(file) if self.said().is_said_by(&file) => return,
                 Ok(_) => What::SaysOtherwise,
                 Err(what) => what,
             },
             Some(kind) => What::Foreign(kind),
         };
         self.tell(names::SESSION, what);
+    }
+
+    fn said(&self) -> SessionFile {
+        SessionFile::of(&self.known.recording).with_sums(&self.known.extents)
     }
 
     fn derived(&mut self, entries: &mut BTreeMap<String, Kind>, folder: &Path) {

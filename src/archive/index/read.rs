@@ -1,6 +1,6 @@
 //! Reading the index.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use sqlx::sqlite::SqliteRow;
@@ -343,6 +343,20 @@ pub(in crate::archive) async fn open_parts(
         Ok(OpenPart { track: number(row)?, part, stream })
     };
     rows.iter().map(read).collect()
+}
+
+/// The extents of all parts of a recording that are WAV, in order.
+pub(in crate::archive) async fn all_extents(
+    connection: &mut SqliteConnection,
+    row: i64,
+    recording: &Recording,
+) -> Result<BTreeMap<(TrackNumber, u32), Vec<Extent>>, sqlx::Error> {
+    let mut all = BTreeMap::new();
+    for (track, part) in recording.parts().filter(|(_, part)| matches!(part.format, Format::Pcm(_))) {
+        let of_part = extents(connection, row, track.number, part.number, 0..u64::MAX).await?;
+        all.insert((track.number, part.number), of_part);
+    }
+    Ok(all)
 }
 
 /// The extents of a part that hold any of these bytes, in order.

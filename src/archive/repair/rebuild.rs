@@ -14,6 +14,7 @@ use crate::archive::model::{Anchor, Attendance, Chat, Gap, Marker, Part, Recordi
 use crate::archive::names::{self, Holds};
 use crate::archive::session_file::{self as file, SessionFile};
 use crate::archive::writer::serial;
+use crate::container::wav::data_offset;
 use crate::media::room::RoomName;
 use crate::media::time::Ticks;
 use crate::media::track::Format;
@@ -147,9 +148,17 @@ pub(super) async fn insert(
     Ok(length)
 }
 
-/// What a part's file holds. One that is not there, or is not ours, holds nothing: a check names it.
+/// What a part's file holds. One that is not there, or is not ours, holds nothing, or what its sums say: a check names it.
 fn measured(folder: &Path, file: &SessionFile, track: &file::Track, part: &file::Part) -> Measured {
     let path = folder.join(&part.file);
+    if let Format::Pcm(head) = part.format
+        && let Some(extents) = part.extents(data_offset(head))
+    {
+        // What was written, whatever is there: damage from before is seen.
+        let data: u64 = extents.iter().map(|extent| extent.bytes).sum();
+        let length = head.ticks(data / head.frame_bytes() as u64);
+        return Measured { bytes: data_offset(head) + data, length, extents, ..Measured::nothing(None) };
+    }
     let serial = serial(file.id, track.number, part.number);
     let opened = foreign::open(&path);
     let measured = match part.format {

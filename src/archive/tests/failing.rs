@@ -72,7 +72,7 @@ async fn is_whole(root: &Path, at: &str) -> Recording {
     let recording = rig.archive.recording(id(1)).await.unwrap().unwrap();
     let folder = only_folder(root);
     let session = SessionFile::read(&fs::read(folder.join("session.json")).unwrap()).unwrap();
-    assert_eq!(session, SessionFile::of(&recording), "{at}");
+    assert!(SessionFile::of(&recording).is_said_by(&session), "{at}: {session:#?}");
     assert_extents(&mut rig.archive.readers().acquire().await.unwrap(), &recording, &folder, at).await;
     let named = recording.tracks.iter().flat_map(|track| &track.parts).map(|part| part.file.clone());
     let named: HashSet<_> = named.chain(["session.json".to_owned()]).collect();

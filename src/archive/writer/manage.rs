@@ -166,7 +166,8 @@ pub(in crate::archive) async fn replace_session_file(
     id: RecordingId,
 ) -> Result<(), Trouble> {
     let Some((place, recording)) = read::recording(connection, id).await? else { return Ok(()) };
-    let bytes = SessionFile::of(&recording).to_bytes();
+    let sums = read::all_extents(connection, place.row, &recording).await?;
+    let bytes = SessionFile::of(&recording).with_sums(&sums).to_bytes();
     let folder = root.join(&place.folder);
     let (next, path) = (folder.join(names::SESSION_NEXT), folder.join(names::SESSION));
     // What a crash left of the last time.
