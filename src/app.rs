@@ -190,6 +190,8 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        // A file that would pass a limit (`ulimit -f`, `LimitFSIZE=`) is an error of that write then, and not the end of the hub.
+        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -286,3 +286,22 @@ async fn a_session_file_that_names_what_is_elsewhere_is_not_believed() {
         lose(&recordings);
     }
 }
+
+#[tokio::test]
+async fn damage_to_samples_from_before_an_index_was_lost_is_still_seen() {
+    let shelf = Shelf::new().await;
+    shelf.rich(1, "talk").await;
+    let (_kept, recordings) = shelf.close().await;
+    let part = folder(&recordings, 1, "talk").join("02-ben.wav");
+    let whole = fs::read(&part).unwrap();
+    for damaged in [[&whole[..300_000], &[whole[300_000] ^ 1], &whole[300_001..]].concat(), whole[..300_000].to_vec()] {
+        fs::write(&part, damaged).unwrap();
+        lose(&recordings);
+        let ran = run(&recordings, &["check", "--repair"]);
+        assert_eq!(ran.status, Some(1), "sound that is gone cannot be mended: {ran:?}");
+        // The extents of 24 bits and two channels are 43690 frames long.
+        let ran = run(&recordings, &["check"]);
+        let named = ran.out.lines().any(|line| line.contains("02-ben.wav bytes ") && !line.contains("bytes 0 "));
+        assert!(ran.status == Some(1) && named, "{}", ran.out);
+    }
+}

@@ -255,3 +255,42 @@ async fn a_disk_that_takes_no_file_ends_the_recording_and_when_it_does_again_the
     assert_eq!(one, (0..one.len() as u64).collect::<Vec<_>>());
     assert_durable(&seen, &[one, kept(&hub, second)].concat());
 }
+
+#[tokio::test]
+async fn an_index_that_cannot_be_written_ends_the_recording_and_nothing_of_that_was_said_to_be_durable() {
+    let hub = Hub::start();
+    let talk = Talk::begin(&hub).await;
+    talk.until("packets are durable", |seen| seen.durable.len() > 50).await;
+    // SQLite's log can grow no further: writing it fails, and writing the parts does not, which are far smaller.
+    let log = || std::fs::metadata(hub.recordings().join("index.sqlite3-wal")).unwrap().len();
+    let limit = log();
+    hub.limit_files(Some(limit));
+    talk.until("the room is told", |seen| !seen.healths.is_empty()).await;
+    let (_, recording, reason) = talk.seen().healths[0].clone();
+    assert!(!recording && reason.contains("failed"), "{reason}");
+    assert_eq!(is_ready(&hub).await.0, 503);
+    let durable = talk.seen().durable.clone();
+    let before = talk.seen().count();
+    talk.until("the room plays on", |seen| seen.count() > before + 100).await;
+    assert_eq!(talk.seen().durable, durable, "nothing is durable that the index does not say");
+    assert!(log() <= limit);
+    // What is there can be read and played meanwhile.
+    let list = hub.json("/api/v1/recordings?room=talk").await;
+    let first = list["recordings"][0]["id"].as_str().unwrap().to_owned();
+    let one = hub.bytes(&format!("/api/v1/recordings/{first}/tracks/1.ogg")).await;
+    assert!(!ogg_packets(&one).is_empty());
+
+    hub.limit_files(None);
+    talk.until("it is recorded again", |seen| seen.healths.len() > 1).await;
+    let again = talk.seen().count() as u64;
+    talk.until("what is said now is durable", |seen| seen.durable.iter().any(|number| *number > again)).await;
+    assert_eq!(is_ready(&hub).await.0, 200);
+    let (seen, hub) = talk.end(hub).await;
+    let recordings = ended(&hub).await;
+    let [first, second] = &recordings[..] else { panic!("{recordings:#?}") };
+    assert_eq!((&first["end_reason"], &second["end_reason"]), (&"io_error".into(), &"finished".into()));
+    // What it wrote and could not say is cut off, or said, by the next start: either is right.
+    let one = hub.bytes(&format!("/api/v1/recordings/{}/tracks/1.ogg", first["id"].as_str().unwrap())).await;
+    let one: Vec<u64> = ogg_packets(&one).iter().filter_map(|packet| number(packet)).collect();
+    assert_durable(&seen, &[one, kept(&hub, second)].concat());
+}

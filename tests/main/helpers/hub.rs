@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -103,6 +104,13 @@ impl Hub {
     pub fn signal(&self, name: &str) {
         let killed = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(killed.success());
+    }
+
+    /// From now on the hub can write no file beyond so many bytes, and beyond what it may by itself where there is no number.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        let most = getrlimit(Resource::Fsize).maximum;
+        prlimit(Some(pid), Resource::Fsize, Rlimit { current: bytes.or(most), maximum: most }).unwrap();
     }
 
     /// Bytes of memory that the hub has touched and still holds.
