@@ -15,7 +15,7 @@ use crate::media::time::Ticks;
 /// What the file begins with.
 const MAGIC: [u8; 8] = *b"peaks v1";
 /// Bytes before the first pixel.
-const HEADER: u64 = 32;
+const HEADER: usize = 32;
 
 /// What a file of peaks says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Head {
 impl Head {
     /// Where a pixel stands in the file: a byte.
     pub fn place(&self, number: u64) -> u64 {
-        HEADER + 2 * number.saturating_sub(self.first)
+        HEADER as u64 + 2 * number.saturating_sub(self.first)
     }
 }
 
@@ -49,7 +49,7 @@ pub fn write(peaks: Peaks, of_all: bool, length: Ticks) -> Vec<u8> {
 
 /// Reads what a file says of itself; it stands at its first byte.
 pub fn read_head(file: &mut impl Read) -> io::Result<Head> {
-    let mut bytes = [0; HEADER as usize];
+    let mut bytes = [0; HEADER];
     file.read_exact(&mut bytes)?;
     let (magic, numbers) = bytes.split_at(MAGIC.len());
     let mut numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
