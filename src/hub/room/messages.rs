@@ -10,7 +10,7 @@ use crate::media::marker::{BadMarkerText, MOST_MARKERS, MarkerText};
 use crate::media::packet::{Sequence, SourcePacket};
 use crate::media::room::RoomName;
 use crate::media::source::Codec;
-use crate::media::time::Moment;
+use crate::media::time::{Moment, Ticks};
 use crate::media::track::Format;
 use crate::wire::v1::{Marker, Participant, Session, Track};
 
