@@ -130,8 +130,9 @@ function driven(key) {
  * @typedef {'fake' | 'denied' | 'none'} Microphone one that is not there, none that may be used, none at all
  *
  * @typedef {object} Browser
- * @property {(options?: { width?: number, height?: number, dark?: boolean, tone?: number, before?: () => void }) => Promise<Page>} page
- *   a page with a profile of its own, whose microphone may be a tone, in Hz; `before` runs in it before its own code
+ * @property {(options?: { width?: number, height?: number, dark?: boolean, tone?: number, ear?: boolean, before?: () => void }) => Promise<Page>} page
+ *   a page with a profile of its own, whose microphone may be a tone, in Hz; without an `ear` nothing of what it plays is measured, which
+ *   costs something for each sound that it starts; `before` runs in it before its own code
  * @property {() => Promise<void>} closePages those that a failed test has left open, so that the next one has quiet
  * @property {() => Promise<void>} close
  */
@@ -150,11 +151,11 @@ export async function startChromium({ microphone = 'fake', host, autoplay = true
   const browser = await chromium.launch({ executablePath: program('chromium'), args, timeout: PATIENCE });
   return {
     closePages: async () => void (await Promise.all(browser.contexts().map((context) => context.close()))),
-    page: async ({ width = 1280, height = 800, dark = false, tone, before } = {}) => {
+    page: async ({ width = 1280, height = 800, dark = false, tone, ear = true, before } = {}) => {
       const viewport = { width, height };
       const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB' });
       const page = await context.newPage();
-      await page.addInitScript(installEar);
+      if (ear) await page.addInitScript(installEar);
       if (tone) await page.addInitScript(installMouth, tone);
       if (before) await page.addInitScript(before);
       return new Page(page, () => context.close());
@@ -181,10 +182,10 @@ export async function startFirefox({ microphone = 'fake' } = {}) {
       const others = browser.browserContexts().filter((context) => context !== first);
       await Promise.all(others.map((context) => context.close()));
     },
-    page: async ({ tone, before } = {}) => {
+    page: async ({ tone, ear = true, before } = {}) => {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
-      await page.evaluateOnNewDocument(installEar);
+      if (ear) await page.evaluateOnNewDocument(installEar);
       if (tone) await page.evaluateOnNewDocument(installMouth, tone);
       if (before) await page.evaluateOnNewDocument(before);
       return new Page(page, () => context.close());

@@ -24,11 +24,12 @@ const PATIENCE = 20_000;
  * @param {number} [options.grace] how long a session waits for another track, in seconds
  * @param {number} [options.port] 0 takes a free one
  * @param {string} [options.folder] of recordings; who gives one removes it
+ * @param {string[]} [options.more] options of the program
  * @returns {Promise<Hub>}
  */
-export async function startHub({ grace = 10, port = 0, folder } = {}) {
+export async function startHub({ grace = 10, port = 0, folder, more = [] } = {}) {
   const recordings = folder ?? (await mkdtemp(join(tmpdir(), 'roomtone-')));
-  const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace)];
+  const options = ['--listen', `127.0.0.1:${port}`, '--recordings', recordings, '--grace-seconds', String(grace), ...more];
   const hub = spawn(BINARY, ['serve', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   // One that could not be started at all has ended too.
   const ended = once(hub, 'exit').catch(() => {});

@@ -6,6 +6,8 @@ import WebSocket from 'ws';
 
 /** How long anything may take, in ms. Only a failure ever takes that long. */
 export const PATIENCE = 60_000;
+/** How much of a file is sent in one message, in bytes. */
+const PIECE = 65_536;
 
 export class Peer {
   /** Binary that came. @type {Buffer[]} */
@@ -33,6 +35,11 @@ export class Peer {
   /** @param {string | Uint8Array} message */
   send(message) {
     this.socket.send(message);
+  }
+
+  /** Sends a file in messages that the hub takes. @param {Uint8Array} file */
+  say(file) {
+    for (let at = 0; at < file.length; at += PIECE) this.send(file.subarray(at, at + PIECE));
   }
 
   leave() {

@@ -44,7 +44,7 @@ describe('clients that nobody changed', { concurrency: true }, () => {
 
       /** Opens a tutorial's page. @param {string} page @param {string} address @param {{ tone?: number, query?: string }} [options] */
       const open = async (page, address, { tone, query } = {}) => {
-        const it = await browser.page({ before: installWitness, ...(tone ? { tone } : {}) });
+        const it = await browser.page({ before: installWitness, ear: false, ...(tone ? { tone } : {}) });
         await it.open(tutorials.at(page, address, query));
         await it.until(`${page} is connected`, () => window.seen.sockets[0]?.readyState === WebSocket.OPEN);
         return it;

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
-/** The hub's address as the pages write it. */
-const WRITTEN = 'ws://localhost:8080/';
+/** The hub's address as the pages write it, for WebSocket and for Socket.IO. */
+const WRITTEN = /(ws:\/\/localhost:8080\/|http:\/\/localhost:8080)/g;
 
 /**
  * @typedef {object} Tutorials
  * @property {string} origin
  * @property {(page: string, address: string, query?: string) => string} at a page's address, for a hub or a room of
- *   this address; `query` stands in the place of the one that the page has
+ *   this address; `query` stands in the place of the one that the page has, and is a transport of Socket.IO
  * @property {() => Promise<void>} close
  */
 
@@ -21,12 +21,13 @@ export async function startTutorials() {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     try {
-      const script = await readFile(new URL(`pages${pathname}.js`, import.meta.url), 'utf8');
-      let text = script.replaceAll(WRITTEN, searchParams.get('hub') ?? WRITTEN);
+      const isPage = pathname.endsWith('.html');
+      const written = await readFile(new URL(`pages${pathname}${isPage ? '' : '.js'}`, import.meta.url), 'utf8');
+      let text = written.replaceAll(WRITTEN, searchParams.get('hub') ?? '$&');
       const query = searchParams.get('query');
-      if (query) text = text.replace(/\?[a-z0-9=&]+"/, `?${query}"`);
+      if (query) text = isPage ? text.replace('query: {', `transports: ["${query}"], query: {`) : text.replace(/\?[a-z0-9=&]+"/, `?${query}"`);
       response.setHeader('Content-Type', 'text/html; charset=utf-8');
-      response.end(`<!doctype html>\n<title>${pathname}</title>\n<link rel="icon" href="data:,">\n<button id="start">Start</button>\n<script>\n${text}</script>\n`);
+      response.end(isPage ? text : `<!doctype html>\n<title>${pathname}</title>\n<link rel="icon" href="data:,">\n<button id="start">Start</button>\n<script>\n${text}</script>\n`);
     } catch (error) {
       response.writeHead(404).end(String(error));
     }
