@@ -37,14 +37,18 @@ struct Asked {
     room: Option<String>,
 }
 
-/// Why a request is refused, as clients of Engine.IO know it: a number and a word, with status 400.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a request is refused: most of it as clients of Engine.IO know it, a number and a word, with status 400.
+#[derive(Debug)]
 enum Refused {
     UnknownTransport,
     UnknownSession,
     BadMethod,
     BadRequest,
     UnknownVersion,
+    /// More than is even read.
+    FarTooLarge,
+    /// What every address of the hub refuses.
+    Here(Problem),
 }
 
 impl Refused {
@@ -55,23 +59,19 @@ impl Refused {
             Self::BadMethod => (2, "Bad handshake method"),
             Self::BadRequest => (3, "Bad request"),
             Self::UnknownVersion => (5, "Unsupported protocol version"),
+            Self::FarTooLarge => return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).force_close().finish(),
+            Self::Here(problem) => return problem.error_response(),
         };
         HttpResponse::BadRequest().json(json!({ "code": code, "message": message }))
     }
 }
 
 /// What is answered.
-type Answer = Result<HttpResponse, HttpResponse>;
+type Answer = Result<HttpResponse, Refused>;
 
-impl From<Refused> for HttpResponse {
-    fn from(refused: Refused) -> Self {
-        refused.answer()
-    }
-}
-
-impl From<Problem> for HttpResponse {
+impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        problem.error_response()
+        Self::Here(problem)
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn serve(request: HttpRequest, body: web::Payload, edge: Here) 
     let origins = &common.options.origins;
     let mut response = match *request.method() {
         Method::OPTIONS => cors::preflight(&request, origins),
-        _ => exchange(&request, body, edge).await.unwrap_or_else(|refusal| refusal),
+        _ => exchange(&request, body, edge).await.unwrap_or_else(Refused::answer),
     };
     cors::mark(&request, &mut response, origins);
     response
@@ -90,20 +90,20 @@ pub(super) async fn serve(request: HttpRequest, body: web::Payload, edge: Here) 
 async fn exchange(request: &HttpRequest, body: web::Payload, edge: Here) -> Answer {
     let Query(asked) = Query::<Asked>::of(request)?;
     if asked.version.as_deref() != Some(engine_io::VERSION) {
-        return Err(Refused::UnknownVersion.into());
+        return Err(Refused::UnknownVersion);
     }
     let socket = match asked.transport.as_deref() {
         Some("polling") => false,
         Some("websocket") => true,
-        _ => return Err(Refused::UnknownTransport.into()),
+        _ => return Err(Refused::UnknownTransport),
     };
     let is_post = request.method() == Method::POST;
     if !is_post && request.method() != Method::GET {
-        return Err(Refused::BadMethod.into());
+        return Err(Refused::BadMethod);
     }
     let Some(sid) = &asked.sid else {
         return match (is_post, socket) {
-            (true, _) => Err(Refused::BadMethod.into()),
+            (true, _) => Err(Refused::BadMethod),
             (false, true) => open_socket(request, edge, invitation(request, asked.room)),
             (false, false) => open_polling(edge, invitation(request, asked.room)),
         };
@@ -114,7 +114,7 @@ async fn exchange(request: &HttpRequest, body: web::Payload, edge: Here) -> Answ
         (false, true) => upgrade(request, &edge, session),
         (false, false) => poll(session).await,
         (true, false) => post(body, session, edge.sockets.limits().message).await,
-        (true, true) => Err(Refused::BadRequest.into()),
+        (true, true) => Err(Refused::BadRequest),
     }
 }
 
@@ -153,11 +153,11 @@ fn upgrade(request: &HttpRequest, edge: &Here, session: Handle) -> Answer {
     }))
 }
 
-fn handshake(request: &HttpRequest, edge: &Here) -> Result<Handshake, HttpResponse> {
+fn handshake(request: &HttpRequest, edge: &Here) -> Result<Handshake, Refused> {
     if !request.headers().contains_key(header::UPGRADE) {
-        return Err(Refused::BadRequest.into());
+        return Err(Refused::BadRequest);
     }
-    Handshake::check(request, &edge.sockets, None).map_err(|refused| Problem::from(refused).into())
+    Handshake::check(request, &edge.sockets, None).map_err(|refused| Refused::Here(refused.into()))
 }
 
 /// While it lives a client waits for an answer; where it goes without, the session is told.
@@ -186,7 +186,7 @@ async fn poll(session: Handle) -> Answer {
         Ok(frames) => Ok(payload(frames, Some(waiting))),
         Err(_) => {
             waiting.is_over();
-            Err(Refused::BadRequest.into())
+            Err(Refused::BadRequest)
         }
     }
 }
@@ -211,7 +211,7 @@ fn payload(frames: Vec<Bytes>, waiting: Option<Waiting>) -> HttpResponse {
 }
 
 async fn post(body: web::Payload, session: Handle, largest: usize) -> Answer {
-    let gone = |_| HttpResponse::from(Refused::UnknownSession);
+    let gone = |_| Refused::UnknownSession;
     // Binary is base64 here, and other packets may stand beside a message at its limit.
     let most = largest.div_ceil(3) * 4 + super::MAX_PAYLOAD;
     let Some(body) = read(body, most).await? else {
@@ -224,7 +224,7 @@ async fn post(body: web::Payload, session: Handle, largest: usize) -> Answer {
         Err(error) => {
             tracing::debug!(%error, "a post is no payload");
             session.send(Command::Broken).await.map_err(gone)?;
-            return Err(Refused::BadRequest.into());
+            return Err(Refused::BadRequest);
         }
     };
     drop(body);
@@ -239,14 +239,14 @@ fn taken() -> HttpResponse {
 }
 
 /// Reads a body; none where it is longer than that.
-async fn read(mut body: web::Payload, most: usize) -> Result<Option<Bytes>, HttpResponse> {
+async fn read(mut body: web::Payload, most: usize) -> Result<Option<Bytes>, Refused> {
     let mut bytes = BytesMut::new();
     let mut length = 0_usize;
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|_| Refused::BadRequest)?;
         length = length.saturating_add(piece.len());
         if length > most.saturating_mul(READ_ON) {
-            return Err(HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).force_close().finish());
+            return Err(Refused::FarTooLarge);
         }
         if length > most {
             bytes = BytesMut::new();

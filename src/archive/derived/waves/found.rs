@@ -120,7 +120,7 @@ impl Indexed {
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return None,
         };
         // At the end they are those of the file, or none.
-        if !self.live && !(gathering.whole() && gathering.stands()) {
+        if !(self.live || gathering.whole() && gathering.stands()) {
             return None;
         }
         let (peaks, _) = match track {
