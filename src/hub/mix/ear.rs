@@ -279,11 +279,11 @@ impl Ear {
         let packets = std::mem::take(&mut self.gathered);
         let mut frames = Vec::new();
         for (layout, muxer) in &mut self.muxers {
-            // Where one decoder reads all messages, a lone mono track and the mix after it are told alike: it must not begin
-            // anew between them.
+            // Where one decoder reads all messages, a lone track and the mix after it are told alike: it must not begin anew
+            // between them, and what a browser says of its microphone is nothing to it.
             let head = match layout {
                 Layout::PreRoll => self.head,
-                Layout::Continuing | Layout::Ogg => Head { channels: mix::HEAD.channels, ..self.head },
+                Layout::Continuing | Layout::Ogg => Head { output_gain: self.head.output_gain, ..mix::HEAD },
                 Layout::Wav => continue,
             };
             frames.push((*layout, muxer.message(head, &self.pre_roll, &packets, self.base)));

@@ -6,13 +6,13 @@ use super::*;
 use crate::container::stream::Demux;
 use crate::hub::outbox::Frame;
 use crate::hub::rendition::{Layout, Placed, Recent};
-use crate::media::mix::{self, Made, Output};
+use crate::media::mix::{Made, Output};
 use crate::media::packet::Sequence;
 use crate::media::time::Moment;
 
 const ANN: TrackNumber = TrackNumber::new(1);
 const BEN: TrackNumber = TrackNumber::new(2);
-const MONO: Head = Head { channels: 1, ..mix::HEAD };
+const MONO: Head = Head { channels: 1, pre_skip: 312, input_rate: 44_100, output_gain: 0 };
 const BUS: BusId = BusId { without: None, output: Output::Packets };
 
 fn packet(number: u64) -> Packet {
@@ -98,6 +98,22 @@ fn when_a_second_one_speaks_what_was_not_sent_of_the_first_is_taken_back_and_mix
     rig.take(Made::Begun(BUS, (100..109).map(packet).collect()));
     rig.take(Made::Packets(BUS, (12..24).map(packet).collect()));
     assert_eq!(rig.messages(), [(100..109).chain(12..24).collect::<Vec<_>>()]);
+}
+
+#[test]
+fn a_lone_track_and_the_mix_after_it_are_one_stream_of_ogg_with_one_head() {
+    let mut rig = Rig::new(Layout::Ogg);
+    rig.hear(ANN, 0..12, 1);
+    rig.hear(BEN, 12..16, 2);
+    rig.take(Made::Packets(BUS, (12..24).map(packet).collect()));
+    assert_eq!(rig.frames.len(), 2);
+    // Firefox reads no further than to the first page of another serial.
+    let stream = |frame: &Frame| {
+        let begin = frame.bytes.windows(4).position(|bytes| bytes == b"OggS").unwrap();
+        let head = frame.bytes.windows(8).position(|bytes| bytes == b"OpusHead").unwrap();
+        (frame.bytes.slice(begin + 14..begin + 18), frame.bytes.slice(head..head + 19))
+    };
+    assert_eq!(stream(&rig.frames[0]), stream(&rig.frames[1]));
 }
 
 #[test]
