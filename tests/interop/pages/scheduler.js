@@ -1,15 +1,19 @@
-// Decodes each message by itself, and plays them one after another.
+// Decodes each message by itself, in the order in which they come, and plays them one after another.
 const context = new AudioContext({ sampleRate: 48000 });
 const socket = new WebSocket("ws://localhost:8080/?publish=false");
 socket.binaryType = "arraybuffer";
+let before = Promise.resolve();
 let next = 0;
 
-socket.onmessage = async (event) => {
-  const sound = await context.decodeAudioData(event.data);
+socket.onmessage = (event) => {
+  before = before.then(() => play(event.data));
+};
+
+async function play(message) {
   const source = context.createBufferSource();
-  source.buffer = sound;
+  source.buffer = await context.decodeAudioData(message);
   source.connect(context.destination);
   next = Math.max(next, context.currentTime + 0.1);
   source.start(next);
-  next += sound.duration;
-};
+  next += source.buffer.duration;
+}
