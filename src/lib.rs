@@ -46,6 +46,8 @@
 //! | extent | a piece of a WAV part that has its own checksum in the index |
 //! | spool | a file beside a part, for what comes while it is not known where it belongs |
 //! | recipe | how a file is derived from a recording, by version; what an older one made is made again |
+//! | edit | what someone chose of a recording for a file: some of its tracks, a span of the session's clock, a loudness |
+//! | edition | one of the files that a derived file can be: the whole, or what an edit makes of it |
 //! | round | one turn of syncing: the files, then one transaction of the index, then the acknowledgements |
 //!
 //! Times, ticks, byte counts and wall-clock times are types of their own ([`media::time`]), or carry their unit in their

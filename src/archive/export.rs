@@ -20,7 +20,7 @@ use super::derived::{self, Origin, SPARED, Sink, Stopped, Sum, Work};
 use super::foreign;
 use super::index::read;
 use super::kept::Kept;
-use super::model::{BadEdit, Derived, DerivedFile, Edition, RecordingId};
+use super::model::{BadEdit, Container, Derived, DerivedFile, Edition, RecordingId};
 use super::names;
 use super::store::{Disk, Store};
 
@@ -83,7 +83,7 @@ pub enum Output {
 /// Whether a file can go into a stream: it is written from its beginning to its end.
 #[must_use]
 pub const fn streams(what: Derived) -> bool {
-    !matches!(what, Derived::TracksZip)
+    !matches!(what, Derived::TracksZip | Derived::Mix(Container::Flac) | Derived::Track(_, Container::Flac))
 }
 
 /// How far an export is, and a way to stop it.

@@ -274,6 +274,12 @@ impl Archive {
         }
     }
 
+    /// What is being made of a recording, or waits for it, and how far each is, from 0 to 1.
+    #[must_use]
+    pub fn making(&self, id: RecordingId) -> Vec<(Edition, f64)> {
+        self.shared.orders.making(id)
+    }
+
     /// Changes a recording's title, or whether it is kept or published, and gives what it is then.
     ///
     /// # Errors

@@ -68,6 +68,8 @@ enum Format {
     Webm,
     /// The same as WAV.
     Wav,
+    /// The same as FLAC.
+    Flac,
     /// The mix and all tracks in one WebM file.
     Session,
     /// Every track as WAV, all from the session's start, with labels and a project for an editor.
@@ -102,6 +104,7 @@ impl Asked {
             (Format::Ogg, track) => in_container(track, Container::Ogg),
             (Format::Webm, track) => in_container(track, Container::WebM),
             (Format::Wav, track) => in_container(track, Container::Wav),
+            (Format::Flac, track) => in_container(track, Container::Flac),
             (Format::Session, None) => Derived::Session,
             (Format::Zip, None) => Derived::TracksZip,
             (Format::Session | Format::Zip, Some(_)) => {

@@ -12,28 +12,28 @@ use crate::helpers::judge::run;
 use crate::helpers::{Capture, Client, Hub};
 
 /// Runs ffmpeg or ffprobe, which must have nothing to remark; gives what it wrote.
-fn judge(program: &str, arguments: &[&str]) -> Vec<u8> {
+pub(super) fn judge(program: &str, arguments: &[&str]) -> Vec<u8> {
     let (written, said) = run(program, &[&["-v", "warning"], arguments].concat());
     assert_eq!(said, "", "{program} {arguments:?} remarks");
     written
 }
 
 /// A sound of ffmpeg's making as WebM, as a browser would send it.
-fn sound(expression: &str, seconds: u32) -> Vec<u8> {
+pub(super) fn sound(expression: &str, seconds: u32) -> Vec<u8> {
     let source = format!("aevalsrc={expression}:d={seconds}:s=48000");
     let encoded = ["-c:a", "libopus", "-b:a", "64k", "-f", "webm", "-cluster_time_limit", "200", "-"];
     judge("ffmpeg", &[&["-f", "lavfi", "-i", &source][..], &encoded].concat())
 }
 
 /// Says all of a sound in a room.
-async fn say(speaker: &mut Client, sound: &[u8]) {
+pub(super) async fn say(speaker: &mut Client, sound: &[u8]) {
     for message in sound.chunks(2000) {
         speaker.send(message.to_vec()).await;
     }
 }
 
 /// The recording of a room, once all that is derived from it is there.
-async fn made(hub: &Hub, room: &str) -> Value {
+pub(super) async fn made(hub: &Hub, room: &str) -> Value {
     let id = hub.ended(room).await["id"].as_str().unwrap().to_owned();
     hub.until(&format!("/api/v1/recordings/{id}"), |recording| {
         let tracks = recording["tracks"].as_array().unwrap();
@@ -43,7 +43,7 @@ async fn made(hub: &Hub, room: &str) -> Value {
 }
 
 /// Asks for a file until it is made.
-async fn file(hub: &Hub, path: &str) -> Vec<u8> {
+pub(super) async fn file(hub: &Hub, path: &str) -> Vec<u8> {
     let asked = async {
         loop {
             let response = hub.get(path).await;
@@ -57,11 +57,11 @@ async fn file(hub: &Hub, path: &str) -> Vec<u8> {
     tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} is never made"))
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("no {key} in {value:#}"))
 }
 
-fn seconds(value: &Value, key: &str) -> f64 {
+pub(super) fn seconds(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or_else(|| panic!("no {key} in {value:#}"))
 }
 
@@ -72,7 +72,7 @@ fn probe(file: &Path) -> Value {
 }
 
 /// Decodes one stream of a file, from a place on, to mono samples of 48 kHz.
-fn decode(file: &Path, stream: usize, seek: &[&str]) -> Vec<i16> {
+pub(super) fn decode(file: &Path, stream: usize, seek: &[&str]) -> Vec<i16> {
     let map = format!("0:a:{stream}");
     let output = ["-map", &map, "-ac", "1", "-f", "s16le", "-ar", "48000", "-"];
     let bytes = judge("ffmpeg", &[seek, &["-i", file.to_str().unwrap()], &output].concat());

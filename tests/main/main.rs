@@ -4,6 +4,7 @@ mod backup;
 mod bad_input;
 mod bad_streams;
 mod check;
+mod choices;
 mod codec;
 mod crashes;
 mod deletion;

@@ -8,6 +8,7 @@
 //!   where the track is absent, so that the same span of several tracks lies side by side.
 //! - Whatever is of one track takes no choice of tracks; peaks take no choice at all: who wants those of a span gets them out of the
 //!   whole (`waves`).
+//! - Loudness is that of the whole edition. In the session's file it is that of the mix: the tracks are as they were kept.
 
 use std::ops::Range;
 
@@ -54,7 +55,8 @@ fn refused(of: Derived, edit: &Edit) -> Option<&'static str> {
     if matches!(of, Derived::Waveform(_) | Derived::MixWaveform) {
         return edit.fields().next().map(|(what, _)| what);
     }
-    edit.loudness.is_some().then_some("loudness")
+    // Of a choice for an editor the levels are left to that.
+    (of == Derived::TracksZip && edit.loudness.is_some()).then_some("loudness")
 }
 
 /// The tracks that an edition is of.

@@ -149,15 +149,20 @@ impl Sink for NewFile<'_> {
     }
 }
 
-/// Removes what crashes left in a recording's folder of derived files, and what has another name by now.
-pub(super) fn sweep(store: &mut dyn Store, folder: &Path) -> Result<(), Stopped> {
+/// Removes what crashes left in a recording's folder of derived files, and what has another name by now, but for what is being
+/// made.
+pub(super) fn sweep(store: &mut dyn Store, folder: &Path, is_made: impl Fn(Edition) -> bool) -> Result<(), Stopped> {
     let derived = folder.join(names::DERIVED);
     let there = match store.list(&derived) {
         Ok(there) => there,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(Stopped::file(&derived, source)),
     };
-    for name in there.iter().filter(|name| name.ends_with(names::NEXT) || names::was_derived(name)) {
+    let left = |name: &&String| {
+        let next = name.strip_suffix(names::NEXT).is_some_and(|file| !file.parse::<Edition>().is_ok_and(&is_made));
+        next || names::was_derived(name)
+    };
+    for name in there.iter().filter(left) {
         remove_if_there(store, &derived.join(name))?;
     }
     Ok(())
@@ -224,8 +229,7 @@ pub struct Download {
 pub enum Found {
     /// The file.
     Made(Box<Download>),
-    /// It is not there yet, but it is being made or will be: so far the making of all that is derived from the recording
-    /// has come, from 0 to 1.
+    /// It is not there yet, but it is being made or will be: so far that has come, from 0 to 1.
     Making(f64),
 }
 

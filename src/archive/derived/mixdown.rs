@@ -4,7 +4,8 @@
 //! sound comes from (`render`), the layout of containers.
 //!
 //! A mix has the levels that were kept. Only where the sum would clip it is limited, to 0.1 dB below full scale
-//! (`media::mix::limiter`). One track is not limited: what is beyond full scale is full scale.
+//! (`media::mix::limiter`). One track is not limited: what is beyond full scale is full scale. What someone wants as loud as they
+//! say is levelled as a whole, and limited to a true peak (`loudness`).
 //!
 //! Each file lasts exactly as long as its span. Of Opus the decoder throws away what the encoder is late by (RFC 7845 §4.2), and
 //! the last page says where the sound ends (§4.4), so that the three containers have the same sample at the same time.
@@ -14,15 +15,18 @@ use std::ops::Range;
 
 use super::edition;
 use super::files::Sink;
+use super::loudness;
 use super::recipe::{Origin, Stopped, Work};
 use super::render::{self, Render};
 use super::tags::Tags;
 use crate::archive::model::{Edition, Track};
 use crate::archive::store::Store;
+use crate::container::flac;
 use crate::container::ogg::PartMuxer;
 use crate::container::wav::header_for;
 use crate::media::codec::{self, EncodeError, Encoder, MONO_BITS, STEREO_BITS};
-use crate::media::mix::limiter::{AHEAD, AHEAD_TICKS, Limiter};
+use crate::media::mix::level::{self, Leveller};
+use crate::media::mix::limiter::{AHEAD, Limiter};
 use crate::media::opus;
 use crate::media::pcm::{self, Sample};
 use crate::media::time::Ticks;
@@ -56,7 +60,7 @@ impl<'a> Mixdown<'a> {
 
     /// Makes it as Ogg Opus; says whether some of it could not be read.
     pub fn ogg(&self, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
-        let mut sound = self.sound();
+        let mut sound = self.sound(self.last(sink, work)?);
         let channels = sound.render.channels();
         let refused = |error: EncodeError| self.refused(error);
         let bits = if channels == 1 { MONO_BITS } else { STEREO_BITS };
@@ -91,7 +95,7 @@ impl<'a> Mixdown<'a> {
 
     /// Makes it as WAV, while someone listens; says whether some of it could not be read.
     pub fn wav(&self, sink: &mut dyn Sink, work: &Work, hear: &mut dyn FnMut(&[f32])) -> Result<bool, Stopped> {
-        let mut sound = self.sound();
+        let mut sound = self.sound(self.last(sink, work)?);
         let head = self.pcm_head()?;
         let sample = head.sample();
         let mut bytes = header_for(head, self.length().get().saturating_mul(head.frame_bytes() as u64));
@@ -114,6 +118,36 @@ impl<'a> Mixdown<'a> {
         Ok(sound.damaged())
     }
 
+    /// Makes it as FLAC: the samples of the WAV.
+    pub fn flac(&self, sink: &mut dyn Sink, work: &Work) -> Result<bool, Stopped> {
+        let mut sound = self.sound(self.last(sink, work)?);
+        let sample = self.pcm_head()?.sample();
+        let (channels, bits) = (sound.render.channels(), if sample == Sample::S16 { 16 } else { 24 });
+        let frames = self.length().get();
+        let told = flac::Sound { rate: 48_000, channels, bits, frames };
+        let (mut muxer, head, mut bytes) =
+            flac::Muxer::begin(told, &Tags::of(&self.origin.recording, self.what).comments());
+        sink.expect(frames.saturating_mul(sample.bytes() as u64).saturating_mul(channels.into()))?;
+        sink.append(&head)?;
+        let refused = |error: io::Error| self.refused(error);
+        let mut block = Vec::new();
+        let mut more = true;
+        while more {
+            more = sound.read(sink.store(), work, &mut block)?;
+            let samples: Vec<_> = block.iter().map(|one| whole(*one, sample)).collect();
+            muxer.push(&samples, &mut bytes).map_err(refused)?;
+            block.clear();
+            if bytes.len() >= WRITE {
+                sink.append(&bytes)?;
+                bytes.clear();
+            }
+        }
+        let head = muxer.finish(&mut bytes).map_err(refused)?;
+        sink.append(&bytes)?;
+        sink.overwrite(0, &head)?;
+        Ok(sound.damaged())
+    }
+
     /// What it is as plain samples: of 24 bits if a track was kept in more than 16, else of 16.
     pub fn pcm_head(&self) -> Result<pcm::Head, Stopped> {
         let fine = self.tracks.iter().flat_map(|track| &track.parts).any(|part| match part.format {
@@ -132,8 +166,22 @@ impl<'a> Mixdown<'a> {
         Ok(samples.saturating_add(header_for(head, samples).len() as u64))
     }
 
+    /// What is done to the sound at last. To know how much louder it has to be it is heard before.
+    fn last(&self, sink: &mut dyn Sink, work: &Work) -> Result<Last, Stopped> {
+        Ok(match self.what.edit.loudness {
+            Some(to) => Last::Levelled(Box::new(Leveller::new(loudness::gain(self, to, sink.store(), work)?))),
+            None if self.what.of.track().is_none() => Last::Limited(Limiter::new()),
+            None => Last::Nothing,
+        })
+    }
+
+    /// How many channels it has.
+    pub fn channels(&self) -> u8 {
+        render::channels(&self.tracks)
+    }
+
     /// What a codec refuses to make.
-    fn refused(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stopped {
+    pub fn refused(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stopped {
         Stopped::file(&self.origin.folder.join(self.what.to_string()), io::Error::other(error))
     }
 
@@ -141,19 +189,19 @@ impl<'a> Mixdown<'a> {
         self.span.end.saturating_sub(self.span.start)
     }
 
-    fn sound(&self) -> Sound<'_> {
+    /// The sound from its beginning.
+    pub fn sound(&self, last: Last) -> Sound<'_> {
         let mut span = self.span.clone();
-        let limiter = self.what.of.track().is_none().then(Limiter::new);
-        if limiter.is_some() {
+        if last.late() > 0 {
             // What is limited is so by what is around it, also where that is cut off.
             span.start = span.start.saturating_sub(BEFORE);
-            let behind = span.end.saturating_add(Ticks::new(AHEAD_TICKS.into()));
+            let behind = span.end.saturating_add(Ticks::new(last.late() as u64));
             span.end = behind.min(self.origin.recording.summary.length).max(span.end);
         }
         let frames = |ticks: Ticks| usize::try_from(ticks.get()).unwrap_or(usize::MAX);
         let (skip, left) = (frames(self.span.start.saturating_sub(span.start)), frames(self.length()));
         let render = Render::new(&self.origin.folder, &self.tracks, &self.origin.sums, span);
-        Sound { render, limiter, stereo: Vec::new(), limited: Vec::new(), skip, left }
+        Sound { render, last, stereo: Vec::new(), limited: Vec::new(), skip, left }
     }
 }
 
@@ -186,10 +234,31 @@ fn whole(sample: f32, kind: Sample) -> i32 {
     (f64::from(sample) * full).round().clamp(-full, full - 1.0) as i32
 }
 
+/// What is done to a sound at last.
+pub(super) enum Last {
+    /// What is beyond full scale is full scale.
+    Nothing,
+    /// It is limited where it would clip.
+    Limited(Limiter),
+    /// It is as loud as someone chose.
+    Levelled(Box<Leveller>),
+}
+
+impl Last {
+    /// How many frames later what comes out is.
+    const fn late(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Limited(_) => AHEAD,
+            Self::Levelled(_) => level::LATE,
+        }
+    }
+}
+
 /// The sound of a file, block by block.
-struct Sound<'a> {
+pub(super) struct Sound<'a> {
     render: Render<'a>,
-    limiter: Option<Limiter>,
+    last: Last,
     stereo: Vec<f32>,
     limited: Vec<f32>,
     /// How many frames are still to be passed before those of the file.
@@ -200,40 +269,35 @@ struct Sound<'a> {
 
 impl Sound<'_> {
     /// Adds what comes next to `out`; says whether there is more to come.
-    fn read(&mut self, store: &mut dyn Store, work: &Work, out: &mut Vec<f32>) -> Result<bool, Stopped> {
+    pub fn read(&mut self, store: &mut dyn Store, work: &Work, out: &mut Vec<f32>) -> Result<bool, Stopped> {
         // Asked between any two blocks, so that nobody waits long for the answer.
         work.done(0)?;
         let channels = usize::from(self.render.channels());
         let block = self.render.next(store, work, BLOCK)?;
         let more = !block.is_empty();
-        let sound = match &mut self.limiter {
-            None => block,
-            Some(limiter) => {
-                self.stereo.clear();
-                match (more, channels) {
-                    // What the limiter is late by.
-                    (false, _) => self.stereo.resize(2 * AHEAD, 0.0),
-                    (true, 1) => self.stereo.extend(block.iter().flat_map(|sample| [*sample; 2])),
-                    (true, _) => self.stereo.extend_from_slice(block),
-                }
-                self.limited.clear();
-                limiter.push(&self.stereo, &mut self.limited);
-                if channels == 1 {
-                    let mut index = 0;
-                    self.limited.retain(|_| {
-                        index += 1;
-                        index % 2 == 1
-                    });
-                }
-                &self.limited
-            }
-        };
-        let frames = sound.len() / channels;
+        self.stereo.clear();
+        match (more, channels) {
+            (false, _) => self.stereo.resize(2 * self.last.late(), 0.0),
+            (true, 1) => self.stereo.extend(block.iter().flat_map(|sample| [*sample; 2])),
+            (true, _) => self.stereo.extend_from_slice(block),
+        }
+        self.limited.clear();
+        match &mut self.last {
+            Last::Nothing => self.limited.extend_from_slice(&self.stereo),
+            Last::Limited(limiter) => limiter.push(&self.stereo, &mut self.limited),
+            Last::Levelled(leveller) => leveller.push(&self.stereo, &mut self.limited),
+        }
+        let frames = self.limited.len() / 2;
         let skipped = self.skip.min(frames);
         let taken = self.left.min(frames - skipped);
         self.skip -= skipped;
         self.left -= taken;
-        out.extend_from_slice(&sound[skipped * channels..][..taken * channels]);
+        let taken = &self.limited[2 * skipped..][..2 * taken];
+        if channels == 1 {
+            out.extend(taken.iter().step_by(2))
+        } else {
+            out.extend_from_slice(taken)
+        }
         Ok(more)
     }
 

@@ -1,4 +1,5 @@
-//! The packets of the mix that was made (`mix.ogg`): what else holds the mix is made of them, so that it is encoded once.
+//! The packets of the mix that was made (`mix.ogg`): what else holds the mix is made of them, so that it is encoded once. So it is
+//! with a track that was levelled.
 //!
 //! What belongs here: reading them. What does not: how the mix is made.
 
@@ -6,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::recipe::{MIX, Origin, Stopped, Work};
+use super::recipe::{Origin, Stopped, Work};
 use super::sound::Heard;
 use crate::archive::model::Edition;
 use crate::archive::store::Store;
@@ -29,9 +30,9 @@ pub(super) struct Mixed {
 }
 
 impl Mixed {
-    /// Opens the mix that this is made of, which must have been made.
+    /// Opens an edition of the mix, or of a track, which must have been made.
     pub fn open(store: &mut dyn Store, origin: &Origin, what: Edition) -> Result<Self, Stopped> {
-        let path = origin.made(Edition { of: MIX, ..what });
+        let path = origin.made(what);
         let wrong = |source| Stopped::file(&path, source);
         let (file, _) = store.read(&path, 0).map_err(wrong)?;
         let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };

@@ -1,7 +1,7 @@
 //! What is made out of recordings that have ended, in `<recording>/derived/`: the mix, all tracks in one file, each track in
 //! what it was not kept in, peaks.
 //!
-//! What belongs here: which files there are, how each is made (`recipe`), the thread that makes them (`maker`), and how
+//! What belongs here: which files there are, how each is made (`recipe`), what is made next (`orders`) and by whom (`maker`), and how
 //! they are found for a download. What does not: the bytes of containers; the index, which the writer alone writes.
 //!
 //! Nothing of it is precious: whatever is missing, or was made by an older recipe, is made again out of the parts. So
@@ -16,9 +16,11 @@
 
 mod edition;
 mod files;
+mod loudness;
 mod maker;
 mod mixdown;
 mod mixed;
+mod orders;
 mod recipe;
 mod render;
 mod samples;
@@ -35,7 +37,8 @@ pub(super) use files::find;
 pub use files::{Download, Found};
 #[cfg(test)]
 pub(super) use maker::Maker;
-pub(super) use maker::{Orders, maker};
+pub(super) use maker::{MAKERS, maker};
+pub(super) use orders::Orders;
 pub(super) use recipe::{Origin, SPARED, Stopped, Work, cost, made_of, make};
 #[cfg(test)]
 pub(super) use render::Render;

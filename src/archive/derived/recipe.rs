@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::edition;
 use super::files::Sink;
+use super::loudness;
 use super::mixdown::Mixdown;
 use super::sound::Sums;
 use super::tracks_zip::tracks_zip;
@@ -64,34 +65,34 @@ pub(super) fn wanted(recording: &Recording) -> impl Iterator<Item = Derived> {
 
 /// What an edition is made of, where that is not the parts alone: another that must be there before.
 pub(in crate::archive) fn made_of(edition: Edition) -> Option<Edition> {
-    let of_mix = matches!(edition.of, Derived::Session | Derived::Mix(Container::WebM));
-    of_mix.then_some(Edition { of: MIX, ..edition })
-}
-
-/// What is to be made of a recording in which some files are there, in this order: what was asked for, then what is wanted, each
-/// after what it is made of.
-pub(super) fn missing(recording: &Recording, asked: &[Edition], there: impl Fn(Edition) -> bool) -> Vec<Edition> {
-    let mut missing = Vec::new();
-    for what in asked.iter().copied().chain(wanted(recording).map(Edition::from)) {
-        for one in made_of(what).filter(|_| !there(what)).into_iter().chain([what]) {
-            if !there(one) && !missing.contains(&one) {
-                missing.push(one);
-            }
+    let of = match edition.of {
+        Derived::Session | Derived::Mix(Container::WebM) => MIX,
+        // What is levelled is encoded again, once.
+        Derived::Track(number, Container::WebM) if edition.edit.loudness.is_some() => {
+            Derived::Track(number, Container::Ogg)
         }
-    }
-    missing
+        _ => return None,
+    };
+    Some(Edition { of, ..edition })
 }
 
-/// How often the parts are read for a file.
-const fn passes(what: Derived) -> u64 {
-    match what {
-        Derived::Session | Derived::Track(_, Container::WebM) => webm::PASSES,
-        Derived::Waveform(_)
-        | Derived::Mix(Container::Ogg | Container::Wav)
-        | Derived::Track(..)
-        | Derived::TracksZip => 1,
-        // One is made of the mix, not of the parts; the other while the tracks' are.
-        Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
+/// What is to be made for a file where some are there: what it is made of, if that is missing, and it.
+pub(super) fn missing(what: Edition, there: impl Fn(Edition) -> bool) -> Vec<Edition> {
+    if there(what) {
+        return Vec::new();
+    }
+    made_of(what).filter(|of| !there(*of)).into_iter().chain([what]).collect()
+}
+
+/// How often the parts are read for a file, at most.
+fn passes(what: Edition) -> u64 {
+    match what.of {
+        Derived::Session => webm::PASSES,
+        Derived::Track(_, Container::WebM) if made_of(what).is_none() => webm::PASSES,
+        // They are made of what was made, not of the parts; the mix's peaks while the tracks' are.
+        Derived::Track(_, Container::WebM) | Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
+        Derived::Mix(_) | Derived::Track(..) if what.edit.loudness.is_some() => 1 + loudness::PASSES,
+        Derived::Mix(_) | Derived::Track(..) | Derived::Waveform(_) | Derived::TracksZip => 1,
     }
 }
 
@@ -126,7 +127,7 @@ impl Stopped {
     }
 }
 
-/// How far the making of a recording's files is, and whether it is to go on: shared by who makes and who waits.
+/// How far the making of a file is, and whether it is to go on: shared by who makes and who waits.
 #[derive(Debug, Default)]
 pub(in crate::archive) struct Work {
     stop: AtomicBool,
@@ -135,12 +136,6 @@ pub(in crate::archive) struct Work {
 }
 
 impl Work {
-    /// Begins anew: whoever told to stop before, did not mean this.
-    pub fn begin(&self) {
-        self.stop.store(false, Ordering::Relaxed);
-        self.expect(0);
-    }
-
     /// So many bytes are to be read, all in all.
     pub fn expect(&self, total: u64) {
         self.done.store(0, Ordering::Relaxed);
@@ -176,7 +171,7 @@ pub(in crate::archive) fn cost(recording: &Recording, files: &[Edition]) -> u64 
     let bytes = |what: &Edition| -> u64 {
         let parts = edition::tracks(*what, recording).into_iter().flat_map(|track| &track.parts);
         let read: u64 = parts.map(|part| part.bytes).sum();
-        read.saturating_mul(passes(what.of))
+        read.saturating_mul(passes(*what))
     };
     files.iter().map(bytes).sum()
 }
@@ -230,6 +225,7 @@ pub(in crate::archive) fn make(
         Derived::Waveform(_) | Derived::MixWaveform => origin.waves.file(origin, what.of.track(), sink, work),
         Derived::Mix(Container::Ogg) | Derived::Track(_, Container::Ogg) => mixdown().ogg(sink, work),
         Derived::Mix(Container::Wav) | Derived::Track(_, Container::Wav) => mixdown().wav(sink, work, &mut |_| {}),
+        Derived::Mix(Container::Flac) | Derived::Track(_, Container::Flac) => mixdown().flac(sink, work),
         Derived::Session | Derived::Mix(Container::WebM) | Derived::Track(_, Container::WebM) => {
             webm(origin, what, sink, work)
         }

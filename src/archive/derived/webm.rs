@@ -23,7 +23,7 @@ use super::mixed::Mixed;
 use super::recipe::{self, Origin, Stopped, Work};
 use super::sound::{As, Heard, Reader};
 use super::tags::Tags;
-use crate::archive::model::{Container, Derived, Edition, Part, Track};
+use crate::archive::model::{Derived, Edition, Part, Track};
 use crate::archive::store::Store;
 use crate::container::webm::file::{self, Block, Plan, Unplanned, Writer};
 use crate::media::codec::transcode::Transcoder;
@@ -58,10 +58,8 @@ pub(super) fn webm(origin: &Origin, what: Edition, sink: &mut dyn Sink, work: &W
     let damaged = sound.damaged();
 
     let tags = Tags::of(&origin.recording, what);
-    let track = |number| origin.recording.tracks.iter().find(|track| track.number == number);
-    let name = |one: &One| track(one.number).filter(|_| !one.is_mix()).map_or(MIX, |track| track.name.as_str());
-    let entry = |one: &One| file::Track { number: one.number, name: name(one), head: one.head };
-    let entries: Vec<_> = sound.tracks.iter().map(entry).collect();
+    let entries: Vec<_> =
+        sound.tracks.iter().map(|one| file::Track { number: one.number, name: one.name, head: one.head }).collect();
     let (mut writer, mut bytes, most) = Writer::begin(plan, &tags.info(), &entries);
     let unplanned = |unplanned: Unplanned| Stopped::file(&origin.folder, io::Error::other(unplanned));
     sink.expect(most)?;
@@ -108,6 +106,7 @@ struct Tracks<'a> {
 /// One of them.
 struct One<'a> {
     number: TrackNumber,
+    name: &'a str,
     /// What of its start is thrown away, among others.
     head: opus::Head,
     from: From<'a>,
@@ -123,24 +122,26 @@ impl<'a> Tracks<'a> {
     fn new(store: &mut dyn Store, origin: &'a Origin, what: Edition, work: &Work) -> Result<Self, Stopped> {
         let span = edition::span(what, &origin.recording);
         let mut all = Self { tracks: Vec::new(), next: BinaryHeap::new() };
-        if recipe::made_of(what).is_some() {
-            let mixed = Mixed::open(store, origin, what)?;
+        let tracks = edition::tracks(what, &origin.recording);
+        let made_of = recipe::made_of(what);
+        if let Some(of) = made_of {
+            let mixed = Mixed::open(store, origin, of)?;
             let numbers = origin.recording.tracks.iter().map(|track| track.number.get());
-            let number = TrackNumber::new(numbers.max().unwrap_or(0).saturating_add(1));
+            let (number, name) = match tracks.first().filter(|_| what.of.track().is_some()) {
+                Some(track) => (track.number, track.name.as_str()),
+                None => (TrackNumber::new(numbers.max().unwrap_or(0).saturating_add(1)), MIX),
+            };
             // What its encoder is late by is counted in its times, which begin where the span does.
             let (head, late) = (mixed.head(), vec![Ticks::new(mixed.head().pre_skip.into())]);
             let from = From::Mix(Box::new(mixed));
-            all.tracks.push(One { number, head, from, late, span: Ticks::ZERO..Ticks::MAX, end: None });
+            all.tracks.push(One { number, name, head, from, late, span: Ticks::ZERO..Ticks::MAX, end: None });
         }
-        let tracks = if what.of == Derived::Mix(Container::WebM) {
-            Vec::new()
-        } else {
-            edition::tracks(what, &origin.recording)
-        };
-        for track in tracks {
+        let packets = tracks.into_iter().filter(|_| made_of.is_none() || what.of == Derived::Session);
+        for track in packets {
             let late = track.parts.iter().map(late).collect();
             let from = From::Track(Reader::new(&origin.folder, track, &origin.sums, As::Heard));
-            all.tracks.push(One { number: track.number, head: head(track), from, late, span: span.clone(), end: None });
+            let (number, name) = (track.number, track.name.as_str());
+            all.tracks.push(One { number, name, head: head(track), from, late, span: span.clone(), end: None });
         }
         if what.edit.from.is_some() {
             all.tracks.iter_mut().try_for_each(|one| one.begin(store, work))?;
@@ -155,7 +156,7 @@ impl<'a> Tracks<'a> {
             let one = &mut self.tracks[index];
             one.from.read(store, work)?;
             // Its place in the order may have been a guess: now it is read, and known.
-            let heard = if one.time().is_some_and(|known| known > at) { None } else { one.take(work)? };
+            let heard = if one.time().is_some_and(|known| known <= at) { one.take(work)? } else { None };
             self.queue(index);
             if let Some(heard) = heard {
                 return Ok(Some((index, heard)));
@@ -185,10 +186,6 @@ impl<'a> Tracks<'a> {
 }
 
 impl One<'_> {
-    const fn is_mix(&self) -> bool {
-        matches!(self.from, From::Mix(_))
-    }
-
     /// Passes what lies before the span. Where that cuts into the track, a decoder is given the packets from [`BEFORE`] the cut on,
     /// and throws away what it makes of them up to there: to the sample, and nothing is encoded again.
     fn begin(&mut self, store: &mut dyn Store, work: &Work) -> Result<(), Stopped> {

@@ -17,11 +17,13 @@ pub enum Container {
     WebM,
     /// Plain samples.
     Wav,
+    /// The same, packed without loss.
+    Flac,
 }
 
 impl Container {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Ogg, Self::WebM, Self::Wav];
+    pub const ALL: [Self; 4] = [Self::Ogg, Self::WebM, Self::Wav, Self::Flac];
 
     /// What the names of its files end with.
     #[must_use]
@@ -30,6 +32,7 @@ impl Container {
             Self::Ogg => "ogg",
             Self::WebM => "webm",
             Self::Wav => "wav",
+            Self::Flac => "flac",
         }
     }
 }
@@ -126,13 +129,13 @@ impl Edition {
     /// Whether it is made only when someone asks for it: it is large, or few want it.
     #[must_use]
     pub fn is_asked_for(&self) -> bool {
-        let large = matches!(
-            self.of,
-            Derived::Mix(Container::WebM | Container::Wav)
-                | Derived::Track(_, Container::Ogg | Container::Wav)
-                | Derived::TracksZip
-        );
-        large || !self.edit.is_whole()
+        let unasked = match self.of {
+            Derived::Session | Derived::Waveform(_) | Derived::MixWaveform => true,
+            Derived::Mix(container) => container == Container::Ogg,
+            Derived::Track(_, container) => container == Container::WebM,
+            Derived::TracksZip => false,
+        };
+        !unasked || !self.edit.is_whole()
     }
 }
 

@@ -93,7 +93,7 @@ async fn a_click_is_where_it_was_in_a_cut_of_every_container() {
     let mut rig = mix::record(dir.path()).await;
     // In the middle of packets of both tracks.
     let span = "from=2.013&to=3.95";
-    let all: Vec<_> = [Container::Ogg, Container::WebM, Container::Wav]
+    let all: Vec<_> = Container::ALL
         .into_iter()
         .flat_map(|container| [Derived::Mix(container), Derived::Track(ONE, container), Derived::Track(TWO, container)])
         .chain([Derived::Session])
@@ -171,4 +171,49 @@ async fn a_cut_goes_and_comes_again_byte_for_byte_and_is_no_stranger_to_who_chec
     rig.close().await;
     let report = crate::archive::check::check(dir.path(), &mut |_| {}).await.unwrap();
     assert_eq!(report.differences, 0);
+}
+
+/// A tone with a pulse far above it twice a second.
+fn pulses(level: f64) -> Vec<Packet> {
+    let mut blocks = samples(plain(48_000, 1), 0..200, 440.0, level);
+    for (at, block) in
+        samples(plain(48_000, 1), 0..200, 900.0, 0.9).into_iter().enumerate().filter(|(at, _)| at % 25 == 3)
+    {
+        blocks[at].data = block.data;
+    }
+    blocks
+}
+
+#[tokio::test]
+async fn what_is_levelled_is_as_loud_as_was_asked_for_and_below_its_true_peak() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    writer.begin_part(pcm_part(ONE, 1, plain(48_000, 1), anchor(0, 0)));
+    writer.append(ONE, pulses(0.2));
+    writer.begin_part(pcm_part(TWO, 1, plain(48_000, 1), anchor(0, 0)));
+    writer.append(TWO, samples(plain(48_000, 1), 0..200, 0.0, 0.0));
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 4000));
+    rig.round().await;
+    let mix = |query: &str| edition(Derived::Mix(Container::Wav), query);
+    let all = ["loudness=-30", "loudness=-16", "loudness=-12", "tracks=2&loudness=-16"].map(mix);
+    make(&mut rig, dir.path(), &all).await;
+    for (what, lufs) in all.into_iter().zip([-30.0, -16.0, -12.0, f64::NEG_INFINITY]) {
+        let sound = decode(&path(dir.path(), what), 0);
+        assert_eq!(sound.len(), 4 * 48_000, "{what}");
+        let mode = ebur128::Mode::I | ebur128::Mode::TRUE_PEAK;
+        let mut meter = ebur128::EbuR128::new(1, 48_000, mode).unwrap();
+        meter.add_frames_f32(&sound).unwrap();
+        let heard = meter.loudness_global().unwrap();
+        if lufs.is_finite() {
+            assert!((heard - lufs).abs() < 0.2, "{what}: {heard}");
+            assert!(20.0 * meter.true_peak(0).unwrap().log10() <= -1.0, "{what}");
+        } else {
+            assert!(sound.iter().all(|sample| *sample == 0.0), "{what}: silence stays silence");
+        }
+    }
+    // The pulses were at 0.9: the last is limited, and what lies between them is far louder.
+    let [soft, _, loud, _] = all.map(|what| decode(&path(dir.path(), what), 0));
+    let between = |sound: &[f32]| sound[90_000..92_000].iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
+    assert!(between(&loud) > 8.0 * between(&soft));
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::health::{Health, LOOK};
 use super::{Command, Reply, Writer};
-use crate::archive::derived::{Orders, follower, maker};
+use crate::archive::derived::{MAKERS, Orders, follower, maker};
 use crate::archive::faults::{self, Plan};
 use crate::archive::handle::Changed;
 use crate::archive::open::{self, OpenError, Options};
@@ -47,13 +47,16 @@ pub(in crate::archive) fn shell(
             }
         };
         let lock = Arc::new(lock);
-        let (root, held) = (options.folder.clone(), Arc::clone(&lock));
-        orders.begin();
-        let (making, store) = (Arc::clone(&orders), faults::store(plan.as_ref(), Phase::Make));
-        let thread = std::thread::Builder::new().name("maker".to_owned());
-        if let Err(error) = thread.spawn(move || maker(making, root, store, commands, held)) {
-            tracing::warn!("nothing is derived from recordings: {error}");
-            orders.end();
+        for nth in 1..=MAKERS {
+            let (orders, root, lock) = (Arc::clone(&orders), options.folder.clone(), Arc::clone(&lock));
+            let (commands, store) = (commands.clone(), faults::store(plan.as_ref(), Phase::Make));
+            orders.begin();
+            let making = Arc::clone(&orders);
+            let thread = std::thread::Builder::new().name(format!("maker-{nth}"));
+            if let Err(error) = thread.spawn(move || maker(making, root, store, commands, lock)) {
+                tracing::warn!("there is one maker less of what is derived from recordings: {error}");
+                orders.end();
+            }
         }
         orders.waves().begin();
         let (root, store) = (options.folder.clone(), faults::store(plan.as_ref(), Phase::Make));

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::tracks;
 use crate::archive::kept::Kept;
-use crate::archive::model::{self, Container, Derived, DerivedFile, EndReason, GapCause, RecordingId};
+use crate::archive::model::{self, Container, Derived, DerivedFile, Edition, EndReason, GapCause, RecordingId};
 use crate::container::wav;
 use crate::media::marker::{MarkerId, MarkerText};
 use crate::media::pcm;
@@ -34,6 +34,16 @@ pub struct Recording {
     attendance: Vec<Attendance>,
     markers: Vec<Marker>,
     files: RecordingFiles,
+    /// What is being made of it, or waits for that.
+    making: Vec<Making>,
+}
+
+/// A file that someone waits for, or that is made unasked.
+#[derive(Debug, Serialize)]
+struct Making {
+    href: String,
+    /// From 0 to 1.
+    progress: f64,
 }
 
 /// The files of all tracks together.
@@ -62,6 +72,7 @@ struct Mix {
     ogg: Made,
     webm: Made,
     wav: Made,
+    flac: Made,
 }
 
 /// A derived file.
@@ -143,6 +154,7 @@ struct Files {
     /// All parts, where they are plain samples of one head; else made of them.
     wav: String,
     webm: String,
+    flac: String,
     waveform: String,
     /// The same as a binary file.
     waveform_dat: String,
@@ -154,6 +166,7 @@ struct Sizes {
     ogg: Option<u64>,
     wav: Option<u64>,
     webm: Option<u64>,
+    flac: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,8 +230,9 @@ impl From<model::Summary> for Head {
     }
 }
 
-impl From<model::Recording> for Recording {
-    fn from(recording: model::Recording) -> Self {
+impl Recording {
+    /// A recording, and what is being made of it.
+    pub fn new(recording: model::Recording, making: Vec<(Edition, f64)>) -> Self {
         let id = recording.summary.id;
         let made = recording.derived;
         Self {
@@ -230,6 +244,7 @@ impl From<model::Recording> for Recording {
                     ogg: Made::new(id, Derived::Mix(Container::Ogg), &made),
                     webm: Made::new(id, Derived::Mix(Container::WebM), &made),
                     wav: Made::new(id, Derived::Mix(Container::Wav), &made),
+                    flac: Made::new(id, Derived::Mix(Container::Flac), &made),
                 },
                 tracks: Made::new(id, Derived::TracksZip, &made),
                 waveform: Waveform {
@@ -241,15 +256,28 @@ impl From<model::Recording> for Recording {
             chat: recording.chat.into_iter().map(Chat::from).collect(),
             attendance: recording.attendance.into_iter().map(Attendance::from).collect(),
             markers: recording.markers.into_iter().map(Marker::from).collect(),
+            making: making.into_iter().map(|(what, progress)| Making { href: href(id, what), progress }).collect(),
         }
     }
 }
 
 impl Made {
-    /// One of all tracks together: its address ends with its name.
     fn new(id: RecordingId, what: Derived, made: &[DerivedFile]) -> Self {
-        Self { href: format!("/api/v1/recordings/{id}/{what}"), bytes: size(made, what) }
+        Self { href: href(id, what.into()), bytes: size(made, what) }
     }
+}
+
+/// The address of a derived file.
+fn href(id: RecordingId, what: Edition) -> String {
+    let file = match what.of {
+        Derived::Track(number, container) => format!("tracks/{number}.{}", container.extension()),
+        Derived::Waveform(number) => format!("tracks/{number}/waveform.json"),
+        // Of all tracks together it ends with the file's name.
+        of => of.to_string(),
+    };
+    let chosen: Vec<_> = what.edit.fields().map(|(key, value)| format!("{key}={value}")).collect();
+    let query = if chosen.is_empty() { String::new() } else { format!("?{}", chosen.join("&")) };
+    format!("/api/v1/recordings/{id}/{file}{query}")
 }
 
 fn size(made: &[DerivedFile], what: Derived) -> Option<u64> {
@@ -276,6 +304,7 @@ impl Track {
                 Kept::Ogg | Kept::Apart => of(Container::Wav),
             },
             webm: of(Container::WebM),
+            flac: of(Container::Flac),
         };
         Self {
             number: track.number,
@@ -290,6 +319,7 @@ impl Track {
                 ogg: format!("{address}.ogg"),
                 wav: format!("{address}.wav"),
                 webm: format!("{address}.webm"),
+                flac: format!("{address}.flac"),
                 waveform: format!("{address}/waveform.json"),
                 waveform_dat: format!("{address}/waveform.dat"),
             },

@@ -90,7 +90,7 @@ async fn one(edge: Here, id: web::Path<String>) -> Result<HttpResponse, Problem>
 async fn recording(edge: &Edge, id: RecordingId) -> Result<HttpResponse, Problem> {
     let found = edge.archive.recording(id).await?;
     let recording = found.ok_or(archive::Error::NotFound)?;
-    Ok(HttpResponse::Ok().json(Recording::from(recording)))
+    Ok(HttpResponse::Ok().json(Recording::new(recording, edge.archive.making(id))))
 }
 
 /// What someone changes.

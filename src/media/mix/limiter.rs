@@ -20,6 +20,8 @@ const FULL: f64 = 1_099_511_627_776.0;
 /// Limits one stereo sound. Below the ceiling every sample passes as it is.
 #[derive(Debug, Default)]
 pub struct Limiter {
+    /// The loudest that comes out.
+    ceiling: f32,
     /// What came and has not gone out: [`AHEAD`] frames, once it runs.
     waiting: VecDeque<[f32; 2]>,
     /// The least gains that the last frames need, each smaller than those after it, with the frame's number.
@@ -36,7 +38,13 @@ impl Limiter {
     /// A limiter that has heard nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { last: 1.0, ..Self::default() }
+        Self::below(CEILING)
+    }
+
+    /// The same with another ceiling.
+    #[must_use]
+    pub fn below(ceiling: f32) -> Self {
+        Self { ceiling, last: 1.0, ..Self::default() }
     }
 
     /// Takes interleaved stereo, and adds what comes out to `out`: the same frames, later by [`AHEAD`].
@@ -44,21 +52,26 @@ impl Limiter {
         for frame in sound.as_chunks::<2>().0 {
             // What is no number would stay in the mean for good.
             let frame = frame.map(|sample| if sample.is_finite() { sample } else { 0.0 });
-            let gain = self.gain(frame[0].abs().max(frame[1].abs()));
-            self.waiting.push_back(frame);
-            if self.waiting.len() > AHEAD
-                && let Some(frame) = self.waiting.pop_front()
-            {
-                out.extend(frame.map(|sample| if gain < 1.0 { sample * gain } else { sample }));
-            }
+            out.extend(self.frame(frame, frame[0].abs().max(frame[1].abs())).into_iter().flatten());
         }
+    }
+
+    /// Takes a frame, and how loud it is held to be; gives the one that comes out.
+    pub fn frame(&mut self, frame: [f32; 2], peak: f32) -> Option<[f32; 2]> {
+        let gain = self.gain(peak);
+        self.waiting.push_back(frame);
+        if self.waiting.len() <= AHEAD {
+            return None;
+        }
+        let frame = self.waiting.pop_front()?;
+        Some(frame.map(|sample| if gain < 1.0 { sample * gain } else { sample }))
     }
 
     /// The gain of the frame that comes out when one with this peak goes in.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "gains from 0 to 1")]
     #[expect(clippy::cast_precision_loss, reason = "a sum of so many is below 2^53")]
     fn gain(&mut self, peak: f32) -> f32 {
-        let need = if peak > CEILING { f64::from(CEILING) / f64::from(peak) } else { 1.0 };
+        let need = if peak > self.ceiling { f64::from(self.ceiling) / f64::from(peak) } else { 1.0 };
         while self.needs.back().is_some_and(|(_, gain)| *gain >= need) {
             self.needs.pop_back();
         }

@@ -15,6 +15,7 @@
 
 mod bus;
 pub mod interpolate;
+pub mod level;
 pub mod limiter;
 pub mod runs;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::super::maker::Orders;
+use super::super::orders::Orders;
 use super::super::recipe::Stopped;
 use super::super::sound::Sums;
 use super::gathering::{Gathering, Snapshot};
