@@ -104,8 +104,11 @@ pub fn describe_file(path: &Path) -> String {
 /// The chapters that ffprobe finds in a file, as start and end in seconds and title; it must have no warning.
 pub fn chapters(file: &[u8]) -> Vec<(String, String, String)> {
     let entries = "chapter=start_time,end_time:chapter_tags=title";
-    let (output, said) =
-        run("ffprobe", &["-v", "warning", "-show_chapters", "-show_entries", entries, "-of", "csv=p=0", "-"], file);
+    let (output, said) = run(
+        "ffprobe",
+        &["-v", "warning", "-show_chapters", "-show_entries", entries, "-of", "csv=p=0:e=none", "-"],
+        file,
+    );
     assert_eq!(said, "", "ffprobe warns");
     let output = String::from_utf8(output).unwrap();
     let line = |line: &str| {
