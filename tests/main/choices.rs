@@ -158,10 +158,12 @@ async fn what_cannot_be_chosen_is_a_problem_and_leaves_nothing() {
         "session.webm?tracks=1,7",
         "tracks/1.wav?tracks=1",
         "tracks/1.ogg?part=1&from=1",
-        "tracks/1/waveform.json?loudness=-16",
     ] {
         assert_eq!(problem(format!("{address}/{query}")).await, (400, "invalid_edit".to_owned()), "{query}");
     }
+    // Peaks have parameters of their own.
+    let peaks = format!("{address}/tracks/1/waveform.json?loudness=-16");
+    assert_eq!(problem(peaks).await, (400, "invalid_query".to_owned()));
     assert_eq!(problem(format!("{address}/tracks/7.flac?from=1")).await, (404, "recording_not_found".to_owned()));
     let folder = std::fs::read_dir(hub.recordings().join("live")).unwrap().next().unwrap().unwrap().path();
     let there = std::fs::read_dir(folder.join("derived")).unwrap().map(|file| file.unwrap().file_name());
