@@ -66,13 +66,13 @@ pub(super) fn chapters(info: &Info<'_>, end: Ticks) -> Vec<u8> {
     element
 }
 
-/// Tags: of the file TITLE, ARTIST for each who is heard, DATE_RECORDED; TITLE of what it is one of.
+/// Tags: of the file ARTIST for each who is heard, DATE_RECORDED; TITLE of what it is one of. Its own title stands in Info alone:
+/// ffmpeg takes a tag for it in its place, under another name.
 pub(super) fn tags(info: &Info<'_>) -> Vec<u8> {
     let date = info.date.to_rfc3339().replace('T', " ").replace('Z', "");
     let mut element = Vec::new();
     put_master(&mut element, Id::TAGS, |to| {
         put_tag(to, EPISODE, |to| {
-            put_simple(to, "TITLE", info.title);
             info.people.iter().for_each(|name| put_simple(to, "ARTIST", name));
             put_simple(to, "DATE_RECORDED", &date);
         });
