@@ -54,6 +54,7 @@ async fn a_marker_is_set_in_a_room_while_it_is_recorded_and_everyone_hears_of_it
     // In the recording by its ID it is the same while it is being made.
     let id = session["recording"].as_str().unwrap();
     let of_recording = format!("/api/v1/recordings/{id}/markers");
+    hub.until("/api/v1/recordings?room=talk", |list| list["recordings"] != json!([])).await;
     hub.until(&format!("/api/v1/recordings/{id}"), |one| one["markers"].as_array().is_some_and(|all| all.len() == 2))
         .await;
     let set = ask(&hub, Method::POST, &of_recording, json!({ "at": 0.5, "text": "a question" })).await;

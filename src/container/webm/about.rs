@@ -66,24 +66,29 @@ pub(super) fn chapters(info: &Info<'_>, end: Ticks) -> Vec<u8> {
     element
 }
 
-/// Tags: of the file ARTIST for each who is heard, DATE_RECORDED; TITLE of what it is one of. Its own title stands in Info alone:
-/// ffmpeg takes a tag for it in its place, under another name.
+/// Tags: of the file ARTIST for each who is heard, DATE_RECORDED; TITLE of what it is one of. Its own title stands in Info alone.
 pub(super) fn tags(info: &Info<'_>) -> Vec<u8> {
     let date = info.date.to_rfc3339().replace('T', " ").replace('Z', "");
     let mut element = Vec::new();
     put_master(&mut element, Id::TAGS, |to| {
-        put_tag(to, EPISODE, |to| {
+        put_tag(to, (EPISODE, None), |to| {
             info.people.iter().for_each(|name| put_simple(to, "ARTIST", name));
             put_simple(to, "DATE_RECORDED", &date);
         });
-        put_tag(to, COLLECTION, |to| put_simple(to, "TITLE", info.collection));
+        put_tag(to, (COLLECTION, Some("COLLECTION")), |to| put_simple(to, "TITLE", info.collection));
     });
     element
 }
 
-fn put_tag(to: &mut Vec<u8>, target: u64, simple: impl FnOnce(&mut Vec<u8>)) {
+/// A tag of what has this value; ffmpeg knows that it is not of the file itself by the word for it.
+fn put_tag(to: &mut Vec<u8>, (target, word): (u64, Option<&str>), simple: impl FnOnce(&mut Vec<u8>)) {
     put_master(to, Id::TAG, |to| {
-        put_master(to, Id::TARGETS, |to| ebml::put_unsigned(to, Id::TARGET_TYPE_VALUE, target));
+        put_master(to, Id::TARGETS, |to| {
+            ebml::put_unsigned(to, Id::TARGET_TYPE_VALUE, target);
+            if let Some(word) = word {
+                ebml::put(to, Id::TARGET_TYPE, word.as_bytes());
+            }
+        });
         simple(to);
     });
 }

@@ -86,6 +86,7 @@ elements! {
     TAG = 0x7373, "Tag";
     TARGETS = 0x63C0, "Targets";
     TARGET_TYPE_VALUE = 0x68CA, "TargetTypeValue";
+    TARGET_TYPE = 0x63CA, "TargetType";
     SIMPLE_TAG = 0x67C8, "SimpleTag";
     TAG_NAME = 0x45A3, "TagName";
     TAG_LANGUAGE = 0x447A, "TagLanguage";
