@@ -78,7 +78,7 @@ struct Given {
     /// How long it has to answer [default: 20000]
     #[arg(long, value_name = "MILLISECONDS", env = "ROOMTONE_SOCKETIO_PING_TIMEOUT_MS")]
     socketio_ping_timeout_ms: Option<u64>,
-    /// An origin, such as https://example.org, whose pages may use Socket.IO here; may be repeated, * is any [default: none]
+    /// An origin, such as `https://example.org`, whose pages may use Socket.IO here; may be repeated, * is any [default: none]
     #[arg(long, value_name = "ORIGIN", env = "ROOMTONE_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Option<Vec<String>>,
     /// Where the disk is to fail; for tests alone, so that no file of options has it: see `archive::faults`

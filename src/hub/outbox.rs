@@ -53,7 +53,7 @@ pub enum Cargo {
     /// The hub's own word: never skipped; too much of it ends the connection.
     Kept,
     /// A file that is sent whole: never skipped, and in nobody's bound, since its sender sees to it that there is one at a
-    /// time. It may take as long as [`SLOWEST_FILE`] allows.
+    /// time. It may take as long as `SLOWEST_FILE` allows.
     File,
 }
 

@@ -5,7 +5,7 @@
 //! `wire::socket_io`), WebSockets (`socket`), the rooms.
 //!
 //! A session lives on one thread, where its socket and its member's place in the fan-out are; requests of the client come
-//! to any thread, find the session in the [`Table`] and send it a [`table::Command`]. What waits for a client is WebSocket frames
+//! to any thread, find the session in the [`Table`] and send it a `table::Command`. What waits for a client is WebSocket frames
 //! in any case: a payload of long-polling is made of them when the client asks for it, so that nothing is encoded twice
 //! and an upgrade only moves what waits.
 //!

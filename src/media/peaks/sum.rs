@@ -14,7 +14,7 @@ const SLACK: usize = 192_000;
 /// A sample of full scale, as it is added: four thousand tracks of twice full scale have their place.
 const FULL: f32 = 262_144.0;
 
-/// Adds sound, of which none is more than [`LATEST`] behind the newest, to peaks.
+/// Adds sound, of which none is more than `LATEST` behind the newest, to peaks.
 ///
 /// It holds what a [`Peaks`] holds, and 20 s of sound: at most 8 MB, or 16 MB where it has two channels.
 #[derive(Clone, Debug)]
