@@ -64,7 +64,10 @@ async fn a_marker_is_set_in_a_room_while_it_is_recorded_and_everyone_hears_of_it
     assert_eq!(ask(&hub, Method::DELETE, &address, Value::Null).await.status(), 204);
     ann.close().await;
     let recording = hub.ended("talk").await;
-    assert_eq!(texts(&recording), ["", "The news"]);
+    // By their places, and which of them was first depends on how quickly the room was told.
+    let mut texts = texts(&recording);
+    texts.sort();
+    assert_eq!(texts, ["", "The news"]);
 }
 
 #[tokio::test]
