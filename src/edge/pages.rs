@@ -150,7 +150,7 @@ mod tests {
         response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn pages_and_what_they_load_have_their_media_types() {
         for (path, kind) in [
             ("/", "text/html; charset=utf-8"),
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn every_file_that_a_page_or_module_names_is_served() {
         let mut named = 0;
         for file in Client::iter() {
@@ -183,7 +183,7 @@ mod tests {
         assert!(named > 10, "only {named} names were found");
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn what_a_browser_has_already_is_not_sent_again() {
         let first = ask(TestRequest::get().uri("/client/room.js")).await;
         let tag = value(&first, header::ETAG).to_owned();
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(other.status(), 200);
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn a_wrong_room_or_recording_is_a_page_for_browsers_and_left_to_the_app_for_others() {
         let html = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
         let rooms = ["/rooms/a%20b", "/rooms/-a", "/rooms/%C3%A4", "/rooms/"];
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn whatever_is_no_page_is_left_to_the_app() {
         for path in [
             "/nothing",
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(read_body(ask(TestRequest::get().uri("/api/v1/rooms")).await).await, "rooms");
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn an_upgrade_at_the_root_is_left_to_the_lobby_socket() {
         let upgrade = TestRequest::get().uri("/").insert_header((header::UPGRADE, "websocket"));
         assert_eq!(read_body(ask(upgrade).await).await, "socket");

@@ -112,7 +112,7 @@ async fn a_recording(archive: &Archive) {
     while ended.recv().await.is_some_and(|event| event != crate::archive::Event::Ended) {}
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn who_falls_behind_gets_all_of_it_anew_and_nothing_of_what_was_missed() {
     let rig = Rig::start().await;
     a_recording(&rig.archive).await;
@@ -130,7 +130,7 @@ async fn who_falls_behind_gets_all_of_it_anew_and_nothing_of_what_was_missed() {
     assert_eq!(kind(&next(&mut slow).await), "recording");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_a_room_says_after_its_end_is_not_told() {
     let rig = Rig::start().await;
     let mut feed = rig.feed();
@@ -169,7 +169,7 @@ async fn end(socket: &mut WebSocketStream<TcpStream>) -> (Option<u16>, Vec<Told>
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_a_client_should_not_send_ends_its_connection_with_a_reason_and_text_does_not() {
     let rig = Rig::start().await;
     let (address, _) = rig.serve(Limits::default());
@@ -187,7 +187,7 @@ async fn what_a_client_should_not_send_ends_its_connection_with_a_reason_and_tex
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_client_that_answers_no_ping_is_let_go_and_one_that_does_is_told_that_all_is_well() {
     let rig = Rig::start().await;
     let quiet = Duration::from_millis(50);
@@ -205,7 +205,7 @@ async fn a_client_that_answers_no_ping_is_let_go_and_one_that_does_is_told_that_
     drop(silent);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn there_are_as_many_as_there_may_be_and_a_stop_closes_them_with_1001() {
     let rig = Rig::start().await;
     let (address, connections) = rig.serve(Limits::default());

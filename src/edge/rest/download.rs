@@ -282,7 +282,7 @@ mod tests {
         Piece { source: Source::File(file, 8), bytes: bytes.len() as u64 }
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn any_range_equals_that_slice_of_the_whole() {
         let parts: [&[u8]; 4] = [b"abcde", b"", b"f", b"ghijklm"];
         let whole = parts.concat();
@@ -330,7 +330,7 @@ mod tests {
         }
     }
 
-    #[actix_web::test]
+    #[actix::test]
     async fn a_wav_that_grows_is_what_is_durable_under_a_header_that_fits() {
         let head = pcm::Head::new(pcm::Sample::S16, 8_000, 1).unwrap();
         // The header on the disk is that of a round that the index does not know yet; somebody cut the second file in a frame.

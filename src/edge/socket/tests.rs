@@ -114,7 +114,7 @@ fn sound(number: u64, size: usize) -> Frame {
     Frame { bytes: frame::binary(&payload), cargo: Cargo::Sound(Ticks::from_millis(250)) }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_was_read_ahead_comes_first() {
     let mut early = BytesMut::new();
     let mut codec = Codec::new().client_mode();
@@ -131,7 +131,7 @@ async fn what_was_read_ahead_comes_first() {
     assert_eq!(pair.socket.reader.borrow().held(), 0);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn all_that_was_sent_comes_before_the_end_however_it_ends() {
     #[derive(Debug, PartialEq)]
     enum End {
@@ -166,7 +166,7 @@ async fn all_that_was_sent_comes_before_the_end_however_it_ends() {
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_is_given_arrives_whole_and_in_order_also_where_the_socket_takes_a_part_of_it() {
     let Pair { mut client, socket, .. } = pair().await;
     let give = |number| socket.give(&[&sound(number, 30_000)], Moment::START);
@@ -191,7 +191,7 @@ async fn what_is_given_arrives_whole_and_in_order_also_where_the_socket_takes_a_
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_message_in_parts_is_joined_and_pings_are_answered_between() {
     let mut pair = pair().await;
     let ping = Message::Ping(Bytes::from_static(b"there?"));
@@ -204,7 +204,7 @@ async fn a_message_in_parts_is_joined_and_pings_are_answered_between() {
     assert_eq!(pair.client.next().await, Some(WsFrame::Pong(Bytes::from_static(b"there?"))));
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_message_over_the_limit_is_told_though_the_client_goes_on_sending() {
     let Pair { mut client, socket, clock, sockets } = pair().await;
     let limit = sockets.limits.message;
@@ -239,7 +239,7 @@ async fn a_message_over_the_limit_is_told_though_the_client_goes_on_sending() {
     assert_eq!((code, reason.as_str()), (1009, "a message is larger than 1048576 bytes"));
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_goodbye_is_answered_with_its_code() {
     for (said, answered, cause) in [(Some(4000), 4000, 4000), (None, 1000, 1005)] {
         let mut pair = pair().await;
@@ -254,7 +254,7 @@ async fn a_goodbye_is_answered_with_its_code() {
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_a_client_said_before_it_saw_our_goodbye_still_comes() {
     let mut pair = pair().await;
     pair.push(&sound(1, 100));
@@ -272,7 +272,7 @@ async fn what_a_client_said_before_it_saw_our_goodbye_still_comes() {
     assert_eq!(pair.client.next().await, None);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_client_that_does_not_answer_a_goodbye_is_cut_off() {
     let pair = pair().await;
     pair.socket.close(1001, "the hub stops");
@@ -283,7 +283,7 @@ async fn a_client_that_does_not_answer_a_goodbye_is_cut_off() {
     assert_eq!(pair.socket.cause(), Some(CloseCause::Ours(1001)));
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_client_that_says_nothing_is_asked_and_then_closed() {
     let mut pair = pair().await;
     {
@@ -307,7 +307,7 @@ async fn a_client_that_says_nothing_is_asked_and_then_closed() {
     assert_eq!(pair.client.closed().await, (1008, "no answer to a ping for 30 s".to_owned()));
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_stalled_listener_costs_little_and_is_closed() {
     let pair = pair().await;
     SockRef::from(&pair.client.io).set_recv_buffer_size(16 * 1024).unwrap();
@@ -328,7 +328,7 @@ async fn a_stalled_listener_costs_little_and_is_closed() {
     assert!(pair.socket.state.borrow().queue.is_empty());
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_listener_who_stalls_is_closed_though_nothing_more_is_sent() {
     let pair = pair().await;
     while pair.socket.state.borrow().queue.is_empty() {
@@ -340,7 +340,7 @@ async fn a_listener_who_stalls_is_closed_though_nothing_more_is_sent() {
     assert_eq!(pair.socket.cause(), Some(CloseCause::Ours(1008)));
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_slow_listener_skips_whole_frames_and_is_told() {
     fn told(skipped: Skipped) -> Option<Frame> {
         let bytes = frame::text(&format!("{} {}", skipped.messages, skipped.ticks.as_millis()));
@@ -388,7 +388,7 @@ async fn a_slow_listener_skips_whole_frames_and_is_told() {
     assert_eq!(got + skipped, ROUNDS * PUSHED);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_nobody_pulls_is_not_read() {
     let mut pair = pair().await;
     let messages = pair.client.encode((0..4000).map(|number| text(&format!("{number:01000}"))));
@@ -406,7 +406,7 @@ async fn what_nobody_pulls_is_not_read() {
     sending.await.unwrap();
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_flood_of_pings_costs_one_answer_a_read() {
     let mut pair = pair().await;
     pair.client.send((0..1000).map(|_| Message::Ping(Bytes::from_static(b"!")))).await;
@@ -420,7 +420,7 @@ async fn a_flood_of_pings_costs_one_answer_a_read() {
     assert!((1..20).contains(&pongs), "{pongs} pongs");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn there_are_no_more_connections_than_there_may_be() {
     let connections = Connections::new(2);
     let seats = [connections.seat(), connections.seat()];
@@ -462,7 +462,7 @@ fn serve_echo(connections: &Arc<Connections>) -> std::net::SocketAddr {
     address
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn real_clients_speak_with_it_until_the_hub_stops() {
     let connections = Connections::new(2);
     let address = serve_echo(&connections);
@@ -487,7 +487,7 @@ async fn real_clients_speak_with_it_until_the_hub_stops() {
     assert_eq!(connections.count(), 0);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn what_is_no_handshake_is_refused() {
     let address = serve_echo(&Connections::new(2));
     let mut io = TcpStream::connect(address).await.unwrap();

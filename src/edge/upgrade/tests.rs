@@ -176,7 +176,7 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn ordinary_requests_are_answered_and_keep_their_connection() {
     let server = start();
     let get = "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -186,7 +186,7 @@ async fn ordinary_requests_are_answered_and_keep_their_connection() {
     assert_eq!(answer.matches("\r\n\r\nplain").count(), 3);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_earlier_answer_on_the_connection_comes_first() {
     let server = start();
     let get = "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -195,7 +195,7 @@ async fn an_earlier_answer_on_the_connection_comes_first() {
     assert_eq!(answer.matches("HTTP/1.1 401").count(), 1);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_claimed_socket_comes_with_the_bytes_that_were_read_ahead() {
     let server = start();
     let mut socket = server.connect().await;
@@ -217,13 +217,13 @@ async fn a_claimed_socket_comes_with_the_bytes_that_were_read_ahead() {
     assert!(rest == format!("{early}late").into_bytes());
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_claim_after_reading_is_refused() {
     let answer = start().exchange(format!("{}bytes", upgrade("/late-claim"))).await;
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_unclaimed_websocket_gets_early_frames_pings_and_its_close() {
     let server = start();
     let mut request = upgrade("/echo").into_bytes();
@@ -241,7 +241,7 @@ async fn an_unclaimed_websocket_gets_early_frames_pings_and_its_close() {
     assert_eq!(server.heard().await, "close");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_unclaimed_websocket_learns_of_fin_and_of_rst() {
     for reset in [false, true] {
         let server = start();
@@ -261,7 +261,7 @@ async fn an_unclaimed_websocket_learns_of_fin_and_of_rst() {
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_real_client_speaks_with_an_unclaimed_websocket() {
     use futures_util::SinkExt as _;
     use tokio_tungstenite::tungstenite::Message;
@@ -279,7 +279,7 @@ async fn a_real_client_speaks_with_an_unclaimed_websocket() {
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_body_without_length_streams_to_its_end() {
     let server = start();
     let mut socket = server.connect().await;
@@ -294,7 +294,7 @@ async fn a_body_without_length_streams_to_its_end() {
     assert_eq!(body(&answer), format!("5000000 {sum} true"), "{answer}");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_body_may_be_read_after_the_answer() {
     let server = start();
     let mut socket = server.on_air().await;
@@ -304,7 +304,7 @@ async fn a_body_may_be_read_after_the_answer() {
     assert_eq!(server.heard().await, "100005 end");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_body_that_breaks_off_is_an_error() {
     let server = start();
     let socket = server.on_air().await;
@@ -313,7 +313,7 @@ async fn a_body_that_breaks_off_is_an_error() {
     assert_eq!(server.heard().await, "5 error");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_client_that_waits_for_100_gets_it_once_its_body_is_wanted() {
     let server = start();
     let mut socket = server.connect().await;
@@ -329,7 +329,7 @@ async fn a_client_that_waits_for_100_gets_it_once_its_body_is_wanted() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("1 97 true"), "{answer}");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_refusal_arrives_whole_though_the_client_goes_on_sending() {
     let server = start();
     let mut socket = server.connect().await;
@@ -350,14 +350,14 @@ async fn a_refusal_arrives_whole_though_the_client_goes_on_sending() {
     assert_eq!(body(&answer).len(), 1_000_000);
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_answer_of_unknown_length_ends_with_the_connection() {
     let answer = start().exchange(upgrade("/stream")).await;
     assert!(!answer.to_ascii_lowercase().contains("chunked"), "{answer}");
     assert_eq!(body(&answer), "onetwo");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_chunked_upgrade_is_an_ordinary_request() {
     let answer = start()
         .exchange(
@@ -368,7 +368,7 @@ async fn a_chunked_upgrade_is_an_ordinary_request() {
     assert_eq!(body(&answer), "1 97 false", "{answer}");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_upgrade_that_announces_a_body_is_refused() {
     let server = start();
     for (length, status) in [("5", "400"), ("0", "401")] {
@@ -378,7 +378,7 @@ async fn an_upgrade_that_announces_a_body_is_refused() {
     }
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn connect_is_answered_and_closed() {
     let answer = start().exchange("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nhello").await;
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
@@ -393,7 +393,7 @@ async fn linked() -> (TcpStream, Rc<RefCell<Link>>) {
     (client, Link::new(actix_codec::FramedParts::new(io, h1::Codec::default()), false))
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_fast_client_is_read_in_turns() {
     let (client, link) = linked().await;
     let sender = actix_rt::spawn(async move {
@@ -422,7 +422,7 @@ async fn a_fast_client_is_read_in_turns() {
     assert!(most < 2 * input::HIGH, "{most} bytes in one turn");
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn a_body_that_is_kept_does_not_keep_the_socket() {
     let (mut client, link) = linked().await;
     let mut input = Input::new(Rc::clone(&link));
@@ -431,7 +431,7 @@ async fn a_body_that_is_kept_does_not_keep_the_socket() {
     assert!(input.next().await.unwrap().is_err());
 }
 
-#[actix_web::test]
+#[actix::test]
 async fn an_app_that_does_not_answer_is_answered_for() {
     let (mut client, link) = linked().await;
     let forever = Box::pin(std::future::pending());
