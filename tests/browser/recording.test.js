@@ -100,6 +100,12 @@ test('a title that cannot be saved is there again to be mended, with the reason'
 test('markers are set where it plays, written on, gone to and taken away, by hand and by key', async () => {
   const page = await open();
   const texts = async () => (await told()).markers.map((/** @type {{ text: string }} */ { text }) => text);
+  // It plays by itself: a marker is set at a moment that stands.
+  await page.until('it plays', () => document.getElementById('play')?.getAttribute('aria-label') === 'Pause');
+  await page.press('k');
+  await page.until('it is paused', () => document.getElementById('play')?.getAttribute('aria-label') === 'Play');
+  for (let step = 0; step < 2; step += 1) await page.press('ArrowLeft');
+  await page.shows('#at', /^0:00/);
   await page.write('#mark-text', 'The <b>kettle</b>');
   await page.click('#mark button');
   await page.shows('#markers', /0:00[^]*The <b>kettle<\/b>/i);
