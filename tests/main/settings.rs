@@ -50,3 +50,22 @@ async fn a_room_that_is_not_recorded_plays_on_and_says_so() {
     hub.until("/api/v1/rooms/quiet", |room| room["tracks"].as_array().unwrap().is_empty()).await;
     assert_eq!(hub.json("/api/v1/recordings?room=quiet").await["recordings"], json!([]));
 }
+
+#[tokio::test]
+async fn a_recording_ends_when_it_is_not_wanted_any_more_and_another_begins_when_it_is() {
+    let hub = Hub::start_with(&["--grace-seconds", "600"]);
+    let (mut listener, _) = Client::v1(&hub, "/rooms/mind/ws?publish=false").await;
+    let mut speaker = Client::plain(&hub, "/rooms/mind/ws?name=Ann").await;
+    speak(&mut speaker).await;
+    while listener.notice_of("session").await["session"].is_null() {}
+    set(&hub, "mind", json!({ "record": false })).await;
+    // It is looked at when sound comes, and ten times a second while somebody speaks.
+    while listener.notice_of("health").await["recording"] != json!(false) {}
+    let ended = hub.ended("mind").await;
+    assert_eq!(ended["end_reason"], "finished");
+    set(&hub, "mind", json!({ "record": true })).await;
+    let mut other = Client::plain(&hub, "/rooms/mind/ws?name=Ben").await;
+    speak(&mut other).await;
+    while listener.notice_of("health").await["recording"] != json!(true) {}
+    hub.until("/api/v1/recordings?room=mind", |list| list["recordings"].as_array().unwrap().len() == 2).await;
+}

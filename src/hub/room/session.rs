@@ -101,8 +101,8 @@ impl Failures {
 
     /// Whether another recording may begin by now.
     fn are_over(&self, now: Moment) -> bool {
-        let doubled = self.count.saturating_sub(1).min(16);
-        now.since(self.last) >= REST.saturating_mul(1 << doubled).min(LONGEST_REST)
+        let Some(more) = self.count.checked_sub(1) else { return true };
+        now.since(self.last) >= REST.saturating_mul(1 << more.min(16)).min(LONGEST_REST)
     }
 }
 
@@ -370,6 +370,7 @@ mod tests {
     #[test]
     fn a_disk_that_fails_again_and_again_is_left_alone_for_longer_each_time() {
         let mut failures = Failures::default();
+        assert!(failures.are_over(Moment::START), "none has failed");
         failures.add(secs(0), secs(100));
         assert!(!failures.are_over(secs(100)) && failures.are_over(secs(101)), "one that had worked");
         let mut now = 101;
