@@ -15,8 +15,8 @@ use super::row::int;
 type Done = Result<(), sqlx::Error>;
 
 statements! {
-    /// Writes what is there already.
-    TOUCH = "UPDATE runs SET pid = pid WHERE id = ?", ["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)"];
+    /// What is there already is not written, so that the probe changes something, and changes it back.
+    TOUCH = "UPDATE runs SET pid = pid + ? WHERE id = ?", ["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)"];
     RUN = "INSERT INTO runs (started_unix_millis, pid, version) VALUES (?, ?, ?)", [];
     RECORDING = "INSERT INTO recordings (id, run, room, folder, started_unix_millis, state) \
                  VALUES (?, ?, ?, ?, ?, 'live')",
@@ -137,9 +137,9 @@ pub(in crate::archive) async fn run(
         .map(|inserted| inserted.last_insert_rowid())
 }
 
-/// Writes what is there already: shows whether the index can be written.
-pub(in crate::archive) async fn touch(c: &mut SqliteConnection, run: i64) -> Done {
-    sqlx::query(TOUCH).bind(run).execute(c).await.map(drop)
+/// Changes what matters to nobody, by 1 and then by -1 in one transaction: shows whether the index can be written.
+pub(in crate::archive) async fn touch(c: &mut SqliteConnection, run: i64, by: i64) -> Done {
+    sqlx::query(TOUCH).bind(by).bind(run).execute(c).await.map(drop)
 }
 
 /// A new recording; gives its row.

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use crate::archive::handle::Error;
 use crate::archive::index::write;
 use crate::archive::model::EndReason;
@@ -80,7 +82,10 @@ impl Writer {
         let removed = self.store.remove(&path);
         written.and(removed).map_err(wrong)?;
         self.trust_index().await?;
-        write::touch(&mut self.connection, self.run).await?;
+        let mut transaction = self.connection.begin().await?;
+        write::touch(&mut transaction, self.run, 1).await?;
+        write::touch(&mut transaction, self.run, -1).await?;
+        transaction.commit().await?;
         self.store.committed();
         Ok(())
     }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
 use self::small::Small;
@@ -261,13 +263,19 @@ async fn an_index_that_cannot_be_written_ends_the_recording_and_nothing_of_that_
     let hub = Hub::start();
     let talk = Talk::begin(&hub).await;
     talk.until("packets are durable", |seen| seen.durable.len() > 50).await;
-    // SQLite's log can grow no further: writing it fails, and writing the parts does not, which are far smaller.
+    // SQLite's log can grow no further, nor begin again while somebody reads an older state of the index: writing it fails, and
+    // writing the parts does not, which are far smaller.
+    let options = SqliteConnectOptions::new().filename(hub.recordings().join("index.sqlite3")).read_only(true);
+    let mut reader = options.connect().await.unwrap();
+    let mut state = reader.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM recordings").execute(&mut *state).await.unwrap();
     let log = || std::fs::metadata(hub.recordings().join("index.sqlite3-wal")).unwrap().len();
     let limit = log();
     hub.limit_files(Some(limit));
     talk.until("the room is told", |seen| !seen.healths.is_empty()).await;
     let (_, recording, reason) = talk.seen().healths[0].clone();
     assert!(!recording && reason.contains("failed"), "{reason}");
+    assert_eq!(is_ready(&hub).await.0, 503);
     let durable = talk.seen().durable.clone();
     let before = talk.seen().count();
     talk.until("the room plays on", |seen| seen.count() > before + 100).await;
@@ -280,6 +288,8 @@ async fn an_index_that_cannot_be_written_ends_the_recording_and_nothing_of_that_
     assert!(!ogg_packets(&one).is_empty());
 
     hub.limit_files(None);
+    drop(state);
+    drop(reader);
     talk.until("it is recorded again", |seen| seen.healths.len() > 1).await;
     let again = talk.seen().count() as u64;
     talk.until("what is said now is durable", |seen| seen.durable.iter().any(|number| *number > again)).await;
