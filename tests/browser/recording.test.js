@@ -102,7 +102,7 @@ test('markers are set where it plays, written on, gone to and taken away, by han
   const texts = async () => (await told()).markers.map((/** @type {{ text: string }} */ { text }) => text);
   // It plays by itself: a marker is set at a moment that stands.
   await page.until('it plays', () => document.getElementById('play')?.getAttribute('aria-label') === 'Pause');
-  await page.press('k');
+  await page.press('Space');
   await page.until('it is paused', () => document.getElementById('play')?.getAttribute('aria-label') === 'Play');
   for (let step = 0; step < 2; step += 1) await page.press('ArrowLeft');
   await page.shows('#at', /^0:00/);
