@@ -11,6 +11,7 @@
 //! | `--listeners N` | how many; may be repeated (100, 1000 and 5000) |
 //! | `--mode plain`, `v1`, `relay` | what is sent; may be repeated (plain and v1) |
 //! | `--replays N` | instead of all this: so many replays of one recording, beside live fan-out of `roomtone.v1` to as many |
+//! | `--jobs N` | instead of all this: `roomtone.v1` to so many listeners, with and without files being made of a recording |
 //! | `--socket-io N` | instead of all this: Socket.IO to so many listeners, beside Socket.IO on Node |
 //! | `--seconds S` | how long sound is sent (10) |
 //! | `--rounds R` | how often each is measured; the middle one by its ratio is printed (1) |
@@ -24,6 +25,7 @@ mod check;
 mod floor;
 #[path = "../../tests/main/helpers/frame.rs"]
 mod frame;
+mod jobs;
 mod load;
 mod peer;
 mod process;
@@ -45,6 +47,7 @@ struct Options {
     length: Duration,
     rounds: usize,
     replays: Option<usize>,
+    jobs: Option<usize>,
     socket_io: Option<usize>,
 }
 
@@ -65,8 +68,15 @@ fn main() -> ExitCode {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let length = Duration::from_secs(10);
-    let mut options =
-        Options { listeners: Vec::new(), modes: Vec::new(), length, rounds: 1, replays: None, socket_io: None };
+    let mut options = Options {
+        listeners: Vec::new(),
+        modes: Vec::new(),
+        length,
+        rounds: 1,
+        replays: None,
+        jobs: None,
+        socket_io: None,
+    };
     while let Some(name) = arguments.next() {
         if name == "--bench" {
             continue; // What cargo says to every benchmark.
@@ -77,6 +87,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--mode" => options.modes.push(value.parse()?),
             "--seconds" => options.length = Duration::from_secs(value.parse()?),
             "--replays" => options.replays = Some(value.parse()?),
+            "--jobs" => options.jobs = Some(value.parse()?),
             "--socket-io" => options.socket_io = Some(value.parse()?),
             "--rounds" => options.rounds = value.parse::<usize>()?.max(1),
             _ => return Err(format!("{name} is no option").into()),
@@ -98,6 +109,10 @@ fn bench(options: &Options) -> Result<()> {
             replay::bench(replays, options.length)?;
         }
         return Ok(());
+    }
+    if let Some(listeners) = options.jobs {
+        process::prepare(listeners)?;
+        return (0..options.rounds).try_for_each(|_| jobs::bench(listeners, options.length));
     }
     if let Some(listeners) = options.socket_io {
         process::prepare(listeners)?;

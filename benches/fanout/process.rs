@@ -89,10 +89,24 @@ impl Server {
 
     /// CPU time of all its threads so far, in seconds.
     pub fn cpu(&self) -> Result<f64> {
+        self.cpu_of("")
+    }
+
+    /// That of the threads that make files.
+    pub fn makers(&self) -> Result<f64> {
+        self.cpu_of("maker-")
+    }
+
+    /// That of the threads whose name begins like this.
+    fn cpu_of(&self, name: &str) -> Result<f64> {
         let mut nanos = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let thread = thread?.path();
             // A thread may have ended meanwhile.
-            let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+            if !fs::read_to_string(thread.join("comm")).unwrap_or_default().starts_with(name) {
+                continue;
+            }
+            let text = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
             nanos += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
         }
         Ok(nanos as f64 / 1e9)

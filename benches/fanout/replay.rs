@@ -58,7 +58,7 @@ pub fn bench(listeners: usize, length: Duration) -> Result<()> {
 }
 
 /// Puts a recording into a folder, as the hub would.
-fn record(folder: &TempDir, tracks: u16, published: &[Published]) -> Result<RecordingId> {
+pub fn record(folder: &TempDir, tracks: u16, published: &[Published]) -> Result<RecordingId> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = UnixMillis::new(1_795_339_680_000);
     let id = RecordingId::new(started, [7; 10]);

@@ -191,6 +191,21 @@ mod tests {
     }
 
     #[test]
+    fn a_validator_has_nothing_to_say() {
+        use ::rss::validation::Validate as _;
+
+        let room = "studio".parse().unwrap();
+        for episodes in [vec![], vec![episode("Talk", "Ann", "News"), episode("<b>&\"]]>", "<i>&'", "]]>")]] {
+            let feed = feed("https://hub.example", &room, &episodes);
+            let channel = ::rss::Channel::read_from(feed.as_bytes()).unwrap();
+            channel.validate().unwrap();
+            assert_eq!(channel.items().len(), episodes.len());
+        }
+        let late = feed("https://hub.example", &room, &[episode("Talk", "Ann", "News")]).replace("30 Nov", "31 Nov");
+        assert!(::rss::Channel::read_from(late.as_bytes()).unwrap().validate().is_err(), "it judges dates");
+    }
+
+    #[test]
     fn whatever_anyone_wrote_stays_text() {
         let hostile = "</title>]]><script>\"'&amp;\u{FFFE}\u{0}<!--";
         let feed = feed("http://a\"><b", &"studio".parse().unwrap(), &[episode(hostile, "<i>&'\"", hostile)]);

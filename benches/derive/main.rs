@@ -13,19 +13,17 @@
 
 #![forbid(unsafe_code)]
 
+mod record;
+
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use roomtone::archive::model::{Anchor, Container, Derived, EndReason, RecordingId};
-use roomtone::archive::{Archive, Event, Found, NewPart, NewRecording, Options};
-use roomtone::container::ogg;
-use roomtone::media::opus;
-use roomtone::media::packet::{Packet, Sequence, SourcePacket};
-use roomtone::media::time::{Ticks, UnixMillis};
-use roomtone::media::track::{Format, TrackNumber};
-use uuid::Uuid;
+use roomtone::archive::Found;
+use roomtone::archive::model::{Container, Derived};
+use roomtone::media::track::TrackNumber;
+
+use record::{Sound, record};
 
 /// A benchmark has nothing to recover: it says what went wrong and stops.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -43,28 +41,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The head and the packets of ten minutes of sound.
-fn sound() -> Result<(opus::Head, Vec<SourcePacket>)> {
-    let source = "aevalsrc=0.3*sin(2*PI*(400+2*floor(t))*t):d=600:s=48000";
-    let run = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", source, "-c:a", "libopus", "-b:a", "48k", "-f", "ogg", "-"])
-        .stderr(Stdio::inherit())
-        .output()?;
-    let mut demuxer = ogg::Demuxer::new();
-    let (mut head, mut packets) = (None, Vec::new());
-    for piece in run.stdout.chunks(64 * 1024) {
-        demuxer.push(piece);
-        while let Some(event) = demuxer.pull()? {
-            match event {
-                ogg::Event::Head(one) => head = Some(one),
-                ogg::Event::Packet(packet) => packets.push(packet),
-                ogg::Event::Tags(_) | ogg::Event::End(_) => {}
-            }
-        }
-    }
-    Ok((head.ok_or("ffmpeg made no Opus")?, packets))
 }
 
 struct Asked {
@@ -110,64 +86,9 @@ fn worked() -> Result<Option<f64>> {
 
 async fn bench() -> Result<()> {
     let Asked { tracks, minutes, gap, keep, only_record } = asked()?;
-    let (head, ten_minutes) = sound()?;
     let scratch = tempfile::tempdir()?;
     let folder = keep.unwrap_or_else(|| scratch.path().to_owned());
-    let started = UnixMillis::from_rfc3339("2026-11-22T09:28:00Z")?;
-    let (archive, _) = Archive::open(Options::new(folder), started).await?;
-    let id = RecordingId::new(started, *Uuid::new_v4().as_bytes().first_chunk().ok_or("16 bytes")?);
-    let (tell, told) = mpsc::channel();
-    let new = NewRecording { id, room: "bench".parse()?, started };
-    let writer = archive.begin(new, Box::new(move |event| drop(tell.send(event))));
-    let part = |number: u16, part: u32, at: Ticks, first: Sequence| -> Result<NewPart> {
-        // Each a second after the one before it.
-        let start = Anchor { track: at, session: at.saturating_add(Ticks::from_secs(u64::from(number) - 1)) };
-        let (participant, name, format) = (Uuid::nil(), format!("Speaker {number}").parse()?, Format::Opus(head));
-        Ok(NewPart {
-            track: TrackNumber::new(number),
-            number: part,
-            participant,
-            name,
-            source: format.codec(),
-            format,
-            start,
-            first,
-        })
-    };
-    for number in 1..=tracks {
-        writer.begin_part(part(number, 1, Ticks::ZERO, Sequence::ZERO)?);
-    }
-    let mut gap = gap.map(Ticks::from_secs);
-    let mut sequence = Sequence::ZERO;
-    let mut time = Ticks::ZERO;
-    for packet in ten_minutes.iter().cycle() {
-        if time >= Ticks::from_secs(minutes * 60) {
-            break;
-        }
-        if time >= Ticks::from_secs(minutes * 30)
-            && let Some(gap) = gap.take()
-        {
-            time = time.saturating_add(gap);
-            for number in 1..=tracks {
-                writer.end_part(TrackNumber::new(number));
-                writer.begin_part(part(number, 2, time, sequence)?);
-            }
-        }
-        for number in 1..=tracks {
-            let (duration, data) = (packet.duration, packet.data.clone());
-            writer.append(TrackNumber::new(number), vec![Packet { sequence, time, duration, data, heard: None }]);
-        }
-        sequence = sequence.next();
-        time = time.saturating_add(packet.duration);
-    }
-    writer.end(EndReason::Finished, started);
-    loop {
-        match told.recv()? {
-            Event::Ended => break,
-            Event::Failed { message, .. } => return Err(message.into()),
-            Event::Durable { .. } => {}
-        }
-    }
+    let (archive, id) = record(Sound::make()?, &folder, tracks, minutes, gap).await?;
     let begun = Instant::now();
     let recording = archive.recording(id).await?.ok_or("it was recorded")?;
     println!("{tracks} tracks of {minutes} minutes, {} MB", recording.summary.bytes / 1_000_000);
