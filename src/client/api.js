@@ -41,8 +41,8 @@
  * @property {{ at: number, duration: number, cause: string }[]} gaps seconds from the session's start
  * @property {{ number: number, codec: string, source: string, href: string, bytes: number }[]} parts its files, as they are kept
  * @property {'ogg' | 'wav' | null} kept which of its files is what is kept; `null` where its parts are of different kinds
- * @property {{ ogg: string, wav: string, webm: string, waveform: string, waveform_dat: string }} files addresses
- * @property {{ ogg: number | null, wav: number | null, webm: number | null }} sizes bytes; `null` is not made yet
+ * @property {{ ogg: string, wav: string, webm: string, flac: string, waveform: string, waveform_dat: string }} files addresses
+ * @property {{ ogg: number | null, wav: number | null, webm: number | null, flac: number | null }} sizes bytes; `null` is not made yet
  * @property {boolean} damaged whether some of it could not be read for what is made from it
  *
  * @typedef {object} InFull what only one recording by itself says
@@ -50,7 +50,7 @@
  * @property {{ at: number, participant: string, name: string, text: string }[]} chat
  * @property {{ participant: string, name: string, joined: number, left: number | null }[]} attendance seconds
  * @property {import('./connection.js').Marker[]} markers in the order of their places
- * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile }, tracks: MadeFile, waveform: Waveform }} files
+ * @property {{ session: MadeFile, mix: { ogg: MadeFile, webm: MadeFile, wav: MadeFile, flac: MadeFile }, tracks: MadeFile, waveform: Waveform }} files
  *
  * @typedef {Omit<Recording, 'tracks'> & InFull} RecordingInFull
  */

@@ -12,6 +12,7 @@ const MOST_TRACKS = 30;
  * @property {readonly number[]} chosen the numbers of the tracks that are wanted
  * @property {string} from as it was written; all that comes before `to` where it is empty
  * @property {string} to likewise
+ * @property {string} loudness how loud it is made, in LUFS; as it was where it is empty
  *
  * @typedef {{ query: string } | { wrong: string, field: 'tracks' | 'from' | 'to' }} Cut
  */
@@ -23,7 +24,7 @@ const MOST_TRACKS = 30;
  * @param {{ tracks: readonly unknown[], duration: number }} recording
  * @returns {Cut} its query is empty where it is all of the recording
  */
-export function cutOf({ chosen, from, to }, { tracks, duration }) {
+export function cutOf({ chosen, from, to, loudness }, { tracks, duration }) {
   const query = new URLSearchParams();
   if (chosen.length === 0) return { wrong: 'Choose at least one of them.', field: 'tracks' };
   if (chosen.length < tracks.length) {
@@ -39,6 +40,7 @@ export function cutOf({ chosen, from, to }, { tracks, duration }) {
   if (begin !== null && begin > 0) query.set('from', millis(begin));
   // Whoever writes the end as it is shown means the end.
   if (end !== null && end < Math.floor(duration)) query.set('to', millis(end));
+  if (loudness !== '') query.set('loudness', loudness);
   return { query: decodeURIComponent(query.toString()) };
 }
 

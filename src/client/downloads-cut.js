@@ -1,4 +1,4 @@
-// The form for a file of a part of the recording: who, from where to where, as what.
+// The form for a file of a part of the recording, or of another loudness: who, from where to where, how loud, as what.
 //
 // What belongs here: its elements, and waiting for the file. What does not: what was written, see `cut.js`.
 
@@ -9,7 +9,7 @@ import { find, make, reconcile, say, write } from './page.js';
 import { namesOf } from './timeline.js';
 
 /** For what each kind of file is good. @type {Record<string, string>} */
-const KINDS = { ogg: 'Ogg, to listen to and to send on', webm: 'WebM, to put on a web page', wav: 'WAV, to edit; large', flac: 'FLAC, to edit and to keep' };
+const KINDS = { ogg: 'Ogg, to listen to and to send on', webm: 'WebM, to put on a web page', wav: 'WAV, to edit; large', flac: 'FLAC, to edit and to archive' };
 
 export class CutForm {
   #part = {
@@ -17,6 +17,7 @@ export class CutForm {
     tracks: find('cut-tracks', HTMLElement),
     from: find('cut-from', HTMLInputElement),
     to: find('cut-to', HTMLInputElement),
+    loudness: find('cut-loudness', HTMLSelectElement),
     kind: find('cut-kind', HTMLSelectElement),
     go: find('cut-go', HTMLButtonElement),
     leave: find('cut-leave', HTMLButtonElement),
@@ -61,9 +62,9 @@ export class CutForm {
   async #get() {
     const recording = this.#recording;
     if (!recording || this.#waiting) return;
-    const { form, from, to, kind } = this.#part;
+    const { form, from, to, loudness, kind } = this.#part;
     const chosen = new FormData(form).getAll('track').map(Number);
-    const cut = cutOf({ chosen, from: from.value, to: to.value }, recording);
+    const cut = cutOf({ chosen, from: from.value, to: to.value, loudness: loudness.value }, recording);
     this.#complain('wrong' in cut ? cut : null);
     if ('wrong' in cut) return;
     const file = recording.files.mix[/** @type {keyof typeof recording.files.mix} */ (kind.value)];

@@ -41,6 +41,7 @@ export function rowsOf({ tracks, files, duration }) {
     key: 'mix', name: 'The mix', facts: `everyone in one sound, ${clock(duration)}`, files: [
       { kind: 'Ogg', ...files.mix.ogg, made: true, good: 'to listen to and to send on', main: true },
       { kind: 'WebM', ...files.mix.webm, made: true, good: 'to put on a web page' },
+      { kind: 'FLAC', ...files.mix.flac, made: true, good: 'to edit and to archive' },
       { kind: 'WAV', ...files.mix.wav, made: true, good: 'to edit; large' },
     ],
   };
@@ -61,6 +62,7 @@ export function rowsOf({ tracks, files, duration }) {
         ...(kept === null ? partsOf(parts) : []),
         { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: kept !== 'ogg', ...(kept === 'ogg' && AS_IT_IS) },
         { kind: 'WAV', href: files.wav, bytes: sizes.wav, made: kept !== 'wav', ...(kept === 'wav' && AS_IT_IS) },
+        { kind: 'FLAC', href: files.flac, bytes: sizes.flac, made: true },
         { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },
       ],
     })),

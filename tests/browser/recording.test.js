@@ -223,7 +223,7 @@ test('one looks closer by buttons and keys, and the waveform, the marks and a cl
   await page.close();
 });
 
-test('a part of it with only some of them is made and downloaded, and what cannot be is told', async () => {
+test('a part of it with only some of them is made as loud as asked and downloaded, and what cannot be is told', async () => {
   const page = await open();
   await page.click('#cut summary');
   await page.write('#cut-from', 'soon');
@@ -233,11 +233,13 @@ test('a part of it with only some of them is made and downloaded, and what canno
   await page.write('#cut-from', '0:01.5');
   await page.write('#cut-to', '3');
   await page.click('#cut-tracks label:first-child');
+  await driverOf(page).selectOption('#cut-loudness', '-16');
+  await driverOf(page).selectOption('#cut-kind', 'flac');
   const downloaded = driverOf(page).waitForEvent('download');
   await page.click('#cut-go');
   const file = await downloaded;
-  assert.match(file.url(), /mix\.ogg\?tracks=2,3,4&from=1\.5&to=3$/);
-  assert.match(file.suggestedFilename(), /\.ogg$/);
+  assert.match(file.url(), /mix\.flac\?tracks=2,3,4&from=1\.5&to=3&loudness=-16$/);
+  assert.match(file.suggestedFilename(), /\.flac$/);
   const probed = spawnSync('ffprobe', ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', await file.path()]);
   assert.ok(Math.abs(Number(probed.stdout) - 1.5) < 0.03, `${probed.stdout} s`);
   assert.equal(await page.text('#cut-wrong'), '');

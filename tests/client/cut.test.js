@@ -5,13 +5,14 @@ import { cutOf, written } from '../../src/client/cut.js';
 
 const recording = { tracks: [1, 2, 3], duration: 3723.25 };
 /** @param {Partial<import('../../src/client/cut.js').Written>} what */
-const cut = (what) => cutOf({ chosen: [1, 2, 3], from: '', to: '', ...what }, recording);
+const cut = (what) => cutOf({ chosen: [1, 2, 3], from: '', to: '', loudness: '', ...what }, recording);
 
 test('what was chosen becomes what the hub is asked, and the whole asks for nothing', () => {
   assert.deepEqual(cut({}), { query: '' });
   assert.deepEqual(cut({ chosen: [1, 3] }), { query: 'tracks=1,3' });
   assert.deepEqual(cut({ from: '1:23', to: ' 1:02:02.5 ' }), { query: 'from=83&to=3722.5' });
   assert.deepEqual(cut({ from: '0:00', to: '1:02:03' }), { query: '' }, 'the end as it is shown is the end');
+  assert.deepEqual(cut({ chosen: [2], loudness: '-16' }), { query: 'tracks=2&loudness=-16' });
   assert.deepEqual(cut({ from: '12.3456', to: '60' }), { query: 'from=12.346&to=60' });
 });
 
@@ -28,7 +29,7 @@ test('what cannot be is told, with the field where it stands', () => {
 
 test('a moment is written as it is read', () => {
   for (const seconds of [0, 7, 83.5, 3723.125, 59.9996]) {
-    const query = cutOf({ chosen: [1], from: written(seconds + 1), to: '' }, { tracks: [1], duration: 9999 });
+    const query = cutOf({ chosen: [1], from: written(seconds + 1), to: '', loudness: '' }, { tracks: [1], duration: 9999 });
     assert.deepEqual(query, { query: `from=${Math.round((seconds + 1) * 1000) / 1000}` });
   }
 });
