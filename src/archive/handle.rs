@@ -17,6 +17,7 @@ use super::settings::Rooms;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
 use crate::media::marker::{MOST_MARKERS, MarkerId, MarkerText};
+use crate::media::room::RoomName;
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
 
@@ -81,6 +82,8 @@ pub enum Changed {
     /// It began, ended, was renamed, or someone new speaks in it: this is what lists show of it now. That it grows is not
     /// told.
     Recording(Arc<Summary>),
+    /// Its mix is there: what a client of Socket.IO is greeted with.
+    Mixed(RecordingId, RoomName),
     /// It is gone from the lists.
     Deleted(RecordingId),
 }

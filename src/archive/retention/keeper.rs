@@ -140,7 +140,7 @@ async fn ended(changed: &mut broadcast::Receiver<Changed>) {
     loop {
         match changed.recv().await {
             Ok(Changed::Recording(summary)) if summary.state.end_reason().is_none() => {}
-            Ok(Changed::Deleted(_)) => {}
+            Ok(Changed::Deleted(_) | Changed::Mixed(..)) => {}
             Ok(Changed::Recording(_)) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             // The archive holds the other end, so this never comes.
             Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,

@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use crate::archive::foreign::Foreign;
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::index::{self, derived, markers, read, retention, search, write};
-use crate::archive::model::{RecordingId, Summary, Words};
+use crate::archive::model::{Container, Derived, Edition, RecordingId, Summary, Words};
 use crate::archive::names;
 use crate::archive::retention::{Expiry, Space};
 use crate::archive::session_file::SessionFile;
@@ -135,8 +135,10 @@ impl Writer {
         let markers = markers::markers(&mut self.connection, place.row).await?;
         let now = Words { title: summary.title, markers };
         let mut transaction = self.connection.begin().await?;
+        let mut mixed = false;
         match news {
             DerivedNews::Made(mut file, words) => {
+                mixed = file.what == Edition::from(Derived::Mix(Container::Ogg));
                 if words != now {
                     file.recipe = 0;
                 }
@@ -153,6 +155,9 @@ impl Writer {
         }
         transaction.commit().await?;
         self.store.committed();
+        if mixed {
+            self.tell(Changed::Mixed(id, summary.room));
+        }
         Ok(())
     }
 }

@@ -105,20 +105,22 @@ impl Feed {
         loop {
             let Some((rooms, recordings)) = &mut self.watched else { return self.begin().await };
             let event = tokio::select! {
-                change = rooms.recv() => change.map(|change| match &change {
+                change = rooms.recv() => change.map(|change| Some(match &change {
                     RoomChange::Live(room) => Event::Room { room }.to_json(),
                     RoomChange::Gone(name) => Event::RoomGone { name }.to_json(),
-                }),
+                })),
                 change = recordings.recv() => change.map(|change| match change {
                     Changed::Recording(summary) => {
                         let recording = Box::new(Summary::from((*summary).clone()));
-                        Event::Recording { recording }.to_json()
+                        Some(Event::Recording { recording }.to_json())
                     }
-                    Changed::Deleted(id) => Event::RecordingDeleted { id }.to_json(),
+                    Changed::Deleted(id) => Some(Event::RecordingDeleted { id }.to_json()),
+                    Changed::Mixed(..) => None,
                 }),
             };
             match event {
-                Ok(event) => return Ok(event),
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
                 Err(RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "one who watches has fallen behind, and begins anew");
                     self.watched = None;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::super::close::Close;
@@ -20,6 +22,7 @@ use super::greeting::AudioFile;
 use super::session::Session;
 use crate::archive::model::RecordingId;
 use crate::archive::settings::Greet;
+use crate::archive::{self, Changed};
 use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
 use crate::hub::fanout::{MemberId, Reads};
 use crate::hub::outbox::{Cargo, Frame, Outbox};
@@ -54,6 +57,8 @@ struct Place {
     member: MemberId,
     connection: Addr<Connection>,
     plain: Plain,
+    /// While it is there, and no longer, what greets the client goes on.
+    _greeted: DropGuard,
 }
 
 /// What an event was answered: what its acknowledgement says.
@@ -112,12 +117,10 @@ impl Client {
             Ok(connection) => {
                 // It may have upgraded meanwhile.
                 edge.worker.replace(&room, member, session.outbox());
-                self.place = Some(Place { room: room.clone(), member, connection, plain: Plain::new(wish.declared) });
-                match session.edge.archive.settings(&room).greet {
-                    Greet::LastRecording => drop(fetch(session, Wanted::Last(room), None)),
-                    Greet::Session => drop(fetch(session, Wanted::SoFar(room), None)),
-                    Greet::None => {}
-                }
+                let left = CancellationToken::new();
+                actix_rt::spawn(left.clone().run_until_cancelled_owned(greet(Rc::clone(session), room.clone())));
+                let plain = Plain::new(wish.declared);
+                self.place = Some(Place { room, member, connection, plain, _greeted: left.drop_guard() });
             }
             // The hub stops, which ends the session too.
             Err(refusal) => tracing::debug!(%refusal, "nobody comes in any more"),
@@ -166,7 +169,7 @@ impl Client {
             CHAT => place.chat(session, event).await?,
             PLAY => match asked(&event.arguments) {
                 // Answered when it is there.
-                Some((id, from)) if fetch(session, Wanted::This(id, from), acknowledge) => return Ok(()),
+                Some((id, from)) if fetch(session, id, from, acknowledge) => return Ok(()),
                 Some(_) => wrong("one recording at a time: the last one is still on its way"),
                 None => wrong("a recording is asked for by its ID and the second from which on"),
             },
@@ -215,16 +218,6 @@ impl Place {
     }
 }
 
-/// Which recording a client is to get.
-enum Wanted {
-    /// The newest of its room, where that greets with it.
-    Last(RoomName),
-    /// That of the session that is going on in its room, so far.
-    SoFar(RoomName),
-    /// The one that it asks for, from there on.
-    This(RecordingId, Ticks),
-}
-
 /// What a client asks for: `{ recording, from }`, or one behind the other; from the start, where it does not say.
 fn asked(arguments: &[Json]) -> Option<(RecordingId, Ticks)> {
     let (recording, from) = match arguments {
@@ -242,15 +235,45 @@ fn asked(arguments: &[Json]) -> Option<(RecordingId, Ticks)> {
 /// How much may wait for a client that asks for a recording, in bytes: no whole one.
 const MOST_WAITING: usize = 1024 * 1024;
 
-/// Fetches a recording for a client, beside what else it says; not where one is on its way already.
-fn fetch(session: &Rc<Session>, wanted: Wanted, acknowledge: Option<i64>) -> bool {
+/// Greets a client with what its room greets with. Where that is the last recording and there is none yet, the client gets the first
+/// as soon as it is made; it goes on waiting until it leaves.
+async fn greet(session: Rc<Session>, room: RoomName) {
+    let archive = &session.edge.archive;
+    let mut changes = archive.watch();
+    let answer = match archive.settings(&room).greet {
+        Greet::None => return,
+        Greet::Session => so_far(&session, &room).await,
+        Greet::LastRecording => loop {
+            match archive.newest_mixed(&room).await {
+                Ok(Some(id)) => break play(&session, id, Ticks::ZERO).await,
+                Ok(None) => {}
+                Err(error) => break wrong(&Problem::from(error).to_string()),
+            }
+            loop {
+                match changes.recv().await {
+                    Ok(Changed::Mixed(_, of)) if of == room => break,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return,
+                }
+            }
+            if archive.settings(&room).greet != Greet::LastRecording {
+                return;
+            }
+        },
+    };
+    tracing::debug!(%room, %answer, "a client is greeted");
+}
+
+/// Fetches the recording that a client asks for, beside what else it says; not where one is on its way already.
+fn fetch(session: &Rc<Session>, id: RecordingId, from: Ticks, acknowledge: Option<i64>) -> bool {
     if session.outbox().waiting() > MOST_WAITING || session.fetching.replace(true) {
         return false;
     }
     let session = Rc::clone(session);
     actix_rt::spawn(async move {
         tokio::select! {
-            answer = get(&session, wanted) => {
+            answer = play(&session, id, from) => {
                 session.fetching.set(false);
                 if let Some(number) = acknowledge {
                     session.say(socket_io::acknowledgement(number, &answer));
@@ -262,39 +285,27 @@ fn fetch(session: &Rc<Session>, wanted: Wanted, acknowledge: Option<i64>) -> boo
     true
 }
 
-/// Sends it, and gives what is acknowledged.
-async fn get(session: &Session, wanted: Wanted) -> Json {
+/// Sends a recording from there on, and gives what is acknowledged.
+async fn play(session: &Session, id: RecordingId, from: Ticks) -> Json {
     let edge = &session.edge;
-    let found = match wanted {
-        Wanted::Last(room) => edge.archive.newest_mixed(&room).await.map(|id| id.map(|id| (id, Ticks::ZERO))),
-        Wanted::This(id, from) => Ok(Some((id, from))),
-        Wanted::SoFar(room) => return so_far(session, room).await,
-    };
-    let got = match found {
-        Ok(Some((id, from))) => edge.socket_io.files.get(&edge.archive, id, from).await.map(|file| (id, file)),
-        Ok(None) => return wrong("the room has no recording"),
-        Err(error) => Err(error),
-    };
-    match got {
-        Ok((id, AudioFile { frame, seconds })) => {
-            session.send(Frame { bytes: frame, cargo: Cargo::File });
-            json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })
-        }
-        Err(error) => wrong(&Problem::from(error).to_string()),
-    }
+    hand_over(session, id, edge.socket_io.files.get(&edge.archive, id, from).await)
 }
 
 /// Sends what there is of the session that is going on in a room.
-async fn so_far(session: &Session, room: RoomName) -> Json {
+async fn so_far(session: &Session, room: &RoomName) -> Json {
     let edge = &session.edge;
-    let described = match edge.hub.send(Find(room)).await {
+    let described = match edge.hub.send(Find(room.clone())).await {
         Ok(Some(found)) => found.room.send(Describe).await.ok(),
         _ => None,
     };
     let going_on = described.and_then(|room| room.session);
     let recording = going_on.and_then(|session| session.recording.to_string().parse::<RecordingId>().ok());
     let Some(id) = recording else { return wrong("no session is going on") };
-    match edge.socket_io.files.so_far(&edge.archive, id).await {
+    hand_over(session, id, edge.socket_io.files.so_far(&edge.archive, id).await)
+}
+
+fn hand_over(session: &Session, id: RecordingId, file: Result<AudioFile, archive::Error>) -> Json {
+    match file {
         Ok(AudioFile { frame, seconds }) => {
             session.send(Frame { bytes: frame, cargo: Cargo::File });
             json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })

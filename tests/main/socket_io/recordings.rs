@@ -38,7 +38,7 @@ fn seconds(ogg: &[u8]) -> f64 {
 }
 
 #[tokio::test]
-async fn a_room_greets_with_its_last_recording_and_one_without_says_nothing() {
+async fn a_room_greets_with_its_last_recording_and_who_was_there_before_gets_the_first() {
     let hub = Hub::start();
     let mut early = client::join(&hub, "&room=studio").await;
     early.say(r#"421["chat","hello"]"#).await;
@@ -51,6 +51,7 @@ async fn a_room_greets_with_its_last_recording_and_one_without_says_nothing() {
     assert_eq!(told["audioBuffer"], json!({ "_placeholder": true, "num": 0 }));
     assert!((told["seconds"].as_f64().unwrap() - length).abs() < 0.1, "{told} {length}");
     assert!((seconds(&ogg) - length).abs() < 0.1);
+    assert_eq!(audio_file(&mut early).await, (told.clone(), ogg));
 
     let polling = Polling::join(&hub, "&room=studio").await;
     let event = polling.packet("451-[\"audio file\"").await;
