@@ -39,7 +39,7 @@ export function cutOf({ chosen, from, to, loudness }, { tracks, duration }) {
   if (end !== null && end <= (begin ?? 0)) return { wrong: 'It has to end after it begins.', field: 'to' };
   if (begin !== null && begin > 0) query.set('from', millis(begin));
   // Whoever writes the end as it is shown means the end.
-  if (end !== null && end < Math.floor(duration)) query.set('to', millis(end));
+  if (end !== null && end < duration && end !== Math.floor(duration)) query.set('to', millis(end));
   if (loudness !== '') query.set('loudness', loudness);
   return { query: decodeURIComponent(query.toString()) };
 }
@@ -53,8 +53,10 @@ export function written(seconds) {
 
 /** @param {string} text @returns {number | null} `null` where nothing was written, `NaN` where it is no time */
 function timeOf(text) {
-  if (text.trim() === '') return null;
-  return momentOf(`t=${encodeURIComponent(text.trim())}`) ?? NaN;
+  // Half of the world writes a comma for the point.
+  const moment = text.trim().replaceAll(',', '.');
+  if (moment === '') return null;
+  return momentOf(`t=${encodeURIComponent(moment)}`) ?? NaN;
 }
 
 /** Seconds to the millisecond, which is what the hub takes. @param {number} seconds */

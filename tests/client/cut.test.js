@@ -12,6 +12,9 @@ test('what was chosen becomes what the hub is asked, and the whole asks for noth
   assert.deepEqual(cut({ chosen: [1, 3] }), { query: 'tracks=1,3' });
   assert.deepEqual(cut({ from: '1:23', to: ' 1:02:02.5 ' }), { query: 'from=83&to=3722.5' });
   assert.deepEqual(cut({ from: '0:00', to: '1:02:03' }), { query: '' }, 'the end as it is shown is the end');
+  for (const to of ['1:02:03.25', '1:02:03.26', '2:00:00']) assert.deepEqual(cut({ to }), { query: '' }, to);
+  for (const to of ['1:02:03.2', '1:02:02.9']) assert.match(JSON.stringify(cut({ to })), /to=372[23]\.[29]/, `${to} is before the end`);
+  assert.deepEqual(cut({ from: '1:23,5', to: '1:40,25' }), { query: 'from=83.5&to=100.25' }, 'a comma is a point');
   assert.deepEqual(cut({ chosen: [2], loudness: '-16' }), { query: 'tracks=2&loudness=-16' });
   assert.deepEqual(cut({ from: '12.3456', to: '60' }), { query: 'from=12.346&to=60' });
 });
@@ -22,7 +25,7 @@ test('what cannot be is told, with the field where it stands', () => {
     return 'wrong' in found ? found.field : null;
   };
   assert.equal(wrong({ chosen: [] }), 'tracks');
-  for (const from of ['soon', '1:99', '-3', '1e9', '2:00:00']) assert.equal(wrong({ from }), 'from', from);
+  for (const from of ['soon', '1,2,3', '1:23,', '1:99', '-3', '1e9', '2:00:00']) assert.equal(wrong({ from }), 'from', from);
   for (const to of ['never', '0', '0:00']) assert.equal(wrong({ to }), 'to', to);
   assert.equal(wrong({ from: '60', to: '1:00' }), 'to');
 });
