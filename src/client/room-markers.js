@@ -2,7 +2,7 @@
 
 import { clock } from './format.js';
 import { wordsOf } from './marker-words.js';
-import { find, make } from './page.js';
+import { find, make, say } from './page.js';
 
 /** Markers that are kept on the page. */
 const MOST = 200;
@@ -12,16 +12,25 @@ export class MarkersPart {
   #form = find('mark', HTMLFormElement);
   #text = find('mark-text', HTMLInputElement);
   #list = find('marked', HTMLElement);
+  #not = find('not-marked', HTMLElement);
+  #mark;
   /** The recording whose markers are shown. @type {string | null} */
   #recording = null;
 
-  /** @param {(text: string) => void} mark sets one now */
+  /** @param {(text: string) => boolean} mark sets one now, where it can; answers whether it could */
   constructor(mark) {
+    this.#mark = mark;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      mark(this.#text.value.trim());
-      this.#text.value = '';
+      if (this.set(this.#text.value.trim())) this.#text.value = '';
     });
+  }
+
+  /** Sets one now, or says that it is not set. @param {string} text @returns {boolean} whether it is set */
+  set(text) {
+    const done = this.#mark(text);
+    say(this.#not, done ? '' : 'Not marked: the connection is lost. Mark it when it is back.');
+    return done;
   }
 
   /** @param {import('./connection.js').Session | null} session */
@@ -30,6 +39,7 @@ export class MarkersPart {
       this.#recording = session.recording;
       this.#list.replaceChildren();
     }
+    say(this.#not, '');
     this.#form.hidden = session === null;
     this.#part.hidden = session === null && this.#list.childElementCount === 0;
   }

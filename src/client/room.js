@@ -53,7 +53,7 @@ const trouble = new TroublePart();
 const recording = new RecordingPart();
 const people = new PeoplePart({ setVolume: (id, volume) => visit?.listener?.setVolume(id, volume) });
 const chat = new ChatPart({ say: sayLine, changed: showTitle });
-const markers = new MarkersPart((text) => visit?.client.mark(text));
+const markers = new MarkersPart(setMarker);
 const microphone = new MicrophonePart({
   level: () => (visit?.voice?.state.kind === 'talking' ? visit.publisher.level() : null),
   changed: async () => (await visit?.voice?.change()) ?? null,
@@ -90,7 +90,7 @@ function begin() {
   hearKeys({
     voice: dock.voiceButtons,
     on: () => keysOn() && visit?.voice != null && !stage.hidden,
-    mark: () => visit?.client.session && visit.client.mark(''),
+    mark: () => visit?.client.session && markers.set(''),
     mute: () => {
       visit?.voice?.toggleMute();
       tellMute();
@@ -167,6 +167,13 @@ function sayLine(text) {
   if (visit?.client.state.kind !== 'joined') return null;
   visit.client.chat(text);
   return visit.client.state.self.name;
+}
+
+/** @param {string} text @returns {boolean} whether it is on its way */
+function setMarker(text) {
+  if (visit?.client.state.kind !== 'joined') return false;
+  visit.client.mark(text);
+  return true;
 }
 
 /** @param {import('./connection.js').State} state */

@@ -101,6 +101,30 @@ for (const [name, start] of BROWSERS) {
       await part(ann, ben);
     });
 
+    test('what is to be marked while the connection is lost is kept, by hand and by key, and is marked when it is back', async () => {
+      const [ann] = await gather(browser, wire.address, 'unmarked', { Ann: ANN });
+      assert.ok(ann);
+      await talk(ann);
+      await ann.until('it is recorded', () => !document.getElementById('markers')?.hidden);
+      await ann.write('#mark-text', 'Listen again');
+      wire.cut();
+      await ann.shows('#trouble', /the connection was lost/);
+      await ann.run(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+      await ann.press('b');
+      await ann.shows('#not-marked', /^not marked: the connection is lost/);
+      await ann.click('#mark button');
+      assert.equal(await ann.run(() => /** @type {HTMLInputElement} */ (document.getElementById('mark-text')).value), 'Listen again');
+      wire.mend();
+      await ann.until('all is well', () => document.querySelector('#trouble')?.hasAttribute('hidden'));
+      assert.equal(await ann.text('#not-marked'), '');
+      await ann.until('it is recorded again', () => !document.getElementById('mark')?.hidden);
+      await ann.click('#mark button');
+      await ann.shows('#marked', /Listen again – Ann/);
+      await ann.until('the field is empty', () => /** @type {HTMLInputElement} */ (document.getElementById('mark-text')).value === '');
+      forgive(ann);
+      await part(ann);
+    });
+
     test('one need not wait for the next try, and can leave instead', async () => {
       const [ann] = await gather(browser, wire.address, 'wait', { Ann: null });
       assert.ok(ann);
