@@ -75,7 +75,8 @@ export class Waves {
       } catch (error) {
         // A lane without its waveform is still a lane.
         this.#events.note(number, 'The waveform cannot be made.');
-        if (!(error instanceof ApiError)) throw error;
+        // The lanes after it get theirs all the same.
+        if (!(error instanceof ApiError)) console.warn('A waveform cannot be read.', error);
       }
     }
   }
@@ -100,8 +101,9 @@ export class Waves {
       const known = this.#whole.get(number);
       if (signal.aborted || (known && known.seconds * RATE <= samples)) continue;
       const query = new URLSearchParams({ samples_per_pixel: String(samples), from: first.toFixed(3), to: last.toFixed(3) });
-      const response = await this.#fetch(`${files.waveform}?${query}`, { signal }).catch(() => null);
-      const peaks = response?.status === 200 ? peaksOf(await response.json().catch(() => null)) : null;
+      // It may not be made yet. One that cannot be had is still seen from further away.
+      const response = await whenMade(`${files.waveform}?${query}`, { signal, fetch: this.#fetch }).catch(() => null);
+      const peaks = response && peaksOf(await response.json().catch(() => null));
       if (peaks && !signal.aborted) this.#events.peaks(number, { ...peaks, from: Math.floor(first / peaks.seconds) * peaks.seconds }, true);
     }
   }

@@ -94,3 +94,31 @@ test('who looks at a part gets it with what is beside it, and who goes on before
   assert.deepEqual(asked, ['/3.json?samples_per_pixel=480&from=590.004&to=620.004']);
   assert.deepEqual(got, [[3, 590, true]]);
 });
+
+const PEAKS = { version: 2, channels: 1, sample_rate: 48_000, samples_per_pixel: 480, bits: 8, data: [0, 64] };
+const TRACKS = /** @type {any} */ ([{ number: 1, files: { waveform: '/1.json' } }, { number: 2, files: { waveform: '/2.json' } }]);
+
+test('who looks closer before a waveform is made gets it when it is', async () => {
+  const answers = [Response.json({ progress: 0.5 }, { status: 202, headers: { 'retry-after': '0' } }), Response.json(PEAKS)];
+  const fetch = /** @type {typeof globalThis.fetch} */ (async () => answers.shift() ?? assert.fail('asked once too often'));
+  /** @type {number[]} */
+  const got = [];
+  const waves = new Waves({ peaks: (track) => got.push(track), note: () => {} }, fetch);
+  const view = viewOf(1000);
+  view.zoom(100, 500);
+  await waves.look(TRACKS.slice(0, 1), view, 1000);
+  assert.deepEqual(got, [1]);
+});
+
+test('a waveform that cannot be read is told, and the next track has its own', async (context) => {
+  context.mock.method(console, 'warn', () => {});
+  const fetch = /** @type {typeof globalThis.fetch} */ (async (address) => (address === '/1.json' ? new Response('{"vers') : Response.json(PEAKS)));
+  /** @type {number[]} */
+  const got = [];
+  /** @type {Map<number, string>} */
+  const notes = new Map();
+  const waves = new Waves({ peaks: (track) => got.push(track), note: (track, text) => notes.set(track, text) }, fetch);
+  await waves.all(TRACKS);
+  assert.deepEqual(got, [2]);
+  assert.deepEqual([...notes], [[1, 'The waveform cannot be made.'], [2, '']]);
+});
