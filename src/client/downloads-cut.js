@@ -4,7 +4,7 @@
 
 import { ApiError } from './api.js';
 import { cutOf, written } from './cut.js';
-import { whenMade } from './making.js';
+import { download } from './downloads-made.js';
 import { find, make, reconcile, say, write } from './page.js';
 import { namesOf } from './timeline.js';
 
@@ -77,22 +77,8 @@ export class CutForm {
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
     [go.disabled, leave.hidden, bar.hidden] = [true, false, false];
-    bar.style.setProperty('--level', '0');
-    say(said, 'It is being made …');
     try {
-      const response = await whenMade(address, {
-        headers: { range: 'bytes=0-0' },
-        signal,
-        progress: (done) => {
-          bar.style.setProperty('--level', String(done));
-          say(said, `It is being made, ${Math.round(done * 100)} %`);
-        },
-      });
-      await response.body?.cancel();
-      const link = make('a', { href: address, download: '' });
-      document.body.append(link);
-      link.click();
-      link.remove();
+      await download(address, { what: 'It', bar, signal, say: (sentence) => say(said, sentence) });
       say(said, 'It is being downloaded.');
     } catch (error) {
       if (signal.aborted) {

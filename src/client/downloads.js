@@ -2,8 +2,8 @@
 // downloads by itself.
 
 import { ApiError } from './api.js';
+import { download } from './downloads-made.js';
 import { clock, size } from './format.js';
-import { whenMade, wholeLength } from './making.js';
 import { make, reconcile, write } from './page.js';
 import { namesOf } from './timeline.js';
 
@@ -189,24 +189,13 @@ function spoken(verb, name, ...shown) {
 async function getMade(place, name, file) {
   place.dataset.key = `${file.kind} making`;
   const bar = make('span', { class: 'bar' }, make('span', {}));
-  const word = make('span', { class: 'quiet', role: 'status' }, `${file.kind} is being made …`);
+  const word = make('span', { class: 'quiet', role: 'status' });
   place.replaceChildren(word, bar);
   try {
-    // One byte tells that it is there, and how long it is.
-    const response = await whenMade(file.href, {
-      headers: { range: 'bytes=0-0' },
-      progress: (done) => {
-        bar.style.setProperty('--level', String(done));
-        write(word, `${file.kind} is being made, ${Math.round(done * 100)} %`);
-      },
-    });
-    const link = makeLink(name, { ...file, bytes: wholeLength(response) ?? 0 });
-    await response.body?.cancel();
-    place.replaceChildren(...link.childNodes);
+    const bytes = await download(file.href, { what: file.kind, bar, say: (sentence) => write(word, sentence) });
+    place.replaceChildren(...makeLink(name, { ...file, bytes }).childNodes);
     place.dataset.key = `${file.kind} ready`;
-    const anchor = place.querySelector('a');
-    anchor?.focus();
-    anchor?.click();
+    place.querySelector('a')?.focus();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const again = make('button', { type: 'button' }, 'Try again');
