@@ -4,14 +4,9 @@
 export const TAP = 300;
 
 /**
- * Where a key is pressed.
+ * Where a key is pressed; `voice` is on Talk or Mute, where a short Space presses and a long one is held.
  *
- * - `text`: where letters are written or choose something; no key is ours there.
- * - `voice`: on Talk or Mute, where a short Space presses and a long one is held.
- * - `control`: on any other control, where Space is its own.
- * - `page`: anywhere else.
- *
- * @typedef {'text' | 'voice' | 'control' | 'page'} Place
+ * @typedef {import('./key-place.js').Place | 'voice'} Place
  *
  * @typedef {{ key: string, repeat: boolean, modified: boolean, place: Place }} Press
  *
@@ -30,7 +25,7 @@ export function pressed({ key, repeat, modified, place }, held) {
   if (key === 'm' || key === 'M') return repeat ? 'swallow' : 'mute';
   if (key === 'b' || key === 'B') return repeat ? 'swallow' : 'mark';
   // A Space that began elsewhere and repeats here is not meant for us.
-  if (key === ' ' && place !== 'control' && !repeat) return 'hold';
+  if (key === ' ' && (place === 'page' || place === 'voice') && !repeat) return 'hold';
   return 'ignore';
 }
 
@@ -43,15 +38,4 @@ export function pressed({ key, repeat, modified, place }, held) {
  */
 export function released(place, length) {
   return place === 'voice' && length < TAP ? 'press' : 'release';
-}
-
-/**
- * @param {{ tag: string, type: string, editable: boolean, voice: boolean, focusable: boolean }} element what has the focus
- * @returns {Place}
- */
-export function placeOf({ tag, type, editable, voice, focusable }) {
-  if (voice) return 'voice';
-  if (editable || tag === 'TEXTAREA' || tag === 'SELECT') return 'text';
-  if (tag === 'INPUT') return ['checkbox', 'range', 'radio', 'button', 'submit'].includes(type) ? 'control' : 'text';
-  return ['BUTTON', 'A', 'SUMMARY', 'AUDIO', 'VIDEO'].includes(tag) || focusable ? 'control' : 'page';
 }

@@ -52,6 +52,22 @@ export function say(element, text) {
 }
 
 /**
+ * Lets a button be pressed, or not. Unlike one that is disabled it keeps the focus, for those who go by keys; so what it does
+ * has to ask `isAllowed`.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {boolean} may
+ */
+export function allow(button, may) {
+  button.setAttribute('aria-disabled', String(!may));
+}
+
+/** @param {HTMLButtonElement} button */
+export function isAllowed(button) {
+  return button.getAttribute('aria-disabled') !== 'true';
+}
+
+/**
  * Makes a list show these items, each by its key: elements that stay are kept as they are, so that what plays in them
  * plays on.
  *

@@ -4,8 +4,9 @@
 
 import * as api from './api.js';
 import { clock } from './format.js';
+import { placeOfKey } from './key-place.js';
 import { wordsOf } from './marker-words.js';
-import { find, make, reconcile, say, write } from './page.js';
+import { allow, find, isAllowed, make, reconcile, say, write } from './page.js';
 
 /** @typedef {import('./connection.js').Marker} Marker */
 
@@ -18,6 +19,7 @@ export class Markers {
     list: find('markers', HTMLElement),
     none: find('no-markers', HTMLElement),
     form: find('mark', HTMLFormElement),
+    go: find('mark-go', HTMLButtonElement),
     text: find('mark-text', HTMLInputElement),
     at: find('mark-at', HTMLElement),
     said: find('mark-said', HTMLElement),
@@ -43,13 +45,15 @@ export class Markers {
     this.#events = events;
     this.#part.form.addEventListener('submit', (event) => {
       event.preventDefault();
-      const text = this.#part.text.value.trim();
-      void this.#set(text);
+      const { text, go } = this.#part;
+      const written = text.value.trim();
+      void this.#once(go, async () => {
+        // What is written meanwhile is for the next one.
+        if ((await this.#set(written)) && text.value.trim() === written) text.value = '';
+      });
     });
     document.addEventListener('keydown', (event) => {
-      const target = event.target instanceof Element ? event.target : null;
-      const taken = event.defaultPrevented || event.repeat || event.ctrlKey || event.altKey || event.metaKey;
-      if (taken || event.key.toLowerCase() !== 'b' || target?.closest('input, textarea, select, dialog')) return;
+      if (event.repeat || event.key.toLowerCase() !== 'b' || placeOfKey(event) === 'text') return;
       event.preventDefault();
       void this.#set('');
     });
@@ -96,7 +100,7 @@ export class Markers {
     const change = make('button', { type: 'button', class: 'plain', 'aria-label': `Change the marker at ${clock(marker.at)}, ${words}` }, 'Change');
     change.addEventListener('click', () => this.#edit(row, marker));
     const remove = make('button', { type: 'button', class: 'plain', 'aria-label': `Remove the marker at ${clock(marker.at)}, ${words}` }, 'Remove');
-    remove.addEventListener('click', () => void this.#remove(marker));
+    remove.addEventListener('click', () => void this.#once(remove, () => this.#remove(marker)));
     row.append(go, make('p', {}, words), make('span', { class: 'doing' }, change, remove));
     return row;
   }
@@ -109,7 +113,8 @@ export class Markers {
     const input = make('input', { maxlength: '200', autocomplete: 'off', 'aria-label': `What the marker at ${clock(marker.at)} is` });
     input.value = marker.text;
     const cancel = make('button', { type: 'button' }, 'Cancel');
-    const form = make('form', { class: 'line', novalidate: '' }, input, make('button', { class: 'main' }, 'Save'), cancel);
+    const save = make('button', { class: 'main' }, 'Save');
+    const form = make('form', { class: 'line', novalidate: '' }, input, save, cancel);
     const before = [...row.childNodes];
     const close = () => {
       row.replaceChildren(...before);
@@ -122,7 +127,8 @@ export class Markers {
       event.preventDefault();
       const text = input.value.trim();
       if (text === marker.text) return close();
-      void this.#ask(() => api.remark(this.#id, marker.id, text), 'Saved.', () => this.#rowOf(marker.id)?.querySelector('.doing button'));
+      const focus = () => this.#rowOf(marker.id)?.querySelector('.doing button');
+      void this.#once(save, () => this.#ask(() => api.remark(this.#id, marker.id, text), 'Saved.', focus));
     });
     row.replaceChildren(form);
     input.select();
@@ -132,15 +138,31 @@ export class Markers {
   /** @param {string} text */
   async #set(text) {
     const at = this.#events.position();
-    const done = await this.#ask(() => api.mark(this.#id, { at, text }), `Marked ${clock(at)}.`);
-    if (done) this.#part.text.value = '';
+    return this.#ask(() => api.mark(this.#id, { at, text }), `Marked ${clock(at)}.`);
   }
 
   /** @param {Marker} marker */
   async #remove(marker) {
-    const index = this.#markers.indexOf(marker);
+    // Markers that are shown again are others of the same IDs.
+    const index = this.#markers.findIndex(({ id }) => id === marker.id);
     const next = () => (this.#part.list.children[index] ?? this.#part.list.lastElementChild)?.querySelector('button') ?? this.#part.text;
     await this.#ask(() => api.unmark(this.#id, marker.id), `The marker at ${clock(marker.at)} is gone.`, next);
+  }
+
+  /**
+   * Does nothing a second time while it is being done.
+   *
+   * @param {HTMLButtonElement} button what begins it
+   * @param {() => Promise<unknown>} work
+   */
+  async #once(button, work) {
+    if (!isAllowed(button)) return;
+    allow(button, false);
+    try {
+      await work();
+    } finally {
+      allow(button, true);
+    }
   }
 
   /**
@@ -152,16 +174,21 @@ export class Markers {
   async #ask(change, done, focus) {
     const { said, trouble } = this.#part;
     say(trouble, '');
+    /** @param {unknown} error @param {string} [before] */
+    const tell = (error, before = '') => {
+      if (!(error instanceof api.ApiError)) throw error;
+      say(trouble, before + error.message);
+    };
     try {
       await change();
-      await this.#events.changed();
     } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      say(trouble, error.message);
+      tell(error);
       return false;
     }
     write(said, done);
     setTimeout(() => write(said, ''), READ);
+    // It is done, whether or not this page comes to show it.
+    await this.#events.changed().catch((error) => tell(error, 'What is shown here is older: load this page again. '));
     const place = focus?.();
     if (place instanceof HTMLElement) place.focus();
     return true;

@@ -2,6 +2,7 @@
 //
 // What belongs here: which part is told what. What does not: what the parts do.
 
+import { Answers } from './answers.js';
 import * as api from './api.js';
 import { recordingAddress, RoomClient } from './connection.js';
 import { allowDeletion, offerDeletion } from './deletion.js';
@@ -94,11 +95,11 @@ function show(recording) {
   const markers = new Markers(id, timeline.view, {
     position: () => transport.position,
     go: (at) => player.seek(at),
-    changed: async () => tell(await api.recording(id)),
+    changed: () => ask(),
   });
-  const title = new Title(async (text) => tell(await api.entitle(id, text)));
-
-  const publication = new Publication(id, (newer) => tell(newer));
+  const title = new Title(async (text) => tellChange(await api.entitle(id, text)));
+  const publication = new Publication(id, (newer) => tellChange(newer));
+  const answers = new Answers();
 
   /** @param {api.RecordingInFull} newer */
   const tell = (newer) => {
@@ -114,6 +115,15 @@ function show(recording) {
     showDownloads(find('downloads', HTMLElement), newer);
     cut.show(newer);
     allowDeletion(newer.state === 'ended');
+  };
+  /** @param {api.RecordingInFull} newer */
+  const tellChange = (newer) => {
+    answers.changed();
+    tell(newer);
+  };
+  const ask = async () => {
+    const newer = await answers.ask(() => api.recording(id));
+    if (newer) tell(newer);
   };
   const frame = () => {
     const at = transport.position;
@@ -160,7 +170,7 @@ function show(recording) {
     if (at !== null) player.seek(at);
   });
   void sound?.allowed().then((byItself) => byItself && player.state.kind === 'idle' && player.play());
-  void keepUp(() => recording, tell, waves);
+  void keepUp(() => recording, ask, waves);
 }
 
 /** @param {api.RecordingInFull} recording */
@@ -176,24 +186,23 @@ function showHead({ title, room, started, duration, people, state, end_reason })
  * Follows a recording with its waveforms for as long as it is being made, then looks for its files until they are there.
  *
  * @param {() => api.RecordingInFull} recording
- * @param {(newer: api.RecordingInFull) => void} tell
+ * @param {() => Promise<void>} ask
  * @param {Waves} waves
  */
-async function keepUp(recording, tell, waves) {
-  const ask = async () => {
+async function keepUp(recording, ask, waves) {
+  const askAgain = async () => {
     await sleep(EVERY);
-    const newer = await api.recording(id).catch((error) => {
+    await ask().catch((error) => {
       if (!(error instanceof api.ApiError)) throw error;
     });
-    if (newer) tell(newer);
   };
   while (recording().state !== 'ended') {
     await waves.soFar(recording().tracks);
-    await ask();
+    await askAgain();
   }
   void waves.all(recording().tracks);
   const missing = () => recording().files.session.bytes === null || recording().tracks.some(({ sizes }) => sizes.webm === null);
-  for (let look = 0; look < LOOKS && missing(); look += 1) await ask();
+  for (let look = 0; look < LOOKS && missing(); look += 1) await askAgain();
 }
 
 /** Copies the address of the moment that is heard. @param {() => number} position seconds */

@@ -6,9 +6,11 @@ const LEAP = 10;
 const PAGE = 30;
 
 /**
- * @typedef {{ do: 'toggle' } | { do: 'move', by: number } | { do: 'go', to: 'start' | 'end' }} Command
+ * Where a key is pressed; `seek` is on the slider that goes through the recording.
  *
- * @typedef {'page' | 'slider' | 'button' | 'writing'} Place where the focus is
+ * @typedef {import('./key-place.js').Place | 'seek'} Place
+ *
+ * @typedef {{ do: 'toggle' } | { do: 'move', by: number } | { do: 'go', to: 'start' | 'end' }} Command
  */
 
 /**
@@ -19,11 +21,11 @@ const PAGE = 30;
  * @returns {Command | null} nothing of ours
  */
 export function commandOf(key, place) {
-  if (place === 'writing') return null;
+  if (place === 'text') return null;
   switch (key.toLowerCase()) {
     case ' ':
       // A button that has the focus is pressed by it.
-      return place === 'button' ? null : { do: 'toggle' };
+      return place === 'control' ? null : { do: 'toggle' };
     case 'k':
       return { do: 'toggle' };
     case 'j':
@@ -31,12 +33,12 @@ export function commandOf(key, place) {
     case 'l':
       return { do: 'move', by: LEAP };
     case 'arrowleft':
-      return { do: 'move', by: -STEP };
+      return place === 'slider' ? null : { do: 'move', by: -STEP };
     case 'arrowright':
-      return { do: 'move', by: STEP };
+      return place === 'slider' ? null : { do: 'move', by: STEP };
   }
-  // The others scroll a page; on the slider they are the slider's.
-  if (place !== 'slider') return null;
+  // The others scroll a page, or move the slider that has the focus.
+  if (place !== 'seek') return null;
   switch (key) {
     case 'ArrowDown':
       return { do: 'move', by: -STEP };

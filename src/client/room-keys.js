@@ -1,6 +1,7 @@
 // Hears the keys of a room: M, B, and Space while it is held. What they mean is decided in `keys.js`.
 
-import { placeOf, pressed, released } from './keys.js';
+import { placeAt } from './key-place.js';
+import { pressed, released } from './keys.js';
 import { find } from './page.js';
 import { remember, remembered } from './remembered.js';
 
@@ -44,7 +45,7 @@ export function hearKeys({ voice, on, mute, mark, hold, release, press }) {
   document.addEventListener('keydown', (event) => {
     if (!on()) return letGo();
     const target = /** @type {HTMLElement} */ (event.target);
-    const place = where(target, voice);
+    const place = voice.includes(target) ? 'voice' : placeAt(target);
     const modified = event.ctrlKey || event.altKey || event.metaKey;
     const action = pressed({ key: event.key, repeat: event.repeat, modified, place }, held !== null);
     if (action === 'ignore') return;
@@ -70,19 +71,4 @@ export function hearKeys({ voice, on, mute, mark, hold, release, press }) {
   // A key that is let go elsewhere is not heard here.
   window.addEventListener('blur', letGo);
   document.addEventListener('visibilitychange', () => document.hidden && letGo());
-}
-
-/**
- * @param {HTMLElement} target
- * @param {HTMLElement[]} voice
- */
-function where(target, voice) {
-  return placeOf({
-    tag: target.tagName,
-    type: target.getAttribute('type') ?? '',
-    editable: target.isContentEditable,
-    voice: voice.includes(target),
-    // The chat's lines have the focus only to be scrolled.
-    focusable: target.tabIndex >= 0 && target.getAttribute('role') !== 'log',
-  });
 }

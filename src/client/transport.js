@@ -3,6 +3,7 @@
 // What belongs here: elements and keys. What does not: what is played, see `replay-player.js`.
 
 import { clock } from './format.js';
+import { placeOfKey } from './key-place.js';
 import { find, write } from './page.js';
 import { commandOf } from './replay-keys.js';
 
@@ -78,24 +79,13 @@ export class Transport {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
-    const command = commandOf(event.key, this.#placeOf(event.target));
+    const place = placeOfKey(event);
+    const command = commandOf(event.key, place === 'slider' && event.target === this.#part.seek ? 'seek' : place);
     if (!command) return;
     event.preventDefault();
     if (command.do === 'toggle') this.#player.toggle();
     else if (command.do === 'move') this.#move(command.by);
     else this.#player.seek(command.to === 'start' ? 0 : this.#player.duration);
-  }
-
-  /**
-   * @param {EventTarget | null} target
-   * @returns {import('./replay-keys.js').Place}
-   */
-  #placeOf(target) {
-    if (target === this.#part.seek) return 'slider';
-    if (!(target instanceof Element)) return 'page';
-    if (target.closest('input, textarea, select, [contenteditable]')) return 'writing';
-    return target.closest('button, a, summary') ? 'button' : 'page';
   }
 
   /** A screen reader is told the place when it is changed or asked for, not all the time. */

@@ -3,7 +3,8 @@
 // What belongs here: elements and gestures. What does not: which part is shown, see `view.js`; what is drawn there.
 
 import { clock } from './format.js';
-import { find, write } from './page.js';
+import { placeOfKey } from './key-place.js';
+import { allow, find, isAllowed, write } from './page.js';
 
 /** How much closer a press of a button is. */
 const STEP = 2;
@@ -25,6 +26,8 @@ export class Zoom {
   };
   /** Fingers on the lanes, and where they are from the left. @type {Map<number, number>} */
   #fingers = new Map();
+  /** Whether there were two of them, and one is still there: it points nowhere. */
+  #pinched = false;
 
   /**
    * @param {import('./view.js').View} view
@@ -37,16 +40,16 @@ export class Zoom {
     this.#view = view;
     this.#events = events;
     const { lanes, closer, further, all, pan } = this.#part;
-    closer.addEventListener('click', () => this.#zoom(STEP));
-    further.addEventListener('click', () => this.#zoom(1 / STEP));
-    all.addEventListener('click', () => this.#change(() => view.showAll()));
+    closer.addEventListener('click', () => isAllowed(closer) && this.#zoom(STEP));
+    further.addEventListener('click', () => isAllowed(further) && this.#zoom(1 / STEP));
+    all.addEventListener('click', () => isAllowed(all) && this.#change(() => view.showAll()));
     pan.addEventListener('input', () => this.#change(() => view.move(Number(pan.value))));
     document.addEventListener('keydown', (event) => this.#key(event));
     lanes.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
     lanes.addEventListener('pointerdown', (event) => this.#finger(event), { capture: true });
     lanes.addEventListener('pointermove', (event) => this.#pinch(event), { capture: true });
     for (const end of ['pointerup', 'pointercancel']) {
-      lanes.addEventListener(end, (event) => this.#fingers.delete(/** @type {PointerEvent} */ (event).pointerId), { capture: true });
+      lanes.addEventListener(end, (event) => this.#letGo(/** @type {PointerEvent} */ (event)), { capture: true });
     }
     this.show();
   }
@@ -55,9 +58,11 @@ export class Zoom {
   show() {
     const { closer, further, all, pan, shown } = this.#part;
     const { from, to, length, duration, whole, closest } = this.#view;
-    closer.disabled = closest || duration === 0;
-    further.disabled = whole;
-    all.disabled = whole;
+    allow(closer, !closest && duration > 0);
+    allow(further, !whole);
+    allow(all, !whole);
+    // Who moves through it by keys goes on from a place that stays.
+    if (whole && document.activeElement === pan) closer.focus();
     pan.hidden = whole;
     pan.max = String(duration - length);
     pan.step = 'any';
@@ -85,10 +90,7 @@ export class Zoom {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const { target } = event;
-    const taken = event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey;
-    const writing = target instanceof Element && target.closest('input:not([type=range]), textarea, select, [contenteditable], dialog');
-    if (taken || writing) return;
+    if (placeOfKey(event) === 'text') return;
     if (event.key === '+' || event.key === '=') this.#zoom(STEP);
     else if (event.key === '-') this.#zoom(1 / STEP);
     else if (event.key === '0') this.#change(() => this.#view.showAll());
@@ -117,20 +119,29 @@ export class Zoom {
   /** @param {PointerEvent} event */
   #finger(event) {
     if (event.pointerType !== 'touch') return;
+    // The first of all fingers: of one that is still known the end was not heard.
+    if (event.isPrimary) this.#fingers.clear();
     this.#fingers.set(event.pointerId, event.clientX);
-    if (this.#fingers.size < 2) return;
+    this.#pinched = this.#fingers.size > 1;
+    if (!this.#pinched) return;
     event.stopPropagation();
     this.#events.pinch();
+  }
+
+  /** @param {PointerEvent} event */
+  #letGo(event) {
+    // The end of a pinch is no click.
+    if (this.#fingers.delete(event.pointerId) && this.#pinched) event.stopPropagation();
   }
 
   /** @param {PointerEvent} event */
   #pinch(event) {
     const box = this.#box();
     if (!this.#fingers.has(event.pointerId)) return;
+    if (this.#pinched) event.stopPropagation();
     const before = [...this.#fingers.values()];
     this.#fingers.set(event.pointerId, event.clientX);
     if (this.#fingers.size !== 2 || !box) return;
-    event.stopPropagation();
     const after = [...this.#fingers.values()];
     const [middle, wide] = spread(before);
     const [newMiddle, newWide] = spread(after);

@@ -15,7 +15,7 @@ import { installEar, installMouth } from './ear.js';
 /** How long a browser may take for anything, in ms. Only a failure ever takes that long. */
 const PATIENCE = 60_000;
 
-/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm' | 'b'} Key */
+/** @typedef {'Tab' | 'Enter' | 'Space' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'Home' | 'm' | 'b' | '0'} Key */
 
 /** A page of either browser, as far as the tests drive it. */
 export class Page {
@@ -43,7 +43,7 @@ export class Page {
   async click(selector) {
     await this.until(`${selector} can be clicked`, (it) => {
       const element = /** @type {HTMLButtonElement | null} */ (document.querySelector(it));
-      return element !== null && element.getClientRects().length > 0 && !element.disabled;
+      return element !== null && element.getClientRects().length > 0 && !element.disabled && element.getAttribute('aria-disabled') !== 'true';
     }, selector);
     await this.driver.click(selector);
   }

@@ -59,6 +59,17 @@ async function open(options = {}) {
   return page;
 }
 
+/** Pauses a page that plays by itself, at the start. @param {Page} page */
+async function stand(page) {
+  await page.until('it plays', () => document.getElementById('play')?.getAttribute('aria-label') === 'Pause');
+  await page.run(() => document.getElementById('seek')?.focus());
+  await page.press('Space');
+  await page.until('it is paused', () => document.getElementById('play')?.getAttribute('aria-label') === 'Play');
+  await page.press('Home');
+  await page.shows('#at', /^0:00/);
+  await page.run(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+}
+
 /** @param {string} [id] */
 async function told(id = recording.id) {
   return (await fetch(`${hub.address}/api/v1/recordings/${id}`)).json();
@@ -100,18 +111,13 @@ test('a title that cannot be saved is there again to be mended, with the reason'
 test('markers are set where it plays, written on, gone to and taken away, by hand and by key', async () => {
   const page = await open();
   const texts = async () => (await told()).markers.map((/** @type {{ text: string }} */ { text }) => text);
-  // It plays by itself: a marker is set at a moment that stands.
-  await page.until('it plays', () => document.getElementById('play')?.getAttribute('aria-label') === 'Pause');
-  await page.press('Space');
-  await page.until('it is paused', () => document.getElementById('play')?.getAttribute('aria-label') === 'Play');
-  for (let step = 0; step < 2; step += 1) await page.press('ArrowLeft');
-  await page.shows('#at', /^0:00/);
+  await stand(page);
   await page.write('#mark-text', 'The <b>kettle</b>');
   await page.click('#mark button');
   await page.shows('#markers', /0:00[^]*The <b>kettle<\/b>/i);
   await page.shows('#chat', /The <b>kettle<\/b>/i);
-  // Out of the field, where letters are written.
-  await page.run(() => /** @type {HTMLElement} */ (document.activeElement).blur());
+  // Out of the field, where letters are written, and onto a slider, where they are not.
+  await page.run(() => document.getElementById('seek')?.focus());
   await page.press('ArrowRight');
   await page.shows('#at', /^0:0[5-9]/);
   await page.press('b');
@@ -128,6 +134,33 @@ test('markers are set where it plays, written on, gone to and taken away, by han
   await page.until('one pin is left', () => document.querySelectorAll('.pin').length === 1);
   assert.deepEqual(await texts(), ['The <b>kettle</b>']);
   assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('a marker is set once however often it is asked for, and is told as set where the page cannot show it', async () => {
+  const page = await open();
+  await stand(page);
+  /** @type {() => void} */
+  let answer = () => {};
+  const waits = new Promise((resolve) => (answer = () => resolve(null)));
+  let asked = 0;
+  await driverOf(page).route('**/markers', async (route) => {
+    asked += 1;
+    await waits;
+    await route.fulfill({ status: 201, json: { id: 'm', at: 0, participant: null, name: null, text: 'Twice' } });
+  });
+  await driverOf(page).route('**/api/v1/recordings/*', (route) => route.fulfill({ status: 503, json: { detail: 'The disk does not answer.' } }));
+  const value = () => page.run(() => /** @type {HTMLInputElement} */ (document.getElementById('mark-text')).value);
+  await page.write('#mark-text', 'Twice');
+  await page.press('Enter');
+  await page.press('Enter');
+  await driverOf(page).keyboard.type(' more');
+  answer();
+  await page.shows('#mark-said', /^marked 0:00/);
+  await page.shows('#mark-trouble', /shown here is older.*The disk does not answer/);
+  assert.equal(asked, 1);
+  assert.equal(await value(), 'Twice more', 'what is written meanwhile stays');
+  await page.until('the field has the focus', () => document.activeElement?.id === 'mark-text');
   await page.close();
 });
 
@@ -192,7 +225,13 @@ test('a file that is not made yet is made when it is asked for, and then downloa
 });
 
 test('one looks closer by buttons and keys, and the waveform, the marks and a click belong to what is seen', async () => {
-  const page = await open();
+  const page = await chromium.page();
+  // As coarse as of a longer recording, of which one sees more when one looks closer.
+  await driverOf(page).route('**/waveform.json', (route) => route.continue({ url: `${route.request().url()}?samples_per_pixel=3840` }));
+  const finer = driverOf(page).waitForRequest(/waveform\.json\?samples_per_pixel=480&from=0\.000&to=/);
+  await page.open(`${hub.address}/recordings/${recording.id}`);
+  await page.shows('#lanes', /Mute/);
+  await stand(page);
   const { keyboard } = driverOf(page);
   const first = () => page.run(() => document.querySelector('#ruler span:not([hidden])')?.textContent ?? '');
   await page.until('the marks are there', () => document.querySelector('#ruler span') !== null);
@@ -204,9 +243,12 @@ test('one looks closer by buttons and keys, and the waveform, the marks and a cl
   await keyboard.press('+');
   await page.shows('#shown', /0:00 to 0:0\d/);
   await page.until('it is drawn anew, and finer', (before) => /** @type {HTMLCanvasElement} */ (document.querySelector('.wave canvas')).toDataURL() !== before, whole);
+  await finer;
   // The slider goes to the end; what is clicked there is near it.
   await page.run(() => /** @type {HTMLElement} */ (document.getElementById('pan')).focus());
+  await keyboard.press('ArrowRight');
   await keyboard.press('End');
+  assert.equal(await page.text('#at'), '0:00', 'a slider keeps its arrows');
   await page.until('the marks have moved', () => document.querySelector('#ruler span:not([hidden])')?.textContent !== '0:00');
   const view = await page.text('#shown');
   const seconds = (/** @type {string | undefined} */ text) => Number(text?.split(':')[0]) * 60 + Number(text?.split(':')[1]);
@@ -217,8 +259,50 @@ test('one looks closer by buttons and keys, and the waveform, the marks and a cl
     return Math.abs(minutes * 60 + seconds - (at ?? 0)) <= 1;
   }, from);
   assert.ok((from ?? 0) > 2 && (to ?? 0) > (from ?? 0), view);
+  // Who goes by keys is somewhere when the slider goes, and where the button can do no more.
+  await page.run(() => /** @type {HTMLElement} */ (document.getElementById('pan')).focus());
   await keyboard.press('0');
   await page.until('all of it is shown', () => document.querySelector('#shown')?.textContent === '');
+  assert.equal(await page.run(() => document.activeElement?.id), 'closer');
+  await page.press('Enter');
+  await page.run(() => /** @type {HTMLElement} */ (document.getElementById('all')).focus());
+  await page.press('Enter');
+  await page.until('all of it is shown', () => document.querySelector('#shown')?.textContent === '');
+  assert.equal(await page.run(() => document.activeElement?.id), 'all');
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test('two fingers look closer, and go nowhere', async () => {
+  const page = await open();
+  await stand(page);
+  const session = await driverOf(page).context().newCDPSession(driverOf(page));
+  const { left, top, width } = await page.run(() => {
+    const { left, top, width, height } = /** @type {Element} */ (document.querySelector('.wave')).getBoundingClientRect();
+    return { left, top: top + height / 2, width };
+  });
+  /** @param {'touchStart' | 'touchMove' | 'touchEnd'} type @param {...[number, number]} fingers their number, and where they are in the waveform */
+  const touch = (type, ...fingers) => session.send('Input.dispatchTouchEvent', { type, touchPoints: fingers.map(([id, share]) => ({ id, x: left + share * width, y: top })) });
+  // One finger alone goes where it is let go.
+  await touch('touchStart', [0, 0.5]);
+  await touch('touchEnd');
+  await page.shows('#at', /^0:04/);
+  // One after the other they come, and the first one, which has pointed, stays longer.
+  await touch('touchStart', [0, 0.7]);
+  await page.shows('#at', /^0:0[56]/);
+  await touch('touchStart', [0, 0.7], [1, 0.8]);
+  await page.shows('#at', /^0:04/);
+  await touch('touchMove', [0, 0.6], [1, 0.9]);
+  await page.shows('#shown', /\d to \d/);
+  await touch('touchEnd', [0, 0.6]);
+  await touch('touchMove', [0, 0.2]);
+  await touch('touchEnd');
+  assert.match(await page.text('#at'), /^0:04/);
+  // And the next finger goes somewhere again.
+  await page.press('0');
+  await touch('touchStart', [0, 0.1]);
+  await touch('touchEnd');
+  await page.shows('#at', /^0:00/);
   assert.deepEqual(page.errors, []);
   await page.close();
 });

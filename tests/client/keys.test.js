@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { placeOf, pressed, released, TAP } from '../../src/client/keys.js';
+import { placeOf } from '../../src/client/key-place.js';
+import { pressed, released, TAP } from '../../src/client/keys.js';
 
 /** @param {Partial<import('../../src/client/keys.js').Press>} press */
 const press = (press) => ({ key: ' ', repeat: false, modified: false, place: /** @type {const} */ ('page'), ...press });
@@ -15,7 +16,7 @@ test('M mutes anywhere but where letters are written', () => {
 });
 
 test('B sets a marker anywhere but where letters are written, once however long it is held', () => {
-  for (const place of /** @type {const} */ (['page', 'control', 'voice'])) {
+  for (const place of /** @type {const} */ (['page', 'control', 'slider', 'voice'])) {
     assert.deepEqual(['b', 'B'].map((key) => pressed(press({ key, place }), false)), ['mark', 'mark'], place);
   }
   assert.equal(pressed(press({ key: 'b', place: 'text' }), false), 'ignore');
@@ -35,7 +36,7 @@ test('with Ctrl, Alt or Cmd a key is the browser’s', () => {
 test('Space is held on the page and on the buttons of the voice, and is its own on other controls and in text', () => {
   assert.equal(pressed(press({ place: 'page' }), false), 'hold');
   assert.equal(pressed(press({ place: 'voice' }), false), 'hold');
-  assert.equal(pressed(press({ place: 'control' }), false), 'ignore');
+  for (const place of /** @type {const} */ (['control', 'slider'])) assert.equal(pressed(press({ place }), false), 'ignore', place);
   assert.equal(pressed(press({ place: 'text' }), false), 'ignore');
 });
 
@@ -53,21 +54,19 @@ test('a short Space presses the button it is on; a long one, and any elsewhere, 
 });
 
 test('a place is told by its element', () => {
-  const element = { tag: 'DIV', type: '', editable: false, voice: false, focusable: false };
+  const element = { tag: 'DIV', type: '', editable: false };
   /** @type {[Partial<typeof element>, string][]} */
   const places = [
     [{}, 'page'],
     [{ tag: 'BODY' }, 'page'],
-    [{ focusable: true }, 'control'],
     [{ editable: true }, 'text'],
     [{ tag: 'INPUT' }, 'text'],
     [{ tag: 'INPUT', type: 'search' }, 'text'],
-    [{ tag: 'INPUT', type: 'range' }, 'control'],
+    [{ tag: 'INPUT', type: 'range' }, 'slider'],
     [{ tag: 'INPUT', type: 'checkbox' }, 'control'],
     [{ tag: 'SELECT' }, 'text'],
     [{ tag: 'TEXTAREA' }, 'text'],
     [{ tag: 'BUTTON' }, 'control'],
-    [{ tag: 'BUTTON', voice: true }, 'voice'],
     [{ tag: 'A' }, 'control'],
     [{ tag: 'SUMMARY' }, 'control'],
   ];
