@@ -480,6 +480,7 @@ test('the page fits phones and desks, light and dark, and axe finds nothing', as
       const page = await open({ width, height, dark });
       const shoot = async (/** @type {string} */ name) => {
         await page.until(`${name} is not wider than its ${width} px`, () => document.documentElement.scrollWidth <= innerWidth);
+        await page.run(() => scrollTo(0, 0));
         await assertAccessible(page, `${name}, ${width} px, ${dark ? 'dark' : 'light'}`);
         await page.shoot(`${ARTEFACTS}${name}-${width}-${dark ? 'dark' : 'light'}.png`);
       };
@@ -489,6 +490,8 @@ test('the page fits phones and desks, light and dark, and axe finds nothing', as
       await page.click('#rename');
       await shoot('recording-title');
       await page.press('Escape');
+      await page.click('#cut summary');
+      await shoot('recording-cut');
       await page.click('#delete');
       await shoot('recording-delete');
       assert.deepEqual(page.errors, []);
