@@ -111,6 +111,11 @@ pub(super) fn track_file(name: &str) -> Option<TrackFile> {
     (file.slug == self::slug(slug) && file.stem() == name.split('.').next()?).then_some(file)
 }
 
+/// Whether a file's name has what is left of this participant's.
+pub(super) fn is_of(file: &TrackFile, name: &ParticipantName) -> bool {
+    file.slug == slug(name.as_str())
+}
+
 impl TrackFile {
     fn stem(&self) -> String {
         format!("{:02}-{}", self.track.get(), self.slug)

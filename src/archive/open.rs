@@ -161,15 +161,17 @@ pub(super) async fn open(
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
     let unusable = |source| OpenError::Index { index: folder.join(names::INDEX), source };
-    let run = index::write::run(&mut connection, now, std::process::id()).await.map_err(&unusable)?;
     index::search::fill(&mut connection).await.map_err(&unusable)?;
     let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
-    if fell {
-        let taken = strays::sweep(&mut *store, &mut connection, folder, run).await.map_err(unordered)?;
+    // A start that failed here may have closed the index as it should be.
+    if fell || !index::read::unfinished(&mut connection).await.map_err(&unusable)?.is_empty() {
+        // Before this run is one of the index's: whoever falls here leaves to the next what was begun by the same.
+        let taken = strays::sweep(&mut *store, &mut connection, folder).await.map_err(unordered)?;
         for (path, what) in taken {
             tracing::warn!("{} {what}", path.display());
         }
     }
+    let run = index::write::run(&mut connection, now, std::process::id()).await.map_err(&unusable)?;
     let empty = index::read::is_empty(&mut connection).await.map_err(&unusable)?;
     let unindexed = empty && walk::any_recording(folder);
     let recovered = recovery::recover(&mut *store, &mut connection, folder).await;

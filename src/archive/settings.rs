@@ -137,18 +137,25 @@ impl Archive {
     /// # Errors
     /// Where the index cannot be written; [`Error::TooManyRooms`] where too many are set already.
     pub async fn set(&self, room: &RoomName, wanted: Wanted) -> Result<Settings, Error> {
+        // To its end, also where nobody waits for it any more: the index and memory would say different things.
+        let (archive, room) = (self.clone(), room.clone());
+        let setting = tokio::spawn(async move { archive.set_to_the_end(room, wanted).await });
+        setting.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn set_to_the_end(&self, room: RoomName, wanted: Wanted) -> Result<Settings, Error> {
         let rooms = self.rooms();
         let _one_at_a_time = rooms.setting.lock().await;
-        let before = rooms.get(room);
+        let before = rooms.get(&room);
         let settings =
             Settings { record: wanted.record.unwrap_or(before.record), greet: wanted.greet.unwrap_or(before.greet) };
         if settings != before {
-            if rooms.are_too_many(room) {
+            if rooms.are_too_many(&room) {
                 return Err(Error::TooManyRooms);
             }
             let name = room.clone();
             self.ask(|reply| Command::Settings { room: name, settings, reply }).await?;
-            rooms.put(room.clone(), settings);
+            rooms.put(room, settings);
         }
         Ok(settings)
     }

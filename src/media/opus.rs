@@ -231,6 +231,12 @@ pub enum PacketError {
 /// The shortest packet of coded silence: 2.5 ms.
 pub const SHORTEST_SILENCE: Ticks = Ticks::new(120);
 
+/// Whether a packet is coded silence as [`silence`] gives it: it may fill a gap, and have no number then.
+#[must_use]
+pub const fn is_silence(packet: &[u8]) -> bool {
+    matches!(packet, [0xF8 | 0xF0 | 0xE8 | 0xE0, 0xFF, 0xFE])
+}
+
 /// A packet of coded silence, and how long it sounds.
 pub const SILENCE_20_MS: (&[u8], Ticks) = (&[0xF8, 0xFF, 0xFE], Ticks::from_millis(20));
 

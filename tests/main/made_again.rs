@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::helpers::agreement::all_is_made;
 use crate::helpers::hub::PATIENCE;
 use crate::helpers::{Capture, Hub};
 
@@ -90,14 +91,7 @@ async fn begun(folder: &Path, name: &str) {
 
 /// The recording, once all that is derived from it is there.
 async fn made(hub: &Hub, address: &str) -> Value {
-    hub.until(address, |recording| {
-        let tracks = recording["tracks"].as_array().unwrap();
-        let files = &recording["files"];
-        let of_all = [&files["session"], &files["mix"]["ogg"]];
-        let made = of_all.iter().all(|file| file["bytes"].is_u64()) && files["waveform"]["made"] == true;
-        made && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
-    })
-    .await
+    hub.until(address, all_is_made).await
 }
 
 const ALL: [&str; 9] = [

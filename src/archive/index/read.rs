@@ -105,8 +105,8 @@ statements! {
     SESSION_FILE_STALE = "SELECT session_file_stale FROM recordings WHERE recording = ?",
         ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
     /// When the run before one was started.
-    RUN_BEFORE = "SELECT started_unix_millis FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1",
-        ["SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)"];
+    LAST_RUN = "SELECT id, started_unix_millis FROM runs WHERE id = (SELECT max(id) FROM runs)",
+        ["SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH runs"];
     /// The next of all recordings, in the order of their rows.
     NEXT = "SELECT id FROM recordings WHERE recording > ? ORDER BY recording LIMIT 1",
         ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid>?)"];
@@ -352,7 +352,8 @@ pub(in crate::archive) async fn all_extents(
     recording: &Recording,
 ) -> Result<BTreeMap<(TrackNumber, u32), Vec<Extent>>, sqlx::Error> {
     let mut all = BTreeMap::new();
-    for (track, part) in recording.parts().filter(|(_, part)| matches!(part.format, Format::Pcm(_))) {
+    let summed = |part: &Part| matches!(part.format, Format::Pcm(_)) && !part.open;
+    for (track, part) in recording.parts().filter(|(_, part)| summed(part)) {
         let of_part = extents(connection, row, track.number, part.number, 0..u64::MAX).await?;
         all.insert((track.number, part.number), of_part);
     }
@@ -390,13 +391,12 @@ pub(in crate::archive) async fn pages(
     rows.iter().map(read).collect()
 }
 
-/// When the run before this one was started; `None` for the first.
-pub(in crate::archive) async fn started_before(
+/// The last run that the index knows, and when it was started; `None` before the first.
+pub(in crate::archive) async fn last_run(
     connection: &mut SqliteConnection,
-    run: i64,
-) -> Result<Option<UnixMillis>, sqlx::Error> {
-    let row = sqlx::query(RUN_BEFORE).bind(run).fetch_optional(connection).await?;
-    row.map(|row| row.millis("started_unix_millis")).transpose()
+) -> Result<Option<(i64, UnixMillis)>, sqlx::Error> {
+    let row = sqlx::query(LAST_RUN).fetch_optional(connection).await?;
+    row.map(|row| Ok((row.try_get("id")?, row.millis("started_unix_millis")?))).transpose()
 }
 
 /// The recording with the next row, unless it is being deleted.

@@ -1,5 +1,6 @@
-//! Start-up: ends what a crash left open, finishes what was begun: deletions, settled spools, session files. It never
-//! deletes sound.
+//! Start-up: ends what a crash left open, finishes what was begun: deletions, settled spools, session files. Of sound it cuts
+//! what was never told to be durable and cannot be told from a torn end: pages that are not whole, samples that the index has no
+//! sum of, and pages behind a spool, which come again from that.
 //!
 //! Everything here may itself be cut off at any place and is done again at the next start: files first, then one
 //! transaction, then what follows from it.

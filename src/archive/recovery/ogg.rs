@@ -136,8 +136,7 @@ impl Tail {
         self.bytes = begin + page.offset + page.length() as u64;
         // The first two pages are the head and the tags (RFC 7845 §3).
         if page.sequence >= 2 {
-            let silence = |data: &[u8]| matches!(data, [0xF8 | 0xF0 | 0xE8 | 0xE0, 0xFF, 0xFE]);
-            let packets = page.pieces().filter(|piece| piece.ends && !silence(piece.data)).count();
+            let packets = page.pieces().filter(|piece| piece.ends && !opus::is_silence(piece.data)).count();
             self.next = self.next.after(packets as u64);
         }
         self.pages = page.sequence + 1;

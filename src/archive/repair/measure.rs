@@ -4,10 +4,10 @@ use std::io::{self, Read};
 
 use crate::archive::extents::{Extent, Extents};
 use crate::archive::index::write::{Pages, Stream};
-use crate::container::ogg::PageReader;
+use crate::container::ogg::{PageReader, Salvager};
 use crate::container::wav::{data_offset, header_for};
-use crate::media::pcm;
 use crate::media::time::Ticks;
+use crate::media::{opus, pcm};
 
 /// How much is read at a time.
 const READ: usize = 64 * 1024;
@@ -21,6 +21,8 @@ pub(super) struct Measured {
     pub length: Ticks,
     /// Packets in it, but for coded silence, which may be one that fills a gap and has no number then. Of samples, none.
     pub packets: u64,
+    /// Whether anything that is no good page stands before its end.
+    pub damaged: bool,
     /// Its pages, and whether it lacks its end.
     pub stream: Stream,
     /// The sums of its samples.
@@ -32,7 +34,7 @@ impl Measured {
     pub fn nothing(serial: Option<u32>) -> Self {
         let pages = serial.map(|serial| Pages { serial, count: 0 });
         let stream = Stream { pages, open: false };
-        Self { bytes: 0, length: Ticks::ZERO, packets: 0, stream, extents: Vec::new() }
+        Self { bytes: 0, length: Ticks::ZERO, packets: 0, damaged: false, stream, extents: Vec::new() }
     }
 }
 
@@ -44,6 +46,7 @@ pub(super) fn ogg(mut file: impl Read, serial: u32) -> io::Result<Measured> {
     let mut stream = None;
     let mut reached = measured.clone();
     let mut pages = PageReader::new();
+    let mut skipped = false;
     let mut buffer = vec![0; READ];
     loop {
         let read = match file.read(&mut buffer) {
@@ -58,12 +61,14 @@ pub(super) fn ogg(mut file: impl Read, serial: u32) -> io::Result<Measured> {
                 // Also what looks like the rest of a page may have whole ones in it.
                 Ok(None) | Err(_) => {
                     pages.skip();
+                    skipped = true;
                     continue;
                 }
             };
             if *stream.get_or_insert(page.serial) != page.serial {
                 continue;
             }
+            reached.damaged |= skipped;
             reached.bytes = page.end();
             reached.stream = Stream {
                 pages: Some(Pages { serial: page.serial, count: page.sequence.saturating_add(1) }),
@@ -72,8 +77,7 @@ pub(super) fn ogg(mut file: impl Read, serial: u32) -> io::Result<Measured> {
             reached.length = page.granule.map_or(reached.length, Ticks::new);
             // The first two pages are the head and the tags (RFC 7845 §3).
             if page.sequence >= 2 {
-                let silence = |data: &[u8]| matches!(data, [0xF8 | 0xF0 | 0xE8 | 0xE0, 0xFF, 0xFE]);
-                let packets = page.pieces().filter(|piece| piece.ends && !silence(piece.data)).count();
+                let packets = page.pieces().filter(|piece| piece.ends && !opus::is_silence(piece.data)).count();
                 reached.packets += packets as u64;
             }
             if page.lacing.last().is_none_or(|&lacing| lacing < 255) {
@@ -82,6 +86,27 @@ pub(super) fn ogg(mut file: impl Read, serial: u32) -> io::Result<Measured> {
         }
         if read == 0 {
             return Ok(measured);
+        }
+    }
+}
+
+/// The sums of an Ogg file's packets, in order, but for coded silence.
+pub(super) fn packets(mut file: impl Read) -> io::Result<Vec<u32>> {
+    let (mut salvager, mut sums, mut buffer) = (Salvager::new(), Vec::new(), vec![0; READ]);
+    loop {
+        let read = match file.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if read == 0 {
+            salvager.finish();
+        }
+        salvager.push(&buffer[..read]);
+        while let Some(packet) = salvager.pull() {
+            sums.extend((!opus::is_silence(&packet.data)).then(|| crc32fast::hash(&packet.data)));
+        }
+        if read == 0 {
+            return Ok(sums);
         }
     }
 }

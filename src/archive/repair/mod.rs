@@ -55,7 +55,7 @@ pub async fn repair(folder: &Path, now: UnixMillis, tell: Tell<'_>) -> Result<Ou
     let mut connection = index_of(&root, &mut *store, now, &mut tell).await?;
     let run = write::run(&mut connection, now, std::process::id()).await?;
     index::search::fill(&mut connection).await?;
-    let mut repair = Repair { root: &root, now, store, connection, run, tell };
+    let mut repair = Repair { root: &root, now, store, connection, run, taken: None, tell };
     let unmended = repair.insert_all().await?;
     repair.recover().await?;
     repair.recordings().await?;
@@ -176,6 +176,8 @@ struct Repair<'a> {
     connection: SqliteConnection,
     /// The number of this run.
     run: i64,
+    /// What became of the files of this recording that the index did not name: of all of them, when the first is come to.
+    taken: Option<(RecordingId, Vec<strays::Taken>)>,
     tell: Telling<'a, 'a>,
 }
 
@@ -287,14 +289,16 @@ impl Repair<'_> {
         let (row, id) = (known.place.row, known.recording.summary.id);
         Ok(match &difference.what {
             What::NotIndexed => {
-                let taken =
-                    strays::of_recording(&mut *self.store, &mut self.connection, self.root, id, strays::By::Repair)
-                        .await?;
-                if taken.is_empty() {
-                    return Ok(None);
+                if self.taken.as_ref().is_none_or(|(of, _)| *of != id) {
+                    let (store, by) = (&mut *self.store, strays::By::Repair);
+                    let taken = strays::of_recording(store, &mut self.connection, self.root, id, by).await?;
+                    if !taken.is_empty() {
+                        recovery::recover(&mut *self.store, &mut self.connection, self.root).await?;
+                    }
+                    self.taken = Some((id, taken));
                 }
-                recovery::recover(&mut *self.store, &mut self.connection, self.root).await?;
-                Some("was put into the index, as a part of its recording")
+                let taken = self.taken.iter().flat_map(|(_, taken)| taken);
+                taken.into_iter().find(|(path, _)| *path == difference.path).map(|(_, what)| *what)
             }
             What::Leftover => {
                 self.store.remove(&path).map_err(|error| unwritable(self.root, error))?;

@@ -6,7 +6,7 @@
 //! things to one. What the session file names: then the index is older than what it speaks of. And samples that were written before
 //! the machine last started: pages have their checksums, but of samples nobody can say any more whether the disk has them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use super::salvage::{self, Said};
 use crate::archive::check::{Indexed, What, folder_of, session_file, walk};
 use crate::archive::foreign::{self, Kind};
 use crate::archive::handle::Error;
+use crate::archive::imprint::Imprint;
 use crate::archive::index::write::SpoolRow;
 use crate::archive::index::{derived, read, write};
 use crate::archive::model::{Anchor, Gap, GapCause, Part, Pins, Recording, RecordingId, Track};
@@ -40,6 +41,8 @@ const SLACK: Duration = Duration::from_secs(5);
 const LONGEST_CARRY: Ticks = Ticks::new(119);
 /// Bytes that a file of ours has at most before its sound: a page of tags.
 const LONGEST_HEAD: u64 = 64 * 1024;
+/// The same of samples: a header of ours.
+const LONGEST_WAV_HEAD: u64 = 68;
 
 /// What became of something: where, and what was done.
 pub(in crate::archive) type Taken = (PathBuf, &'static str);
@@ -64,13 +67,12 @@ pub(in crate::archive) async fn sweep(
     store: &mut dyn Store,
     connection: &mut SqliteConnection,
     root: &Path,
-    run: i64,
 ) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     for id in read::unfinished(connection).await? {
         taken.extend(of_recording(store, connection, root, id, By::Start).await?);
     }
-    if let Some(since) = read::started_before(connection, run).await? {
+    if let Some((run, since)) = read::last_run(connection).await? {
         for (id, room, path) in begun(root, since) {
             if folder_of(connection, id, &path).await? == Indexed::No {
                 taken.extend(of_folder(store, connection, root, run, (id, &room, &path)).await?);
@@ -130,12 +132,12 @@ pub(in crate::archive) async fn of_recording(
             }
         };
         let adopted = match found {
-            Look::Sound(stray) => adopt(store, connection, &folder, place.row, &recording, *stray).await?,
+            Look::Sound(stray) => adopt(store, connection, &folder, place.row, &recording, *stray, by).await?,
             Look::Nothing => Adopted::Nothing,
             Look::Unknown => Adopted::Left,
         };
         taken.push(match adopted {
-            Adopted::As(name) => (Path::new(&place.folder).join(name), PART),
+            Adopted::As => (below, PART),
             Adopted::Left if by == By::Repair => continue,
             Adopted::Left => (below, LEFT),
             gone @ (Adopted::Nothing | Adopted::Copy) => {
@@ -184,6 +186,8 @@ fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>, by:
         _ if measured.length == Ticks::ZERO => Look::Nothing,
         // From before parts said where they begin.
         Format::Opus(_) if said.imprint.is_none() => Look::Unknown,
+        // Nobody has told that it is whole: a check names what is not.
+        Format::Opus(_) if by == By::Start && measured.damaged => Look::Unknown,
         Format::Pcm(_) if by == By::Start && !written_since_boot(&path)? => Look::Unknown,
         Format::Opus(_) | Format::Pcm(_) => Look::Sound(Box::new(Stray { name, file, said, measured })),
     })
@@ -191,11 +195,12 @@ fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>, by:
 
 /// Whether a file is the beginning of one of ours, cut off before any sound.
 fn is_beginning(path: &Path, codec: Codec) -> io::Result<bool> {
+    let (first, longest): (&[u8], _) =
+        if codec == Codec::Pcm { (b"RIFF", LONGEST_WAV_HEAD) } else { (b"OggS", LONGEST_HEAD) };
     let mut bytes = Vec::new();
-    foreign::open(path)?.take(LONGEST_HEAD + 1).read_to_end(&mut bytes)?;
-    let first: &[u8] = if codec == Codec::Pcm { b"RIFF" } else { b"OggS" };
-    let ours = bytes.iter().zip(first).all(|(byte, first)| byte == first);
-    Ok(ours && bytes.len() as u64 <= LONGEST_HEAD && measure::ogg(&bytes[..], 0)?.length == Ticks::ZERO)
+    foreign::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
+    let ours = bytes.iter().zip(first).all(|(byte, first)| byte == first) && bytes.len() as u64 <= longest;
+    Ok(ours && (codec == Codec::Pcm || measure::ogg(&bytes[..], 0)?.length == Ticks::ZERO))
 }
 
 /// Whether a file was written since the machine started: then it holds all that was written, whoever was killed meanwhile. Where
@@ -210,8 +215,8 @@ fn written_since_boot(path: &Path) -> io::Result<bool> {
 
 /// What became of a file.
 enum Adopted {
-    /// It is a part now, of this name.
-    As(String),
+    /// It is a part now.
+    As,
     /// It holds nothing.
     Nothing,
     /// All that it holds is in other files.
@@ -253,6 +258,10 @@ fn start_of(stray: &Stray, track: Option<&Track>, end: Ticks, recording: &Record
         Anchor { track: at, session: session(at) }
     };
     match (stray.said.imprint, stray.file.holds) {
+        // What was a spool does not know its place in the session, also when it has got the name of a part.
+        (Some(Imprint { start: Anchor { track, session: Ticks::ZERO }, .. }), _) if track > Ticks::ZERO => {
+            behind(track)
+        }
         // Silence for a gap may be up to 119 ticks longer than that.
         (Some(imprint), Holds::Part(..)) if imprint.start.track.saturating_add(LONGEST_CARRY) >= end => imprint.start,
         (Some(imprint), Holds::Part(..) | Holds::Spool) => behind(imprint.start.track),
@@ -265,6 +274,35 @@ fn start_of(stray: &Stray, track: Option<&Track>, end: Ticks, recording: &Record
     }
 }
 
+/// Whether a file may be of this track: it has its participant, as far as it says whose it is, and comes behind its parts.
+fn fits(Stray { file, said, .. }: &Stray, track: Option<&Track>) -> bool {
+    let Some(track) = track else { return true };
+    let behind = match file.holds {
+        Holds::Part(number, _) => track.parts.last().is_none_or(|last| number > last.number),
+        Holds::Spool => true,
+    };
+    let same = said.imprint.is_none_or(|imprint| imprint.participant == track.participant);
+    behind && same && names::is_of(file, &track.name)
+}
+
+/// Whether all packets of a file are in these, too.
+fn is_copy<'a>(folder: &Path, name: &str, known: impl Iterator<Item = &'a str>) -> io::Result<bool> {
+    let numbered = |name: &str| -> io::Result<HashMap<Sequence, u32>> {
+        let path = folder.join(name);
+        let said = salvage::said(foreign::open(&path)?, Codec::Opus)?;
+        let Some(imprint) = said.and_then(|said| said.imprint) else { return Ok(HashMap::new()) };
+        let sums = measure::packets(foreign::open(&path)?)?;
+        Ok((0..).map(|nth| imprint.first.after(nth)).zip(sums).collect())
+    };
+    let mut all = HashMap::new();
+    for name in known {
+        // One that cannot be read holds nothing.
+        all.extend(numbered(name).unwrap_or_default());
+    }
+    let own = numbered(name)?;
+    Ok(!own.is_empty() && own.iter().all(|(number, sum)| all.get(number) == Some(sum)))
+}
+
 /// Makes a file a part of its recording.
 async fn adopt(
     store: &mut dyn Store,
@@ -273,9 +311,13 @@ async fn adopt(
     row: i64,
     recording: &Recording,
     stray: Stray,
+    by: By,
 ) -> Result<Adopted, Error> {
     let track = recording.tracks.iter().find(|track| track.number == stray.file.track);
     let before = track.and_then(|track| track.parts.last());
+    if !fits(&stray, track) {
+        return Ok(Adopted::Left);
+    }
     let spools = read::spools(connection, row).await?;
     let waiting = |(of, spool): &&(_, SpoolRow)| {
         *of == stray.file.track && !spool.settled && before.is_some_and(|part| part.number == spool.part)
@@ -283,8 +325,14 @@ async fn adopt(
     let spool = spools.iter().find(waiting).map(|(_, spool)| spool);
     let (end, next) = before.map_or_else(Default::default, |part| end_of(folder, part, spool));
     match stray.said.imprint {
-        // One that was to take the place of another that the disk refused.
-        Some(imprint) if imprint.first.after(stray.measured.packets) <= next => return Ok(Adopted::Copy),
+        // One that was to take the place of another that the disk refused. A repair, which trusts nobody, removes no sound.
+        Some(imprint) if imprint.first.after(stray.measured.packets) <= next => {
+            let spools = spools.iter().filter(|(of, _)| *of == stray.file.track).map(|(_, spool)| spool.file.as_str());
+            let known = track.into_iter().flat_map(|track| &track.parts).map(|part| part.file.as_str()).chain(spools);
+            let is_copy =
+                by == By::Start && is_copy(folder, &stray.name, known).map_err(|error| trouble(folder, error))?;
+            return Ok(if is_copy { Adopted::Copy } else { Adopted::Left });
+        }
         Some(imprint) if imprint.first < next => return Ok(Adopted::Left),
         None if spool.is_some() => return Ok(Adopted::Left),
         Some(_) | None => {}
@@ -314,7 +362,7 @@ async fn adopt(
     let first = said.imprint.map_or(next, |imprint| imprint.first);
     let part = Part {
         number,
-        file: name.clone(),
+        file: name,
         source: said.imprint.map_or(said.format.codec(), |imprint| imprint.source),
         format: said.format,
         start,
@@ -334,7 +382,10 @@ async fn adopt(
     for extent in measured.extents {
         write::extent(&mut c, row, file.track, number, extent).await?;
     }
-    if let Some(silence) = start.track.checked_sub(end).filter(|silence| before.is_some() && *silence > Ticks::ZERO) {
+    // What was between them may be in the index already.
+    let is_known = track.is_some_and(|track| track.gaps.iter().any(|gap| gap.at == end));
+    let silence = start.track.checked_sub(end).filter(|silence| before.is_some() && *silence > Ticks::ZERO);
+    if let Some(silence) = silence.filter(|_| !is_known) {
         let gap = Gap { at: end, length: silence, cause: GapCause::Pause, filled: false };
         write::gap(&mut c, row, file.track, &gap).await?;
     }
@@ -344,7 +395,7 @@ async fn adopt(
     derived::outdated(&mut c, row).await?;
     c.commit().await?;
     store.committed();
-    Ok(Adopted::As(name))
+    Ok(Adopted::As)
 }
 
 /// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
@@ -366,9 +417,13 @@ fn begun(root: &Path, since: UnixMillis) -> Vec<(RecordingId, RoomName, PathBuf)
         if fs::metadata(&folder).and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified < changed) {
             continue;
         }
-        for (folder, kind) in walk::entries(&folder).unwrap_or_default() {
-            let id = names::recording(&folder).filter(|id| kind == Kind::Folder && id.started() >= since);
-            found.extend(id.map(|id| (id, room.clone(), Path::new(&name).join(folder))));
+        // Of a room with many recordings only the new ones are looked at.
+        for listed in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let listed = listed.file_name().to_string_lossy().into_owned();
+            let Some(id) = names::recording(&listed).filter(|id| id.started() >= since) else { continue };
+            if foreign::expect(&folder.join(&listed), Kind::Folder).is_ok() {
+                found.push((id, room.clone(), Path::new(&name).join(listed)));
+            }
         }
     }
     found

@@ -4,7 +4,7 @@
 //! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test
 //! says which seed brings it again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -14,6 +14,7 @@ use sqlx::ConnectOptions as _;
 
 use crate::archive::Change;
 use crate::archive::model::{EndReason, State};
+use crate::container::ogg::Salvager;
 
 use super::crash::{assert_whole, everything};
 use super::disks::{Entry, Failure, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
@@ -299,15 +300,51 @@ fn is_left(path: &Path) -> bool {
     !head || !tags.iter().any(|(name, _)| name == "ROOMTONE")
 }
 
+/// The numbers of the packets in each Ogg file and spool of the room.
+fn sound(root: &Path) -> BTreeMap<PathBuf, Vec<u64>> {
+    let mut sound = BTreeMap::new();
+    for folder in listing(&root.join("studio")).into_iter().map(|name| root.join("studio").join(name)) {
+        for path in listing(&folder).into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
+            let (mut salvager, mut numbers) = (Salvager::new(), Vec::new());
+            salvager.push(&std::fs::read(&path).unwrap());
+            salvager.finish();
+            while let Some(packet) = salvager.pull() {
+                let number = packet.data.get(1..9).map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+                numbers.extend(number);
+            }
+            if !numbers.is_empty() {
+                sound.insert(path, numbers);
+            }
+        }
+    }
+    sound
+}
+
+/// Of which track a file is, by its name.
+fn track_of(path: &Path) -> Option<TrackNumber> {
+    names::track_file(path.file_name()?.to_str()?).map(|file| file.track)
+}
+
 /// Opens the archive on a disk, and looks whether every promise was kept; gives what start-up did.
 async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
     let folder = scratch();
     let ledger = Ledger::default();
     disk.write(folder.path());
+    let before = sound(folder.path());
     let rig = Rig::open_on(folder.path(), ledger.disk(folder.path())).await;
     let rig = rig.unwrap_or_else(|error| panic!("{at}: {error}"));
     let well = rig.recovered.recordings.iter().all(|one| one.trouble.is_none() && one.damaged == 0);
     assert!(well, "{at}: {:?}", rig.recovered);
+    // No file goes whose sound is not in another, but where all of the recording does.
+    let after = sound(folder.path());
+    for (path, numbers) in before.iter().filter(|(path, _)| !after.contains_key(*path)) {
+        let whose = |path: &Path| (path.parent().map(Path::to_owned), track_of(path));
+        let there: BTreeSet<_> =
+            after.iter().filter(|(other, _)| whose(other) == whose(path)).flat_map(|(_, there)| there).collect();
+        let deleted = promised.deleting.iter().any(|id| path.to_string_lossy().contains(&id.to_string()));
+        let lost: Vec<_> = numbers.iter().filter(|number| !there.contains(number)).collect();
+        assert!(deleted || lost.is_empty(), "{at}: with {} went {lost:?}", path.display());
+    }
     let mut found = Vec::new();
     for id in (1..=4).map(id) {
         let folder = folder.path().join(names::folder(&"studio".parse().unwrap(), NOW, id));
@@ -315,8 +352,9 @@ async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
         let Some(recording) = rig.archive.recording(id).await.unwrap() else {
             let told = promised.durable.keys().any(|(other, _)| *other == id);
             assert!(promised.deleting.contains(&id) || !told, "{at}: {id} is lost");
-            let left = || listing(&folder).iter().all(|name| is_left(&folder.join(name)));
-            let gone = !folder.exists() || (!promised.deleting.contains(&id) && left());
+            let names = listing(&folder);
+            let left = || names.iter().all(|name| names::track_file(name).is_some() && is_left(&folder.join(name)));
+            let gone = !folder.exists() || (!promised.deleting.contains(&id) && !names.is_empty() && left());
             assert!(promised.failing || gone, "{at}: {id} is gone, and {:?} is there", listing(&folder));
             continue;
         };

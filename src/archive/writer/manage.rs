@@ -64,9 +64,18 @@ impl Writer {
             self.orders.ask(id);
         }
         self.tell_changed(id).await;
-        replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
+        self.refresh_session_file(id).await;
         let (_, summary) = read::summary(&mut self.connection, id).await?.ok_or(Error::NotFound)?;
         Ok(summary)
+    }
+
+    /// Writes the session file of a recording whose words have changed. What the disk refuses is done by the next start, since the
+    /// index, which has the change, says that the file is stale: whoever asked for the change would else ask for it twice.
+    pub(super) async fn refresh_session_file(&mut self, id: RecordingId) {
+        let replaced = replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await;
+        if let Err(trouble) = replaced {
+            tracing::warn!(recording = %id, "its session file is left to the next start: {trouble}");
+        }
     }
 
     pub(super) async fn delete(&mut self, id: RecordingId, expiry: Option<Expiry>) -> Result<(), Error> {

@@ -2,7 +2,6 @@
 
 use sqlx::Connection as _;
 
-use super::manage::replace_session_file;
 use super::recording::Recording;
 use super::round::Writer;
 use super::space::RESERVE;
@@ -56,7 +55,7 @@ impl Writer {
         if summary.state.end_reason().is_some() {
             self.orders.ask(id);
         }
-        replace_session_file(&mut *self.store, &mut self.connection, &self.root, id).await?;
+        self.refresh_session_file(id).await;
         after.or(before).ok_or(Error::NoMarker)
     }
 }

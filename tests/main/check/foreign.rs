@@ -258,3 +258,29 @@ async fn no_name_that_anyone_gives_becomes_a_path() {
     }
     assert_agrees(&recordings);
 }
+
+#[tokio::test]
+async fn what_someone_made_of_a_part_and_put_beside_it_is_named_and_left_and_the_part_is_as_it_was() {
+    let shelf = Shelf::new().await;
+    shelf.rich(1, "talk").await;
+    let (_kept, recordings) = shelf.close().await;
+    let recording = folder(&recordings, 1, "talk");
+    let (ogg, wav) =
+        (fs::read(recording.join("01-nn-o-neil.ogg")).unwrap(), fs::read(recording.join("02-ben.wav")).unwrap());
+    let picture = [b"RIFF".as_slice(), &[0; 4], b"WEBP", &[7; 40_000]].concat();
+    let made = [
+        ("02-ben-edited.wav", &wav[..wav.len() / 2]),
+        ("02-ben.ogg", &ogg),
+        ("01-nn-o-neil-cut.ogg", &ogg[..ogg.len() / 2]),
+        ("01-nn-o-neil.3.ogg", &ogg[..ogg.len() / 2]),
+        ("03-eve.wav", &picture),
+    ];
+    for (name, bytes) in made {
+        fs::write(recording.join(name), bytes).unwrap();
+    }
+    let before = all_of(&recording);
+    let ran = run(&recordings, &["check", "--repair"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(all_of(&recording) == before, "{ran:?}");
+    assert_finds(&recordings, &made.map(|(name, _)| [name, "not in the index"]));
+}

@@ -200,7 +200,7 @@ async fn what_waited_beside_a_part_when_hub_and_index_were_lost_is_kept_at_its_p
     assert!(spool.exists());
     lose(&recordings);
     let ran = repaired(&recordings);
-    assert!(ran.out.contains("became a part") || ran.out.contains("as a part of its recording"), "{}", ran.out);
+    assert!(ran.out.contains("became a part of its recording"), "{}", ran.out);
     assert_agrees(&recordings);
     assert!(!spool.exists());
     let (_, told) = told(&kept).await;

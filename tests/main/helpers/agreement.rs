@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use roomtone::archive::session_file::SessionFile;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Hub;
 use super::hub::PATIENCE;
@@ -74,12 +74,12 @@ async fn differences_now(hub: &Hub) -> Vec<String> {
     differences
 }
 
-/// Whether everything is there that is derived from a recording unasked.
+/// Whether everything is there that is derived from a recording unasked, and nothing is being made any more.
 pub fn all_is_made(recording: &Value) -> bool {
     let (files, tracks) = (&recording["files"], recording["tracks"].as_array().unwrap());
     let of_all = [&files["session"], &files["mix"]["ogg"]];
     let made = of_all.iter().all(|file| file["bytes"].is_u64()) && files["waveform"]["made"] == true;
-    made && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
+    made && recording["making"] == json!([]) && tracks.iter().all(|track| track["sizes"]["webm"].is_u64())
 }
 
 /// What differs between a recording's folder and what is told of it, which is taken out of `told`.
