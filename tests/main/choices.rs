@@ -73,6 +73,11 @@ async fn every_container_of_a_choice_is_a_file_that_others_take_without_a_remark
             let said = String::from_utf8(run("opusinfo", &[path.to_str().unwrap()]).0).unwrap();
             assert!(!said.to_lowercase().contains("warning"), "{name}: {said}");
         }
+        if name.ends_with("webm") {
+            let said = String::from_utf8(run("mkvinfo", &["--all", path.to_str().unwrap()]).0).unwrap();
+            let (lower, whole) = (said.to_lowercase(), said.contains("+ Cluster") && said.contains("+ Cues"));
+            assert!(whole && !lower.contains("unknown") && !lower.contains("error"), "{name}: {said}");
+        }
         judge("ffprobe", &[path.to_str().unwrap()]);
         sounds.push((name, samples));
     }
