@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use super::derived::Found;
 use super::handle::Archive;
-use super::model::{Container, Derived, RecordingId, Track};
+use super::model::{Container, Derived, RecordingId, Summary, Track};
 use super::{Error, index, names};
 use crate::container::ogg::{Excerpt, Most};
 use crate::media::room::RoomName;
@@ -45,6 +45,7 @@ impl Archive {
             Found::Made(download) => download,
             Found::Making(_) => return Err(Error::Making),
         };
+        let path = download.path.clone();
         let read = move || {
             let cut = cut(&mut download.file, from, most);
             // Retention leaves it alone until then.
@@ -52,8 +53,7 @@ impl Archive {
             cut
         };
         let cut = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?;
-        let file = || self.folder().join(names::derived(Derived::Mix(Container::Ogg)));
-        cut.map_err(|source| Error::File { path: file(), source })?.ok_or(Error::NotThere)
+        cut.map_err(|source| Error::File { path, source })?.ok_or(Error::NotThere)
     }
 }
 
@@ -67,12 +67,14 @@ impl Archive {
         let recording = self.recording(id).await?.ok_or(Error::NotFound)?;
         let is_opus = |track: &&Track| track.parts.first().is_some_and(|part| matches!(part.format, Format::Opus(_)));
         let track = recording.tracks.iter().find(is_opus).ok_or(Error::NotThere)?;
+        let Some(first) = track.parts.first() else { return Err(Error::NotThere) };
+        let Summary { room, started, .. } = &recording.summary;
+        let path = self.folder().join(names::folder(room, *started, id)).join(&first.file);
         let sound = self.track_sound(id, track.number).await?;
         let Some(part) = sound.parts.into_iter().next() else { return Err(Error::NotThere) };
         let read = move || cut(&mut part.file.take(part.bytes), Ticks::ZERO, most);
         let cut = tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?;
-        let file = || self.folder().join(id.to_string());
-        cut.map_err(|source| Error::File { path: file(), source })?.ok_or(Error::NotThere)
+        cut.map_err(|source| Error::File { path, source })?.ok_or(Error::NotThere)
     }
 }
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 
 use super::check::{self, CheckError};
-use super::derived::{self, Origin, SPARED, Sink, Stopped, Sum, Work};
+pub use super::derived::be_nice;
+use super::derived::{self, Origin, SPARED, Sink, Stopped, Work};
 use super::foreign;
 use super::index::read;
 use super::kept::Kept;
@@ -72,12 +73,17 @@ impl From<Stopped> for ExportError {
 }
 
 /// Where a file goes.
-#[derive(Debug)]
 pub enum Output {
     /// A file, from its beginning, with its path; what is made on the way goes into its folder.
     File(File, PathBuf),
     /// A stream; what is made on the way goes where temporary files do.
-    Stream(io::Stdout),
+    Stream(Box<dyn Write + Send>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Output").field(&self.path()).finish()
+    }
 }
 
 /// Whether a file can go into a stream: it is written from its beginning to its end.
@@ -182,10 +188,10 @@ impl Export {
         let Derived::Track(number, container) = self.what.of else { return None };
         let track = self.origin.recording.tracks.iter().find(|track| track.number == number)?;
         let kept = Kept::of(track.parts.iter().map(|part| &part.format));
-        (self.what.edit.is_whole() && kept.container() == Some(container)).then_some(kept)
+        kept.is(container, &self.what.edit).then_some(kept)
     }
 
-    /// A derived file that is there, of today's recipe and as the index knows it.
+    /// A derived file that is there, of today's recipe and as long as the index knows it.
     fn there(&self, what: Edition) -> Option<(DerivedFile, File)> {
         let derived = &self.origin.recording.derived;
         let made = *derived.iter().find(|file| file.what == what && file.recipe == what.of.recipe())?;
@@ -213,6 +219,7 @@ impl Export {
             let mut reader = piece.reader().map_err(|source| Stopped::file(&self.origin.folder, source))?;
             self.copy(&mut *reader, &mut to)?;
         }
+        to.flush()?;
         if to.bytes < bytes {
             return Err(ExportError::Failed("the parts became shorter while they were read".to_owned()));
         }
@@ -222,27 +229,23 @@ impl Export {
     /// Copies a file that is there; makes it anew where it is not what was made.
     fn copy_made(&mut self, made: &DerivedFile, mut file: File, output: &mut Output) -> Result<Exported, ExportError> {
         self.work.expect(made.bytes.saturating_mul(2));
-        let path = self.origin.folder.join(names::DERIVED).join(names::derived(self.what));
-        let wrong = |source| Stopped::file(&path, source);
-        if let Some(crc) = made.crc {
-            let mut sum = Sum::default();
-            let mut buffer = vec![0; STEP];
-            loop {
-                match file.read(&mut buffer).map_err(wrong)? {
-                    0 => break,
-                    read => sum.add(&buffer[..read]),
-                }
-                self.work.done(STEP as u64)?;
-            }
-            if sum.get() != crc {
-                return self.make(output);
-            }
-            file.seek(SeekFrom::Start(0)).map_err(wrong)?;
+        if !self.is_as_made(made, &mut file)? {
+            return self.make(output);
         }
         let mut to = To::new(&self.root, output);
         to.expect(made.bytes)?;
         self.copy(&mut file, &mut to)?;
+        to.flush()?;
         Ok(Exported { bytes: to.bytes, damaged: made.damaged })
+    }
+
+    /// Whether a file is what was made; it stands at its beginning then.
+    fn is_as_made(&self, made: &DerivedFile, file: &mut File) -> Result<bool, ExportError> {
+        let Some(crc) = made.crc else { return Ok(true) };
+        let path = self.origin.folder.join(names::DERIVED).join(names::derived(made.what));
+        let sum = derived::sum_of(file, &path, &self.work)?;
+        file.seek(SeekFrom::Start(0)).map_err(|source| Stopped::file(&path, source))?;
+        Ok(sum == crc)
     }
 
     fn copy(&self, from: &mut dyn Read, to: &mut To<'_>) -> Result<(), ExportError> {
@@ -260,7 +263,12 @@ impl Export {
     /// Makes the file, and before it what it is made of, where that is not there.
     fn make(&mut self, output: &mut Output) -> Result<Exported, ExportError> {
         let first = derived::made_of(self.what);
-        let there = first.and_then(|first| self.there(first));
+        let mut there = first.and_then(|first| self.there(first));
+        if let Some((made, file)) = &mut there
+            && !self.is_as_made(made, file)?
+        {
+            there = None;
+        }
         let to_make = first.filter(|_| there.is_none());
         let all: Vec<_> = to_make.into_iter().chain([self.what]).collect();
         self.work.expect(derived::cost(&self.origin.recording, &all));
@@ -303,7 +311,8 @@ impl Output {
 }
 
 /// The folder that a file is in.
-fn folder_of(path: &Path) -> &Path {
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

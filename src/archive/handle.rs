@@ -15,7 +15,7 @@ use super::reading::Opened;
 use super::retention::{Expiry, Retention};
 use super::settings::Rooms;
 use super::sound::{self, TrackSound};
-use super::writer::{Command, Events, Health, NewRecording, RESERVE, RecordingWriter};
+use super::writer::{Command, DerivedNews, Events, Health, NewRecording, RESERVE, RecordingWriter};
 use crate::media::marker::{MOST_MARKERS, MarkerId, MarkerText};
 use crate::media::room::RoomName;
 use crate::media::time::{Ticks, UnixMillis};
@@ -141,12 +141,26 @@ pub enum Error {
     /// The recording has no sound at that time.
     #[error("the recording has no sound there")]
     NotThere,
-    /// Something that is derived from it could not be made; why. Asked for again, it is tried again.
+    /// Something that is derived from it could not be made. Asked for again, it is tried again.
     #[error("it could not be made: {0}")]
-    NotMade(String),
+    NotMade(NotMade),
     /// The writer's thread is gone: the hub stops.
     #[error("the archive is closed")]
     Closed,
+}
+
+/// Why something that is derived from a recording could not be made. Paths are none of the business of whoever asks from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotMade {
+    /// The disk has too little room.
+    #[error("{bytes} bytes would leave too little of the disk for recordings")]
+    Full {
+        /// What it would take.
+        bytes: u64,
+    },
+    /// Something is wrong with the disk or the index.
+    #[error("the disk or the index failed, and the log says how")]
+    Failed,
 }
 
 impl Archive {
@@ -231,6 +245,15 @@ impl Archive {
         }
     }
 
+    /// The edition under which a recording has what was asked for: what comes to the whole is the whole.
+    ///
+    /// # Errors
+    /// As [`Self::derived`], whether it could be made apart.
+    pub async fn edition(&self, id: RecordingId, what: Edition) -> Result<Edition, Error> {
+        let mut connection = self.shared.readers.acquire().await?;
+        Ok(derived::find(&mut connection, &self.shared.folder, id, what).await?.what)
+    }
+
     /// Something that is derived from a recording; where it is not there, it is made next.
     ///
     /// # Errors
@@ -256,14 +279,21 @@ impl Archive {
         let Shared { readers, orders, retention, folder, .. } = &*self.shared;
         let mut connection = readers.acquire().await?;
         let indexed = waves::find(&mut connection, id, track).await?;
-        let live = indexed.live;
+        let (live, what) = (indexed.live, waves::file_of(track).into());
         let file = match live {
             true => None,
             false => waves::open(&mut connection, folder, id, track, retention.in_use(id)).await?,
         };
         drop(connection);
         let there = match file {
-            Some(file) => Some(indexed.of_file(file)?),
+            Some(file) => match indexed.of_file(file) {
+                Some(waveform) => Some(waveform),
+                None => {
+                    // It is as long as it was made, but no file of peaks any more: it is made again.
+                    self.ask(|reply| Command::Derived { id, news: DerivedNews::Gone(what), reply }).await?;
+                    None
+                }
+            },
             None => {
                 let (orders, in_use) = (Arc::clone(orders), retention.in_use(id));
                 let so_far = move || indexed.so_far(orders.waves(), id, track, in_use);
@@ -273,7 +303,7 @@ impl Archive {
         match there {
             Some(waveform) => Ok(FoundWaveform::There(Box::new(waveform))),
             None if live => Ok(FoundWaveform::Making(0.0)),
-            None => orders.want(id, waves::file_of(track).into()).map(FoundWaveform::Making).map_err(Error::NotMade),
+            None => orders.want(id, what).map(FoundWaveform::Making).map_err(Error::NotMade),
         }
     }
 
@@ -312,9 +342,10 @@ impl Archive {
 
     /// The same, by a limit where there is one; then also [`Error::Kept`].
     pub(super) async fn delete_by(&self, id: RecordingId, expiry: Option<Expiry>) -> Result<(), Error> {
-        let _kept_off = self.shared.orders.keep_off(id).await;
+        let kept_off = self.shared.orders.keep_off(id).await;
         self.hold(id).await;
         self.ask(|reply| Command::Delete { id, expiry, reply }).await?;
+        kept_off.gone();
         self.shared.opened.forget(id);
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 
-use super::model::Container;
+use super::model::{Container, Edit};
 use crate::container::wav::{data_offset, header_for};
 use crate::media::pcm;
 use crate::media::track::Format;
@@ -40,6 +40,13 @@ impl Kept {
             Self::Wav(_) => Some(Container::Wav),
             Self::Apart => None,
         }
+    }
+
+    /// Whether the parts themselves are what someone asked for: in this container, and all of the track. An edit that comes to that is
+    /// written as the whole ([`Archive::edition`](super::Archive::edition)).
+    #[must_use]
+    pub fn is(self, container: Container, edit: &Edit) -> bool {
+        edit.is_whole() && self.container() == Some(container)
     }
 
     /// The file of these parts, each with how much of it is durable: Ogg as they are; the samples of WAV behind a header that counts

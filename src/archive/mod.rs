@@ -69,7 +69,7 @@ pub use blocks::{Blocks, BlocksRead};
 pub use derived::{Download, Found, FoundWaveform, Waveform};
 pub use episodes::{Episode, MOST_EPISODES};
 pub use excerpt::Excerpted;
-pub use handle::{Archive, Change, Changed, Error, MarkerChange};
+pub use handle::{Archive, Change, Changed, Error, MarkerChange, NotMade};
 pub use list::{BadCursor, BadLimit, Cursor, Limit, ListQuery, Page};
 pub use open::{OpenError, Options};
 pub use reading::{Content, OpenRecording, PartFile, Piece, ReadFrom, Wanted};

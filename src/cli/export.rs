@@ -18,12 +18,15 @@ use super::DIFFERS;
 use super::show::Share;
 use crate::app::stop_signal;
 use crate::archive::check::printable;
-use crate::archive::export::{Export, ExportError, Exported, Output, streams};
+use crate::archive::export::{Export, ExportError, Exported, Output, be_nice, folder_of, streams};
 use crate::archive::model::{BadEdit, Container, Derived, Edit, Edition, RecordingId};
 use crate::media::track::TrackNumber;
 
 /// How often it is shown how far it is.
 const SHOWN: Duration = Duration::from_millis(100);
+
+/// The exit status of whoever is told to stop twice: what a shell says of an interrupt.
+const STOPPED: i32 = 130;
 
 /// The output that is standard output.
 const STREAM: &str = "-";
@@ -138,6 +141,8 @@ pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error>
     let progress = export.progress();
     let mut shown = Share::new(&target.name());
     let mut writing = tokio::task::spawn_blocking(move || {
+        // A hub may be running beside it.
+        be_nice("an export");
         let written = export.write(&mut output);
         (export, written)
     });
@@ -146,9 +151,15 @@ pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error>
     let (mut export, written) = loop {
         tokio::select! {
             written = &mut writing => break written.map_err(|panic| ExportError::Failed(panic.to_string()))?,
-            () = &mut stop, if !told => {
+            () = &mut stop => {
+                if told {
+                    // It hangs in a disk or in whoever reads it, and no thread can be taken out of that.
+                    drop(begun);
+                    std::process::exit(STOPPED);
+                }
                 told = true;
                 progress.stop();
+                stop.set(stop_signal().map_err(|source| target.wrong(source))?);
             }
             _ = time.tick() => shown.show(progress.share()),
         }
@@ -209,7 +220,7 @@ impl Target {
 
     /// Begins it under another name, which goes where it is not finished.
     fn begin(&self) -> Result<(Output, Option<NamedTempFile>), Error> {
-        let Self::File { path, .. } = self else { return Ok((Output::Stream(io::stdout()), None)) };
+        let Self::File { path, .. } = self else { return Ok((Output::Stream(Box::new(io::stdout())), None)) };
         let mut new = tempfile::Builder::new();
         new.prefix(".roomtone-").suffix(".part");
         // As whoever runs this makes files: not only for themselves.
@@ -235,9 +246,4 @@ impl Target {
     fn wrong(&self, source: io::Error) -> Error {
         Error::Write { path: self.name().into(), source }
     }
-}
-
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

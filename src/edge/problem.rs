@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::socket;
 use crate::archive::model::{BadEdit, NotAnId};
-use crate::archive::{self, BadCursor, BadLimit, BadSearch};
+use crate::archive::{self, BadCursor, BadLimit, BadSearch, NotMade};
 use crate::hub::connection::Refusal;
 use crate::hub::room::Unmarked;
 use crate::media::marker::{BadMarkerText, NoMarkerId};
@@ -185,8 +185,12 @@ impl From<archive::Error> for Problem {
             }
             archive::Error::Edit(error) => error.into(),
             archive::Error::NotMade(why) => {
+                let kind = match why {
+                    NotMade::Full { .. } => Kind::DiskFull,
+                    NotMade::Failed => Kind::NotMade,
+                };
                 let detail = format!("It could not be made: {why}. Asked for again, it is tried again.");
-                Self::new(Kind::NotMade, detail).with(header::RETRY_AFTER, "60")
+                Self::new(kind, detail).with(header::RETRY_AFTER, "60")
             }
             archive::Error::Making => {
                 Self::new(Kind::NotMade, "It is not made yet. Ask again in a moment.").with(header::RETRY_AFTER, "1")

@@ -51,7 +51,7 @@ async fn what_is_exported_is_what_is_downloaded_to_the_byte() {
     let id = shelf.record_in_parts("talk", 4).await.to_string();
     let hub = shelf.hub(&[]).await;
     let folder = TempDir::new().unwrap();
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("mix.ogg", &["--format", "ogg"]),
         ("mix.webm", &["--format", "webm"]),
         ("mix.wav", &["--format", "wav"]),
@@ -62,6 +62,8 @@ async fn what_is_exported_is_what_is_downloaded_to_the_byte() {
         ("tracks/1.wav", &["--format", "wav", "--track", "1"]),
         ("tracks/3.wav", &["--format", "wav", "--track", "3"]),
         ("tracks/3.ogg", &["--format", "ogg", "--track", "3"]),
+        // What comes to the whole is what was kept.
+        ("tracks/3.wav?from=0", &["--format", "wav", "--track", "3", "--from", "0"]),
         (
             "tracks.zip?tracks=1,3&from=0.5&to=2.25",
             &["--format", "zip", "--tracks", "3,1", "--from", "0.50", "--to", "2.25"],

@@ -17,6 +17,9 @@ use crate::archive::model::{BadEdit, Derived, Edit, Edition, Recording, Time, Tr
 use crate::media::time::Ticks;
 use crate::media::track::Format;
 
+/// What is shorter has no loudness: it is told by blocks of so long (ITU-R BS.1770-5).
+const SHORTEST_LEVELLED: Ticks = Ticks::from_millis(400);
+
 /// The edition under which a recording has what was asked for: of all tracks, or from start to end, is the whole.
 pub(in crate::archive) fn of(asked: Edition, recording: &Recording) -> Result<Edition, BadEdit> {
     let Edition { of, edit } = asked;
@@ -39,6 +42,9 @@ pub(in crate::archive) fn of(asked: Edition, recording: &Recording) -> Result<Ed
             edit.from.unwrap_or_else(|| millis(span.start)),
             edit.to.unwrap_or_else(|| millis(span.end)),
         ));
+    }
+    if edit.loudness.is_some() && span.end.saturating_sub(span.start) < SHORTEST_LEVELLED {
+        return Err(BadEdit::TooShort);
     }
     let whole = self::span(of.into(), recording);
     let tracks = edit.tracks.filter(|tracks| tracks.numbers().count() < recording.tracks.len());

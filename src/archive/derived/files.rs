@@ -3,7 +3,7 @@
 //! What belongs here: the order of what the disk is asked. What does not: what is in the files.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,11 +11,12 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::edition;
-use super::recipe::{SPARED, Stopped};
+use super::recipe::{SPARED, Stopped, Work};
 use super::sum::Sum;
 use crate::archive::foreign;
 use crate::archive::handle::Error;
 use crate::archive::index;
+use crate::archive::index::derived::Asked;
 use crate::archive::index::row::RowExt as _;
 use crate::archive::model::{DerivedFile, Edition, RecordingId, StateKind};
 use crate::archive::names;
@@ -27,6 +28,8 @@ use crate::media::time::UnixMillis;
 
 /// How many bytes are written between two syncs: so that a sync never takes long, neither ours nor that of a part.
 const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
+/// How much is read at a time.
+const READ: usize = 256 * 1024;
 
 /// A file that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,10 +186,40 @@ pub(super) fn remove(store: &mut dyn Store, folder: &Path, what: Edition) -> Res
     Ok(remove_if_there(store, &folder.join(names::DERIVED).join(names::derived(what)))?)
 }
 
-/// When a derived file was last asked for, as the disk has it; long ago where it does not say.
-pub(super) fn last_used(folder: &Path, what: Edition) -> SystemTime {
-    let path = folder.join(names::DERIVED).join(names::derived(what));
-    std::fs::metadata(path).and_then(|metadata| metadata.accessed()).unwrap_or(SystemTime::UNIX_EPOCH)
+/// Whether a derived file that is there is not what was made: one that is as long, but has another sum.
+pub(super) fn is_damaged(
+    store: &mut dyn Store,
+    folder: &Path,
+    file: &DerivedFile,
+    work: &Work,
+) -> Result<bool, Stopped> {
+    let Some(crc) = file.crc else { return Ok(false) };
+    let path = folder.join(names::DERIVED).join(names::derived(file.what));
+    let (mut from, _) = store.read(&path, 0).map_err(|source| Stopped::file(&path, source))?;
+    Ok(sum_of(&mut *from, &path, work)? != crc)
+}
+
+/// The CRC-32 of a file from where it stands on.
+pub(in crate::archive) fn sum_of(from: &mut dyn Read, path: &Path, work: &Work) -> Result<u32, Stopped> {
+    let (mut sum, mut buffer) = (Sum::default(), vec![0; READ]);
+    loop {
+        match from.read(&mut buffer).map_err(|source| Stopped::file(path, source))? {
+            0 => return Ok(sum.get()),
+            read => {
+                sum.add(&buffer[..read]);
+                work.done(read as u64)?;
+            }
+        }
+    }
+}
+
+/// Puts those first that were not asked for for longest, as the disk has it; what it says nothing of before all.
+pub(in crate::archive) fn longest_unused_first(root: &Path, mut files: Vec<Asked>) -> Vec<Asked> {
+    files.sort_by_cached_key(|file| {
+        let path = root.join(&file.folder).join(names::DERIVED).join(names::derived(file.what));
+        std::fs::metadata(path).and_then(|metadata| metadata.accessed()).unwrap_or(SystemTime::UNIX_EPOCH)
+    });
+    files
 }
 
 /// Notes that a file is used now: whatever the disk is told of accesses otherwise, this is kept.
@@ -214,6 +247,8 @@ pub struct Download {
     pub started: UnixMillis,
     /// The file.
     pub file: File,
+    /// Where it is, for whoever cannot read it.
+    pub path: PathBuf,
     /// How long it is.
     pub bytes: u64,
     /// When it was made, by the disk's own word, in nanoseconds since 1970.
@@ -272,7 +307,7 @@ pub(in crate::archive) async fn find(
         let (_, recording) = index::read::recording(connection, id).await?.ok_or(Error::NotFound)?;
         edition::of(what, &recording)?
     };
-    let made = index::derived::files(connection, recording).await?.into_iter().find(|file| file.what == what);
+    let made = index::derived::one_file(connection, recording, what).await?;
     let folder = root.join(row.try_get::<&str, _>("folder")?).join(names::DERIVED);
     Ok(Indexed {
         room: row.word("room")?,
@@ -285,9 +320,14 @@ pub(in crate::archive) async fn find(
 }
 
 impl Indexed {
-    /// Opens it; `None` where it was not made, or someone has removed it or left something else in its place.
+    /// Opens it; `None` where it was not made, or someone has removed it or left something else in its place. What is made unasked is
+    /// there until a newer one is; what was asked for is only there as today's recipe and the words of now have it, since nothing
+    /// makes it again before someone asks.
     pub fn open(self, in_use: InUse) -> Result<Option<Download>, Error> {
-        let Some((path, DerivedFile { bytes, crc, .. })) = self.made else { return Ok(None) };
+        let Some((path, DerivedFile { recipe, bytes, crc, .. })) = self.made else { return Ok(None) };
+        if self.what.is_asked_for() && recipe != self.what.of.recipe() {
+            return Ok(None);
+        }
         let wrong = |source| Error::File { path: path.clone(), source };
         let file = match foreign::open(&path) {
             Ok(file) => file,
@@ -309,6 +349,7 @@ impl Indexed {
             name: self.name,
             started: self.started,
             file,
+            path,
             bytes,
             made_unix_nanos: made.unwrap_or_default().as_nanos(),
             in_use,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::background;
 use super::files::{self, NewFile, Sink, Written};
 use super::orders::{Held, Next, Orders};
 use super::recipe::{self, Origin, RECIPES, Stopped};
@@ -19,18 +20,31 @@ use crate::archive::handle::Error;
 use crate::archive::index;
 use crate::archive::lock::Lock;
 use crate::archive::model::{DerivedFile, Edition, RecordingId, Words};
-use crate::archive::names;
 use crate::archive::store::Store;
 use crate::archive::writer::{Command, DerivedNews, Trouble};
 
 /// How many there are: one for what is made unasked, and one for whom it would keep waiting. More would take the processors from
 /// rooms for longer stretches, and the disk's turns too.
 pub(in crate::archive) const MAKERS: usize = 2;
-/// How many bytes of all recordings together may be there because someone asked for them: 16 GiB. What was just made stays.
-pub(super) const MOST_ASKED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
-/// How nice the threads are to all others (`setpriority`): nicer is not possible.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 19;
+/// How much of all recordings together may be there because someone asked for it: 16 GiB in a thousand files. What was just made stays.
+pub(super) const MOST_ASKED: Most = Most { bytes: 16 * 1024 * 1024 * 1024, files: 1000 };
+
+/// How much may be there.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::archive) struct Most {
+    pub bytes: u64,
+    pub files: usize,
+}
+
+/// What came of making files.
+enum Made {
+    /// What was asked for is there; or there was nothing to do.
+    Asked,
+    /// Someone waits for something else, and the recording is gone on with later.
+    PutOff,
+    /// All that is made unasked is there, and was not before; with the words that it has.
+    All(Words),
+}
 
 /// Makes files. [`maker`] is the thread around it.
 pub(in crate::archive) struct Maker {
@@ -67,8 +81,8 @@ impl Maker {
                     self.orders.walked(from, found);
                 }
                 Next::Make(held, what) => {
-                    let made = self.make(&held, &[what]).await;
-                    log(held.id, made.map(drop));
+                    let made = self.make_asked(&held, what).await;
+                    log(held.id, made);
                 }
                 Next::Visit(held) => {
                     let made = self.go_through(&held).await;
@@ -83,57 +97,70 @@ impl Maker {
     pub async fn visit(&mut self, id: RecordingId) -> Result<(), Stopped> {
         let held = self.orders.visit(id);
         while let Some(what) = self.orders.waited(&held) {
-            self.make(&held, &[what]).await?;
+            self.make_asked(&held, what).await?;
         }
         self.go_through(&held).await
+    }
+
+    /// Makes what someone waits for.
+    pub async fn make_asked(&mut self, held: &Held, what: Edition) -> Result<(), Stopped> {
+        let made = self.make(held, &[what]).await.map(drop);
+        // Whatever it was, also before the file was begun: whoever waits is told.
+        if let Some(why) = made.as_ref().err().and_then(Stopped::why) {
+            self.orders.failed(held.id, what, why);
+            if what.of.is_peaks() {
+                self.orders.waves().forget(held.id);
+            }
+        }
+        made
     }
 
     /// Makes what is made unasked and a recording lacks, until someone waits for something else. One file that cannot be made does
     /// not keep the others from it.
     async fn go_through(&mut self, held: &Held) -> Result<(), Stopped> {
-        let made = self.make(held, &[]).await?;
-        match made {
-            Some(words) => {
-                self.orders.waves().forget(held.id);
-                self.tell(held.id, DerivedNews::All(RECIPES, words)).await
-            }
-            None => Ok(()),
+        let made = self.make(held, &[]).await;
+        if !matches!(made, Ok(Made::PutOff)) {
+            self.orders.waves().forget(held.id);
+        }
+        match made? {
+            Made::All(words) => self.tell(held.id, DerivedNews::All(RECIPES, words)).await,
+            Made::Asked | Made::PutOff => Ok(()),
         }
     }
 
-    /// Makes some files of a recording, or all that are made unasked where none is named; gives the recording's words where those are
-    /// all there, and were not before.
-    async fn make(&mut self, held: &Held, asked: &[Edition]) -> Result<Option<Words>, Stopped> {
+    /// Makes some files of a recording, or all that are made unasked where none is named.
+    async fn make(&mut self, held: &Held, asked: &[Edition]) -> Result<Made, Stopped> {
         let id = held.id;
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
         // Someone may have deleted it, or it has not ended.
         let Some((place, recipes)) = index::derived::made(&mut connection, id).await.map_err(Trouble::from)? else {
-            return Ok(None);
+            return Ok(Made::Asked);
         };
         let folder = self.root.join(&place.folder);
         let made = index::derived::files(&mut connection, place.row).await.map_err(Trouble::from)?;
-        let mut gone = Vec::new();
+        let mut lost = Vec::new();
         for file in made.iter().filter(|file| !self.orders.is_anothers(held, file.what)) {
             if files::length(&mut *self.store, &folder, file.what)? != Some(file.bytes) {
-                gone.push(file.what);
+                lost.push(*file);
             }
         }
         let done = if asked.is_empty() { recipes == RECIPES } else { asked.iter().all(|what| there(&made, *what)) };
-        if done && gone.is_empty() {
-            return Ok(None);
+        if done && lost.is_empty() {
+            return Ok(Made::Asked);
         }
         // What someone asked for once is made again when someone does.
-        for file in made.iter().filter(|file| file.what.is_asked_for() && file.recipe != file.what.of.recipe()) {
-            if !gone.contains(&file.what) && !self.orders.is_anothers(held, file.what) {
+        let outdated = |file: &&DerivedFile| file.what.is_asked_for() && file.recipe != file.what.of.recipe();
+        let outdated = made.iter().filter(|file| !lost.contains(file)).filter(outdated).copied().collect::<Vec<_>>();
+        for file in lost.into_iter().chain(outdated) {
+            // Another maker may be at it, or have made it since that was read.
+            let now = index::derived::one_file(&mut connection, place.row, file.what).await.map_err(Trouble::from)?;
+            if now == Some(file) && !self.orders.is_anothers(held, file.what) {
                 files::remove(&mut *self.store, &folder, file.what)?;
-                gone.push(file.what);
+                self.tell(id, DerivedNews::Gone(file.what)).await?;
             }
         }
-        for what in gone {
-            self.tell(id, DerivedNews::Gone(what)).await?;
-        }
         let origin = Origin::read(&mut connection, &self.root, id).await.map_err(Trouble::from)?;
-        let Some(mut origin) = origin else { return Ok(None) };
+        let Some(mut origin) = origin else { return Ok(Made::Asked) };
         origin.waves = Arc::clone(self.orders.waves());
         files::sweep(&mut *self.store, &folder, |what| self.orders.is_anothers(held, what))?;
         let words = origin.recording.words();
@@ -142,26 +169,56 @@ impl Maker {
         } else {
             asked.to_vec()
         };
-        let mut failed = None;
+        let (mut failed, mut new) = (None, Vec::new());
         for what in wanted {
             if asked.is_empty() && self.orders.puts_off(held) {
-                return failed.map_or(Ok(None), Err);
+                return failed.map_or(Ok(Made::PutOff), Err);
             }
             self.begin_file(held, what).await?;
             // Another may have made it meanwhile.
             let made = index::derived::files(&mut connection, place.row).await.map_err(Trouble::from)?;
-            let missing = recipe::missing(what, |what| there(&made, what));
+            let mut missing = recipe::missing(what, |what| there(&made, what));
+            match self.damaged(held, &folder, &missing, &made, &new) {
+                Ok(damaged) => missing.splice(..0, damaged).for_each(drop),
+                Err(Stopped::Told) => return Err(Stopped::Told),
+                Err(stopped) => tracing::warn!(recording = %id, "what {what} is made of: {stopped}"),
+            }
             held.work.expect(recipe::cost(&origin.recording, &missing));
             match self.write(held, &origin, &folder, &missing, made).await {
-                Ok(()) => {}
+                Ok(()) => new.extend(missing),
                 Err(Stopped::Told) => return Err(Stopped::Told),
                 Err(stopped) => {
-                    self.orders.failed(id, what, stopped.reason());
+                    if let Some(why) = stopped.why() {
+                        self.orders.failed(id, what, why);
+                    }
                     failed = failed.or(Some(stopped));
                 }
             }
         }
-        failed.map_or(Ok(asked.is_empty().then_some(words)), Err)
+        if asked.iter().any(|what| what.of.is_peaks()) {
+            let made = index::derived::files(&mut connection, place.row).await.map_err(Trouble::from)?;
+            let mut peaks = recipe::wanted(&origin.recording).filter(|what| what.is_peaks());
+            // All of them are made of what was gathered once.
+            if peaks.all(|what| there(&made, what.into())) {
+                self.orders.waves().forget(id);
+            }
+        }
+        failed.map_or(Ok(if asked.is_empty() { Made::All(words) } else { Made::Asked }), Err)
+    }
+
+    /// What the one file that is missing is made of, where that is there but is not as it was made; `new` was made just now.
+    fn damaged(
+        &mut self,
+        held: &Held,
+        folder: &Path,
+        missing: &[Edition],
+        made: &[DerivedFile],
+        new: &[Edition],
+    ) -> Result<Option<Edition>, Stopped> {
+        let [what] = missing else { return Ok(None) };
+        let of = recipe::made_of(*what).filter(|of| !new.contains(of));
+        let Some(file) = made.iter().find(|file| Some(file.what) == of) else { return Ok(None) };
+        Ok(files::is_damaged(&mut *self.store, folder, file, &held.work)?.then_some(file.what))
     }
 
     /// Waits until no other is at a file or at what it is made of.
@@ -186,6 +243,10 @@ impl Maker {
     ) -> Result<(), Stopped> {
         let words = origin.recording.words();
         for what in files.iter().copied() {
+            if made.iter().any(|file| file.what == what) {
+                // Nobody is to take the new file for the old one, nor after a crash.
+                self.tell(held.id, DerivedNews::Changing(what)).await?;
+            }
             let fill = |sink: &mut dyn Sink| recipe::make(origin, what, sink, &held.work);
             let (Written { bytes, crc }, damaged) = NewFile::write(&mut *self.store, folder, what, fill)?;
             let of_damaged =
@@ -195,31 +256,32 @@ impl Maker {
             made.retain(|file| file.what != what);
             made.push(file);
             self.tell(held.id, DerivedNews::Made(file, words.clone())).await?;
+            self.orders.made(held.id, what);
             if what.is_asked_for() {
-                self.make_room((held.id, what), MOST_ASKED_BYTES).await?;
+                self.make_room((held.id, what), MOST_ASKED).await?;
             }
         }
         Ok(())
     }
 
-    /// Removes what was asked for and is unused for longest, until at most so many bytes are left; what was just made stays.
-    pub async fn make_room(&mut self, made: (RecordingId, Edition), most: u64) -> Result<(), Stopped> {
+    /// Removes what was asked for and is unused for longest, until at most so much is left; what was just made stays.
+    pub async fn make_room(&mut self, made: (RecordingId, Edition), most: Most) -> Result<(), Stopped> {
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
-        let mut all = index::derived::asked(&mut connection).await.map_err(Trouble::from)?;
+        let all = index::derived::asked(&mut connection).await.map_err(Trouble::from)?;
         drop(connection);
-        let mut bytes: u64 = all.iter().map(|file| file.bytes).sum();
-        if bytes <= most {
+        let (mut bytes, mut files): (u64, _) = (all.iter().map(|file| file.bytes).sum(), all.len());
+        if bytes <= most.bytes && files <= most.files {
             return Ok(());
         }
-        all.sort_by_cached_key(|file| files::last_used(&self.root.join(&file.folder), file.what));
         let needed =
             |file: &index::derived::Asked| (file.id, file.what) == made || self.orders.is_needed(file.id, file.what);
-        for file in all.iter().filter(|file| !needed(file)) {
-            if bytes <= most {
+        for file in files::longest_unused_first(&self.root, all).iter().filter(|file| !needed(file)) {
+            if bytes <= most.bytes && files <= most.files {
                 break;
             }
             files::remove(&mut *self.store, &self.root.join(&file.folder), file.what)?;
             bytes -= file.bytes;
+            files -= 1;
             match self.tell(file.id, DerivedNews::Gone(file.what)).await {
                 // Its recording may have gone meanwhile.
                 Ok(()) | Err(Stopped::Told) => {}
@@ -264,20 +326,9 @@ pub(in crate::archive) fn maker(
     commands: mpsc::WeakUnboundedSender<Command>,
     lock: Arc<Lock>,
 ) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!("a maker is as urgent as all else: {error}");
-    }
-    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-        Ok(runtime) => {
-            runtime.block_on(async {
-                let readers = index::readers(&root.join(names::INDEX));
-                Maker { orders: Arc::clone(&orders), root, readers: readers.clone(), commands, store }.run().await;
-                readers.close().await;
-            });
-        }
-        Err(error) => tracing::warn!("nothing is derived from recordings: {error}"),
-    }
+    background::run("who makes what is derived", &root.clone(), async |readers| {
+        Maker { orders: Arc::clone(&orders), root, readers, commands, store }.run().await;
+    });
     drop(lock);
     orders.end();
 }

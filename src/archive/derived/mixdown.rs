@@ -23,7 +23,7 @@ use crate::archive::model::{Edition, Track};
 use crate::archive::store::Store;
 use crate::container::flac;
 use crate::container::ogg::PartMuxer;
-use crate::container::wav::header_for;
+use crate::container::wav;
 use crate::media::codec::{self, EncodeError, Encoder, MONO_BITS, STEREO_BITS};
 use crate::media::mix::level::{self, Leveller};
 use crate::media::mix::limiter::{AHEAD, Limiter};
@@ -96,9 +96,8 @@ impl<'a> Mixdown<'a> {
     /// Makes it as WAV, while someone listens; says whether some of it could not be read.
     pub fn wav(&self, sink: &mut dyn Sink, work: &Work, hear: &mut dyn FnMut(&[f32])) -> Result<bool, Stopped> {
         let mut sound = self.sound(self.last(sink, work)?);
-        let head = self.pcm_head()?;
-        let sample = head.sample();
-        let mut bytes = header_for(head, self.length().get().saturating_mul(head.frame_bytes() as u64));
+        let sample = self.pcm_head()?.sample();
+        let (mut bytes, padding) = self.wav_frame()?;
         sink.expect(self.wav_bytes()?)?;
         let mut block = Vec::new();
         let mut more = true;
@@ -114,6 +113,7 @@ impl<'a> Mixdown<'a> {
                 bytes.clear();
             }
         }
+        bytes.extend_from_slice(padding);
         sink.append(&bytes)?;
         Ok(sound.damaged())
     }
@@ -161,9 +161,18 @@ impl<'a> Mixdown<'a> {
 
     /// How long it is as WAV, to the byte.
     pub fn wav_bytes(&self) -> Result<u64, Stopped> {
-        let head = self.pcm_head()?;
-        let samples = self.length().get().saturating_mul(head.frame_bytes() as u64);
-        Ok(samples.saturating_add(header_for(head, samples).len() as u64))
+        let (header, padding) = self.wav_frame()?;
+        Ok(self.samples()?.saturating_add((header.len() + padding.len()) as u64))
+    }
+
+    /// What stands before its samples as WAV, and behind them.
+    fn wav_frame(&self) -> Result<(Vec<u8>, &'static [u8]), Stopped> {
+        Ok(wav::finished(self.pcm_head()?, self.samples()?))
+    }
+
+    /// How many bytes its samples have.
+    fn samples(&self) -> Result<u64, Stopped> {
+        Ok(self.length().get().saturating_mul(self.pcm_head()?.frame_bytes() as u64))
     }
 
     /// What is done to the sound at last. To know how much louder it has to be it is heard before.
@@ -181,8 +190,8 @@ impl<'a> Mixdown<'a> {
     }
 
     /// What a codec refuses to make.
-    pub fn refused(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stopped {
-        Stopped::file(&self.origin.folder.join(self.what.to_string()), io::Error::other(error))
+    pub fn refused(&self, error: impl std::fmt::Display) -> Stopped {
+        Stopped::file(&self.origin.folder, io::Error::other(format!("{}: {error}", self.what)))
     }
 
     fn length(&self) -> Ticks {

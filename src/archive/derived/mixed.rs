@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::recipe::{Origin, Stopped, Work};
 use super::sound::Heard;
@@ -21,6 +21,7 @@ const READ: usize = 64 * 1024;
 /// Reads the mix. Holds what a [`Demuxer`] holds and twice [`READ`].
 pub(super) struct Mixed {
     file: Box<dyn Read>,
+    path: PathBuf,
     demuxer: Demuxer,
     head: opus::Head,
     waiting: VecDeque<Heard>,
@@ -37,7 +38,8 @@ impl Mixed {
         let (file, _) = store.read(&path, 0).map_err(wrong)?;
         let head = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
         let (waiting, end) = (VecDeque::new(), Ticks::ZERO);
-        let mut mixed = Self { file, demuxer: Demuxer::new(), head, waiting, end, ended: false };
+        let demuxer = Demuxer::new();
+        let mut mixed = Self { file, path: path.clone(), demuxer, head, waiting, end, ended: false };
         mixed.fill().map_err(wrong)?;
         Ok(mixed)
     }
@@ -57,7 +59,7 @@ impl Mixed {
         work.done(0)?;
         let next = self.waiting.pop_front();
         if self.waiting.is_empty() {
-            self.fill().map_err(|source| Stopped::file(Path::new("mix.ogg"), source))?;
+            self.fill().map_err(|source| Stopped::file(&self.path, source))?;
         }
         Ok(next)
     }

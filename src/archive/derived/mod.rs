@@ -10,10 +10,11 @@
 //! 1. A file is written under another name, synced, renamed, its folder synced, and only then named by the index. A crash
 //!    leaves a file of the other name, which goes before the next is begun.
 //! 2. Most of it is made unasked. What is large, or wanted by few, is made when someone asks for it, and goes again when others
-//!    need its place, the longest unused first ([`maker::MOST_ASKED_BYTES`]). Made again it is the same, byte for byte.
+//!    need its place, the longest unused first ([`maker::MOST_ASKED`]). Made again it is the same, byte for byte.
 //! 3. What is made never costs a recording its place: a file is not begun where it would leave less than
-//!    [`recipe::SPARED`] of the disk.
+//!    [`recipe::SPARED`] of the disk, and what someone asked for goes before retention lets any recording go.
 
+mod background;
 mod edition;
 mod files;
 mod loudness;
@@ -31,19 +32,19 @@ mod tracks_zip;
 pub(super) mod waves;
 mod webm;
 
+pub use background::be_nice;
 pub(super) use edition::of as edition_of;
 pub(super) use files::Sink;
-pub(super) use files::find;
 pub use files::{Download, Found};
-#[cfg(test)]
-pub(super) use maker::Maker;
+pub(super) use files::{find, longest_unused_first, sum_of};
 pub(super) use maker::{MAKERS, maker};
+#[cfg(test)]
+pub(super) use maker::{Maker, Most};
 pub(super) use orders::Orders;
 pub(super) use recipe::{Origin, SPARED, Stopped, Work, cost, made_of, make};
 #[cfg(test)]
 pub(super) use render::Render;
 #[cfg(test)]
 pub(super) use sound::Sums;
-pub(super) use sum::Sum;
 pub(super) use waves::follower;
 pub use waves::{FoundWaveform, Waveform};

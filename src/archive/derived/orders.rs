@@ -11,12 +11,15 @@
 //! made again when it is asked for, or a check has missed it.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::recipe::{self, Work};
 use super::waves::Waves;
+use crate::archive::handle::NotMade;
 use crate::archive::index::derived::Walked;
 use crate::archive::model::{Edition, RecordingId};
 
@@ -24,6 +27,8 @@ use crate::archive::model::{Edition, RecordingId};
 const MOST_ASKED: usize = 64;
 /// How many failures are kept for those who ask.
 const MOST_FAILED: usize = 64;
+/// How long. Whoever waits asks every few seconds; whoever comes later has it tried again.
+const FAILED_FOR: Duration = Duration::from_secs(60);
 
 /// The orders of all makers of an archive.
 #[derive(Debug)]
@@ -42,8 +47,8 @@ struct State {
     asked: VecDeque<RecordingId>,
     /// The recordings that are being deleted.
     kept_off: Vec<RecordingId>,
-    /// What could not be made, and why, until someone asks.
-    failed: VecDeque<(RecordingId, Edition, String)>,
+    /// What could not be made, until someone asks.
+    failed: VecDeque<Failure>,
     /// What is being done, each by one maker.
     busy: Vec<Busy>,
     /// Where the makers are on their way through all that is still to be made.
@@ -51,6 +56,15 @@ struct State {
     stopping: bool,
     /// How many there are.
     makers: usize,
+}
+
+/// A file that could not be made.
+#[derive(Debug)]
+struct Failure {
+    id: RecordingId,
+    what: Edition,
+    why: NotMade,
+    at: Instant,
 }
 
 /// What a maker is at.
@@ -135,12 +149,12 @@ impl Orders {
 
     /// Someone waits for a file that is derived from a recording. Gives how far it is, or why it failed since it was last asked for;
     /// whoever asks once more has it tried again.
-    pub fn want(&self, id: RecordingId, what: Edition) -> Result<f64, String> {
+    pub fn want(&self, id: RecordingId, what: Edition) -> Result<f64, NotMade> {
         let mut state = self.state();
-        if let Some(index) = state.failed.iter().position(|(failed, file, _)| (*failed, *file) == (id, what))
-            && let Some((.., why)) = state.failed.remove(index)
-        {
-            return Err(why);
+        state.failed.retain(|failure| failure.at.elapsed() < FAILED_FOR);
+        let failed = state.failed.iter().position(|failure| (failure.id, failure.what) == (id, what));
+        if let Some(failure) = failed.and_then(|index| state.failed.remove(index)) {
+            return Err(failure.why);
         }
         if let Some(progress) = state.progress(id, what) {
             return Ok(progress);
@@ -168,7 +182,7 @@ impl Orders {
 
     /// Takes what someone waits for of a recording.
     #[cfg(test)]
-    pub(super) fn waited(&self, held: &Held) -> Option<Edition> {
+    pub(in crate::archive) fn waited(&self, held: &Held) -> Option<Edition> {
         let mut state = self.state();
         state.set(held, Vec::new());
         let index = state.waiting.iter().position(|(id, what)| *id == held.id && state.is_free(*id, *what))?;
@@ -183,14 +197,21 @@ impl Orders {
     /// Keeps the makers off a recording that is about to be deleted; resolves when they have let go of it.
     pub async fn keep_off(self: &Arc<Self>, id: RecordingId) -> KeptOff {
         let mut changed = self.changed.subscribe();
-        {
+        let kept = {
             let mut state = self.state();
             state.kept_off.push(id);
+            let mut asked = state.asked.contains(&id);
             state.asked.retain(|asked| *asked != id);
-            state.waiting.retain(|(of, _)| *of != id);
-            state.busy.iter().filter(|busy| busy.id == id).for_each(|busy| busy.work.stop());
-        }
-        let kept = KeptOff { orders: Arc::clone(self), id };
+            let all = mem::take(&mut state.waiting);
+            let (mut waiting, others): (Vec<_>, _) = all.into_iter().partition(|(of, _)| *of == id);
+            state.waiting = others.into();
+            for busy in state.busy.iter().filter(|busy| busy.id == id) {
+                busy.work.stop();
+                asked |= busy.unasked;
+                waiting.extend(busy.files.last().filter(|_| !busy.unasked).map(|what| (id, *what)));
+            }
+            KeptOff { orders: Arc::clone(self), id, asked, waiting }
+        };
         while self.state().busy.iter().any(|busy| busy.id == id) {
             // The sender lives as long as we do.
             let _ = changed.changed().await;
@@ -248,7 +269,7 @@ impl Orders {
 
     /// A hold on a recording for what is made unasked, whatever else there is to do.
     #[cfg(test)]
-    pub(super) fn visit(self: &Arc<Self>, id: RecordingId) -> Held {
+    pub(in crate::archive) fn visit(self: &Arc<Self>, id: RecordingId) -> Held {
         self.hold(&mut self.state(), id, true)
     }
 
@@ -272,7 +293,7 @@ impl Orders {
     }
 
     /// Whether a maker is at a file, or needs it for what it is at.
-    pub(super) fn is_needed(&self, id: RecordingId, what: Edition) -> bool {
+    pub(in crate::archive) fn is_needed(&self, id: RecordingId, what: Edition) -> bool {
         self.state().busy.iter().any(|busy| busy.id == id && busy.files.contains(&what))
     }
 
@@ -306,13 +327,22 @@ impl Orders {
     }
 
     /// A file could not be made.
-    pub(super) fn failed(&self, id: RecordingId, what: Edition, why: String) {
+    pub(super) fn failed(&self, id: RecordingId, what: Edition, why: NotMade) {
+        self.failed_at(id, what, why, Instant::now());
+    }
+
+    fn failed_at(&self, id: RecordingId, what: Edition, why: NotMade, at: Instant) {
+        self.made(id, what);
         let mut state = self.state();
-        state.failed.retain(|(failed, file, _)| (*failed, *file) != (id, what));
         if state.failed.len() >= MOST_FAILED {
             state.failed.pop_front();
         }
-        state.failed.push_back((id, what, why));
+        state.failed.push_back(Failure { id, what, why, at });
+    }
+
+    /// A file was made: that it could not be is over.
+    pub(super) fn made(&self, id: RecordingId, what: Edition) {
+        self.state().failed.retain(|failure| (failure.id, failure.what) != (id, what));
     }
 
     /// There is one maker more from now on.
@@ -361,11 +391,23 @@ fn files(what: Edition) -> Vec<Edition> {
     recipe::made_of(what).into_iter().chain([what]).collect()
 }
 
-/// While it lives, nothing is derived from a recording.
+/// While it lives, nothing is derived from a recording. What was to be made goes on behind it, unless the recording is gone.
 #[derive(Debug)]
 pub(in crate::archive) struct KeptOff {
     orders: Arc<Orders>,
     id: RecordingId,
+    /// Whether it was to be gone through for what is made unasked.
+    asked: bool,
+    /// What of it someone waited for.
+    waiting: Vec<(RecordingId, Edition)>,
+}
+
+impl KeptOff {
+    /// The recording is gone.
+    pub fn gone(mut self) {
+        self.asked = false;
+        self.waiting.clear();
+    }
 }
 
 impl Drop for KeptOff {
@@ -374,6 +416,16 @@ impl Drop for KeptOff {
         if let Some(index) = state.kept_off.iter().position(|id| *id == self.id) {
             state.kept_off.swap_remove(index);
         }
+        for waits in mem::take(&mut self.waiting) {
+            if state.waiting.len() < MOST_ASKED && !state.waiting.contains(&waits) {
+                state.waiting.push_back(waits);
+            }
+        }
+        drop(state);
+        if self.asked {
+            self.orders.ask(self.id);
+        }
+        self.orders.changed.send_replace(());
     }
 }
 

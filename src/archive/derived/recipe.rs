@@ -18,6 +18,7 @@ use super::sound::Sums;
 use super::tracks_zip::tracks_zip;
 use super::waves::Waves;
 use super::webm::{self, webm};
+use crate::archive::handle::NotMade;
 use crate::archive::index::read;
 use crate::archive::model::{Container, Derived, Edition, Recording, RecordingId};
 use crate::archive::names;
@@ -31,12 +32,11 @@ impl Derived {
     /// The version of its recipe. Whoever changes what a file holds counts this up, and all such files are made again.
     pub(in crate::archive) const fn recipe(self) -> u32 {
         match self {
-            Self::Session => 4,
-            Self::Mix(Container::Ogg | Container::WebM) | Self::Track(_, Container::WebM) => 3,
-            Self::Mix(_) | Self::Track(_, Container::Ogg) | Self::TracksZip | Self::Waveform(_) | Self::MixWaveform => {
-                2
-            }
-            Self::Track(..) => 1,
+            Self::Session => 5,
+            Self::Mix(Container::Ogg | Container::WebM) | Self::Track(_, Container::WebM) => 4,
+            Self::Mix(Container::Wav) | Self::Track(_, Container::Ogg) | Self::TracksZip => 3,
+            Self::Mix(Container::Flac) | Self::Track(_, Container::Wav) | Self::Waveform(_) | Self::MixWaveform => 2,
+            Self::Track(_, Container::Flac) => 1,
         }
     }
 }
@@ -114,11 +114,12 @@ pub(in crate::archive) enum Stopped {
 }
 
 impl Stopped {
-    /// The reason for whoever asks from outside, whom paths are none of the business.
-    pub fn reason(&self) -> String {
+    /// The reason for whoever asks from outside; none where it is not wanted any more.
+    pub const fn why(&self) -> Option<NotMade> {
         match self {
-            Self::Trouble(_) => "the disk or the index failed, and the log says how".to_owned(),
-            Self::Told | Self::Full { .. } => self.to_string(),
+            Self::Told => None,
+            Self::Trouble(_) => Some(NotMade::Failed),
+            Self::Full { bytes } => Some(NotMade::Full { bytes: *bytes }),
         }
     }
 

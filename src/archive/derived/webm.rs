@@ -6,7 +6,8 @@
 //!
 //! Time without packets within a track is coded silence, whether its part holds that or there is none: Chromium runs past
 //! a gap as if it were not there, and loses its place where it is to seek into one. Before a track begins and after it has
-//! ended there is nothing: that costs no player anything, and a session of many short tracks would be mostly silence.
+//! ended there is nothing: that costs no player anything, and a session of many short tracks would be mostly silence. A cut of one
+//! track is silent there, so that it is as long as its span.
 //!
 //! A span begins at its sample, whatever packet that is in; it ends with the packet that its end is in.
 
@@ -116,6 +117,8 @@ struct One<'a> {
     span: Range<Ticks>,
     /// Where its last packet ended.
     end: Option<Ticks>,
+    /// Whether the span is silent before it and behind it.
+    fills: bool,
 }
 
 impl<'a> Tracks<'a> {
@@ -134,14 +137,18 @@ impl<'a> Tracks<'a> {
             // What its encoder is late by is counted in its times, which begin where the span does.
             let (head, late) = (mixed.head(), vec![Ticks::new(mixed.head().pre_skip.into())]);
             let from = From::Mix(Box::new(mixed));
-            all.tracks.push(One { number, name, head, from, late, span: Ticks::ZERO..Ticks::MAX, end: None });
+            let span = Ticks::ZERO..Ticks::MAX;
+            all.tracks.push(One { number, name, head, from, late, span, end: None, fills: false });
         }
+        // Its own sound alone is as long as it is.
+        let fills = what.of.track().is_some() && (what.edit.from.is_some() || what.edit.to.is_some());
         let packets = tracks.into_iter().filter(|_| made_of.is_none() || what.of == Derived::Session);
         for track in packets {
             let late = track.parts.iter().map(late).collect();
             let from = From::Track(Reader::new(&origin.folder, track, &origin.sums, As::Heard));
             let (number, name) = (track.number, track.name.as_str());
-            all.tracks.push(One { number, name, head: head(track), from, late, span: span.clone(), end: None });
+            let (head, span) = (head(track), span.clone());
+            all.tracks.push(One { number, name, head, from, late, span, end: None, fills });
         }
         if what.edit.from.is_some() {
             all.tracks.iter_mut().try_for_each(|one| one.begin(store, work))?;
@@ -187,7 +194,8 @@ impl<'a> Tracks<'a> {
 
 impl One<'_> {
     /// Passes what lies before the span. Where that cuts into the track, a decoder is given the packets from [`BEFORE`] the cut on,
-    /// and throws away what it makes of them up to there: to the sample, and nothing is encoded again.
+    /// and throws away what it makes of them up to there: to the sample, and nothing is encoded again. Where it begins in silence,
+    /// that is heard from its first sample on.
     fn begin(&mut self, store: &mut dyn Store, work: &Work) -> Result<(), Stopped> {
         let from = self.span.start;
         while self.from.next_at().is_some_and(|next| next < from.saturating_add(self.latest())) {
@@ -202,9 +210,23 @@ impl One<'_> {
             }
             let pre_skip = before.max(Ticks::new(self.head.pre_skip.into()));
             self.head = self.head.with_pre_skip(u16::try_from(pre_skip.get()).unwrap_or(u16::MAX));
-            break;
+            return Ok(());
+        }
+        let begin = from.saturating_add(self.late(self.from.next_part()));
+        let silent = self.next_at().is_some_and(|next| next >= begin.saturating_add(SHORTEST_GAP));
+        if silent && (self.fills || self.end.is_some()) {
+            self.end = Some(begin);
+            self.head = self.head.with_pre_skip(0);
         }
         Ok(())
+    }
+
+    /// When its next packet begins, or where the silence behind its last one ends; `None` where there is neither.
+    fn next_at(&self) -> Option<Ticks> {
+        let next = self.from.next_at();
+        // A packet of it is begun where the span ends, at the latest.
+        let behind = || self.span.end.saturating_add(self.latest()).saturating_add(SHORTEST_GAP);
+        next.or_else(|| (self.fills && self.end.is_some()).then(behind))
     }
 
     /// How late a packet of a part is; of one that is not known yet, at most.
@@ -225,7 +247,7 @@ impl One<'_> {
 
     /// When its next block is, at the earliest; `None` at the end, or where the span ends.
     fn time(&self) -> Option<Ticks> {
-        let next = self.from.next_at()?;
+        let next = self.next_at()?;
         let part = self.from.next_part();
         let at = self.gap(next).map_or(next, |(from, _)| from);
         (at < self.span.end.saturating_add(self.late(part))).then(|| self.stamp(at, part))
@@ -247,7 +269,7 @@ impl One<'_> {
 
     /// The next packet, or silence up to it; `None` at the end.
     fn take(&mut self, work: &Work) -> Result<Option<Heard>, Stopped> {
-        let Some(next) = self.from.next_at() else { return Ok(None) };
+        let Some(next) = self.next_at() else { return Ok(None) };
         let gap = self.gap(next);
         let part = self.from.next_part().unwrap_or(0);
         let silence = gap.and_then(|(time, length)| {

@@ -1,5 +1,6 @@
 //! What the index says of derived files.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::archive::model::{DerivedFile, Edition, RecordingId};
@@ -26,6 +27,8 @@ statements! {
         ["SEARCH recordings USING INDEX sqlite_autoindex_recordings_1 (id=?)"];
     FILES = "SELECT file, recipe, bytes, crc, damaged FROM derived WHERE recording = ? ORDER BY file",
         ["SEARCH derived USING PRIMARY KEY (recording=?)"];
+    ONE_FILE = "SELECT file, recipe, bytes, crc, damaged FROM derived WHERE recording = ? AND file = ?",
+        ["SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"];
     /// Those that someone asked for, of all recordings: they are bounded.
     ASKED = "SELECT id, folder, file, derived.bytes AS bytes FROM derived JOIN recordings USING (recording) \
              WHERE asked = 1 AND deleting = 0",
@@ -43,9 +46,13 @@ statements! {
             VALUES (?, ?, ?, ?, ?, ?, ?)", [];
     FORGET = "DELETE FROM derived WHERE recording = ? AND file = ?",
         ["SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"];
-    /// What is derived from a recording counts for retention.
+    CHANGING = "UPDATE derived SET crc = NULL WHERE recording = ? AND file = ?",
+        ["SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"];
+    /// What is derived from a recording counts for retention, but for what is there because someone asked for it: no recording goes
+    /// for that.
     BYTES = "UPDATE recordings SET derived_bytes = \
-             (SELECT coalesce(sum(bytes), 0) FROM derived WHERE derived.recording = recordings.recording) \
+             (SELECT coalesce(sum(bytes), 0) FROM derived \
+              WHERE derived.recording = recordings.recording AND asked = 0) \
              WHERE recording = ?",
         [
             "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)",
@@ -55,9 +62,8 @@ statements! {
         ["SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
     OUTDATED = "UPDATE derived SET recipe = 0 WHERE recording = ?",
         ["SEARCH derived USING PRIMARY KEY (recording=?)"];
-    /// Peaks and plain samples hold no words.
-    REWORDED = "UPDATE derived SET recipe = 0 WHERE recording = ? AND file NOT GLOB '*.peaks' AND file NOT GLOB '*.wav'",
-        ["SEARCH derived USING PRIMARY KEY (recording=?)"];
+    REWORDED = "UPDATE derived SET recipe = 0 WHERE recording = ? AND file = ?",
+        ["SEARCH derived USING PRIMARY KEY (recording=? AND file=?)"];
 }
 
 /// How far a walk through what is still to be derived has come. It goes on with what was last made by these recipes, from before
@@ -99,7 +105,7 @@ pub(in crate::archive) async fn made(
     id: RecordingId,
 ) -> Result<Option<(Place, u32)>, sqlx::Error> {
     let found = sqlx::query(MADE).bind(id.to_string()).fetch_optional(c).await?;
-    let read = |row: sqlx::sqlite::SqliteRow| {
+    let read = |row: SqliteRow| {
         let place = Place { row: row.int("recording")?, folder: row.try_get("folder")? };
         Ok((place, row.int("derived_recipes")?))
     };
@@ -111,18 +117,28 @@ pub(in crate::archive) async fn files(
     c: &mut SqliteConnection,
     recording: i64,
 ) -> Result<Vec<DerivedFile>, sqlx::Error> {
-    let mut files = Vec::new();
-    for row in sqlx::query(FILES).bind(recording).fetch_all(c).await? {
-        let crc: Option<i64> = row.try_get("crc")?;
-        files.push(DerivedFile {
-            what: row.word("file")?,
-            recipe: row.int("recipe")?,
-            bytes: row.int("bytes")?,
-            crc: crc.and_then(|crc| u32::try_from(crc).ok()),
-            damaged: row.flag("damaged")?,
-        });
-    }
-    Ok(files)
+    sqlx::query(FILES).bind(recording).fetch_all(c).await?.iter().map(read).collect()
+}
+
+/// One of them, if it is there.
+pub(in crate::archive) async fn one_file(
+    c: &mut SqliteConnection,
+    recording: i64,
+    what: Edition,
+) -> Result<Option<DerivedFile>, sqlx::Error> {
+    let found = sqlx::query(ONE_FILE).bind(recording).bind(what.to_string()).fetch_optional(c).await?;
+    found.as_ref().map(read).transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<DerivedFile, sqlx::Error> {
+    let crc: Option<i64> = row.try_get("crc")?;
+    Ok(DerivedFile {
+        what: row.word("file")?,
+        recipe: row.int("recipe")?,
+        bytes: row.int("bytes")?,
+        crc: crc.and_then(|crc| u32::try_from(crc).ok()),
+        damaged: row.flag("damaged")?,
+    })
 }
 
 /// The newest recording of a room whose mix is there.
@@ -146,7 +162,7 @@ pub(in crate::archive) struct Asked {
 
 /// All of those.
 pub(in crate::archive) async fn asked(c: &mut SqliteConnection) -> Result<Vec<Asked>, sqlx::Error> {
-    let read = |row: &sqlx::sqlite::SqliteRow| {
+    let read = |row: &SqliteRow| {
         let folder = row.try_get("folder")?;
         Ok(Asked { id: row.word("id")?, folder, what: row.word("file")?, bytes: row.int("bytes")? })
     };
@@ -165,6 +181,11 @@ pub(in crate::archive) async fn file(c: &mut SqliteConnection, recording: i64, f
 pub(in crate::archive) async fn forget(c: &mut SqliteConnection, recording: i64, what: Edition) -> Done {
     sqlx::query(FORGET).bind(recording).bind(what.to_string()).execute(&mut *c).await?;
     bytes(c, recording).await
+}
+
+/// Another file is about to take the name of one that is there: until that is told, the sum of what has the name is not known.
+pub(in crate::archive) async fn changing(c: &mut SqliteConnection, recording: i64, what: Edition) -> Done {
+    sqlx::query(CHANGING).bind(recording).bind(what.to_string()).execute(c).await.map(drop)
 }
 
 async fn bytes(c: &mut SqliteConnection, recording: i64) -> Done {
@@ -186,5 +207,8 @@ pub(in crate::archive) async fn outdated(c: &mut SqliteConnection, recording: i6
 /// The same of what holds a recording's words, which are others now.
 pub(in crate::archive) async fn reworded(c: &mut SqliteConnection, recording: i64) -> Done {
     all_made(c, recording, 0).await?;
-    sqlx::query(REWORDED).bind(recording).execute(c).await.map(drop)
+    for file in files(c, recording).await?.iter().filter(|file| file.what.of.has_words()) {
+        sqlx::query(REWORDED).bind(recording).bind(file.what.to_string()).execute(&mut *c).await?;
+    }
+    Ok(())
 }

@@ -67,6 +67,18 @@ impl Derived {
         }
     }
 
+    /// Whether it is peaks.
+    #[must_use]
+    pub const fn is_peaks(self) -> bool {
+        matches!(self, Self::Waveform(_) | Self::MixWaveform)
+    }
+
+    /// Whether it says what the recording is called and what is marked in it; peaks and plain samples do not.
+    #[must_use]
+    pub const fn has_words(self) -> bool {
+        !self.is_peaks() && !matches!(self, Self::Mix(Container::Wav) | Self::Track(_, Container::Wav))
+    }
+
     /// What its name ends with.
     #[must_use]
     pub const fn extension(self) -> &'static str {
@@ -214,7 +226,8 @@ mod tests {
     fn a_name_says_what_it_is_of_and_nothing_else_does() {
         let track = TrackNumber::new(12);
         let of_containers = Container::ALL.into_iter().flat_map(|one| [Derived::Mix(one), Derived::Track(track, one)]);
-        for of in of_containers.chain([Derived::Session, Derived::Waveform(track), Derived::MixWaveform]) {
+        let others = [Derived::Session, Derived::TracksZip, Derived::Waveform(track), Derived::MixWaveform];
+        for of in of_containers.chain(others) {
             let whole = Edition::from(of);
             assert_eq!((whole.to_string(), whole.to_string().parse()), (of.to_string(), Ok(whole)));
             let cut = Edition { of, edit: edit(&[("from", "1.5"), ("to", "60.025"), ("loudness", "-16")]) };

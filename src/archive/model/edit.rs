@@ -257,6 +257,9 @@ pub enum BadEdit {
     /// Nothing lies between the two.
     #[error("the span from {0} to {1} s is empty")]
     Empty(Time, Time),
+    /// Too little sound is left to be levelled.
+    #[error("less than 0.4 s has no loudness")]
+    TooShort,
     /// The file does not take this.
     #[error("{0} cannot be chosen of {1}")]
     NotOf(&'static str, String),

@@ -7,9 +7,12 @@ use tokio::sync::broadcast;
 use tokio::time::MissedTickBehavior;
 
 use super::decision::{Candidate, Decision, Scope};
-use super::{Expiry, Limits, Reason};
+use super::{Expiry, Limits, Reason, Space};
+use crate::archive::derived::longest_unused_first;
 use crate::archive::handle::{Archive, Changed, Error};
+use crate::archive::index::derived::asked;
 use crate::archive::index::retention as index;
+use crate::archive::writer::Command;
 use crate::media::room::RoomName;
 use crate::media::time::UnixMillis;
 
@@ -62,7 +65,8 @@ impl Archive {
         let limits = self.retention().limits();
         let mut unmet = Vec::new();
         let bytes = index::totals(&mut *self.readers().acquire().await?).await?.bytes;
-        let mut decision = Decision::new(limits, now, bytes, space);
+        let free = space.free.saturating_add(self.make_way(limits, space).await?);
+        let mut decision = Decision::new(limits, now, bytes, Space { free, ..space });
         if let Some(most) = limits.max_room_bytes {
             let mut after = None;
             loop {
@@ -86,6 +90,36 @@ impl Archive {
             );
         }
         Ok(())
+    }
+
+    /// Where the disk has too little free, removes what is there only because someone asked for it: the longest unused first, and no
+    /// more than has to go; what is downloaded just now stays until then. Gives the bytes of all of that, gone or not: for them no
+    /// recording goes.
+    async fn make_way(&self, limits: Limits, space: Space) -> Result<u64, Error> {
+        let mut short = limits.min_free_bytes.unwrap_or(0).saturating_sub(space.free);
+        if short == 0 {
+            return Ok(0);
+        }
+        let files = asked(&mut *self.readers().acquire().await?).await?;
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        let root = self.folder().to_owned();
+        let sort = move || longest_unused_first(&root, files);
+        for file in tokio::task::spawn_blocking(sort).await.map_err(|_| Error::Closed)? {
+            if short == 0 {
+                break;
+            }
+            if self.retention().spares(file.id) {
+                continue;
+            }
+            short = short.saturating_sub(file.bytes);
+            let (id, what) = (file.id, file.what);
+            match self.ask(|reply| Command::Evict { file, reply }).await {
+                Ok(()) | Err(Error::NotFound) => {}
+                Err(Error::Closed) => return Err(Error::Closed),
+                Err(error) => tracing::warn!(recording = %id, "{what} cannot be removed: {error}"),
+            }
+        }
+        Ok(bytes)
     }
 
     /// Goes through a list, page by page, and deletes what goes; gives the limits that are passed nevertheless.

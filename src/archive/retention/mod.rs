@@ -9,7 +9,9 @@
 //!    downloaded or replayed, stays, whatever the limit; whoever begins to read it in the very moment in which it goes has its
 //!    files open, and keeps them.
 //! 3. No more goes than a limit asks for.
-//! 4. What is looked at is bounded: pages of [`index::retention::PAGE`](super::index::retention) rows of an index that has all
+//! 4. For what is there because someone asked for it no recording goes: it does not count, and where the disk has too little
+//!    free it goes first.
+//! 5. What is looked at is bounded: pages of [`index::retention::PAGE`](super::index::retention) rows of an index that has all
 //!    that is asked for; the sums are in the index already. A million recordings cost what one does.
 
 mod decision;
@@ -30,7 +32,7 @@ pub(super) use uses::Retention;
 pub struct Limits {
     /// How many days a recording stays after its end.
     pub max_days: Option<u32>,
-    /// How many bytes all recordings have at most: their parts and what is derived from them.
+    /// How many bytes all recordings have at most: their parts, and what is derived from them without being asked for.
     pub max_bytes: Option<u64>,
     /// The same for the recordings of each room.
     pub max_room_bytes: Option<u64>,

@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use crate::archive::derived::Most;
 use crate::archive::model::{BadEdit, Container, Derived, Edit, Edition, EndReason, Time};
 use crate::archive::{Error, Found};
+use crate::container::stream::Demux;
+use crate::container::webm;
 
 use super::mix::{self, CLICKS, decode, make, path};
 use super::render::{self, anchor, pcm_part, plain, samples};
@@ -123,6 +126,40 @@ async fn a_click_is_where_it_was_in_a_cut_of_every_container() {
 }
 
 #[tokio::test]
+async fn a_cut_of_a_track_in_webm_is_as_long_as_its_span_silent_where_the_track_is_not() {
+    let dir = scratch();
+    let mut rig = super::derived::record_apart(dir.path(), 11_000).await;
+    // Ben is there from 3 s to 5 s, Ann not between 10 s and 11 s; what is heard of each, in packets of 20 ms.
+    let cuts = [
+        (TWO, "from=1&to=8", 1000, 8000, 100),
+        (TWO, "from=6&to=8", 6000, 8000, 0),
+        (TWO, "from=1&to=2", 1000, 2000, 0),
+        (TWO, "from=4&to=8", 4000, 8000, 54),
+        (ONE, "from=10.5&to=12", 10_500, 12_000, 48),
+    ];
+    for (track, query, from, to, heard) in cuts {
+        let what = edition(Derived::Track(track, Container::WebM), query);
+        make(&mut rig, dir.path(), &[what]).await;
+        let mut demuxer = webm::Demuxer::new();
+        demuxer.push(&fs::read(path(dir.path(), what)).unwrap());
+        let (mut end, mut count) = (Ticks::ZERO, 0);
+        while let Some(event) = demuxer.pull().unwrap() {
+            if let webm::Event::Packet(packet) = event {
+                // Times are whole milliseconds, and less than a packet's length is no gap.
+                assert!(packet.time.signed_since(end).abs() <= 960 + 48, "{query}: {} behind {end}", packet.time);
+                end = packet.time.saturating_add(packet.duration);
+                count += u64::from(packet.data.len() > 3);
+            }
+        }
+        let length = Ticks::from_millis(to - from);
+        // Its last packet is whole, and what is thrown away at its start is before its time 0.
+        let more = end.signed_since(length);
+        assert!((-200..=80 * 48 + 960 * 2).contains(&more), "{query}: {end}");
+        assert_eq!(count, heard, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_recording_does_not_have_is_told_and_the_whole_has_one_name() {
     let dir = scratch();
     let mut rig = mix::record(dir.path()).await;
@@ -143,6 +180,14 @@ async fn what_a_recording_does_not_have_is_told_and_the_whole_has_one_name() {
     let track = Derived::Track(ONE, Container::Wav);
     assert_eq!(refused(track, "tracks=1").await.to_string(), "tracks cannot be chosen of track-1.wav");
     assert_eq!(refused(Derived::Waveform(ONE), "from=1").await, BadEdit::NotOf("from", "waveform-1.peaks".to_owned()));
+    for short in ["from=1&to=1.399&loudness=-16", "from=3.7&loudness=-16"] {
+        assert_eq!(refused(mix, short).await, BadEdit::TooShort, "{short}");
+    }
+    for (query, whole) in [("from=0", true), ("to=4", true), ("from=0&to=4", true), ("from=0.001", false)] {
+        // Ann begins at 0: her own file is what she has.
+        let found = rig.archive.edition(id(1), edition(track, query)).await.unwrap();
+        assert_eq!(found == Derived::Track(ONE, Container::Wav), whole, "{query}");
+    }
     make(&mut rig, dir.path(), &[mix]).await;
     for whole in ["tracks=2,1", "from=0", "to=4", "from=0&to=4&tracks=1,2"] {
         let found = rig.archive.derived(id(1), edition(mix, whole)).await;
@@ -162,7 +207,7 @@ async fn a_cut_goes_and_comes_again_byte_for_byte_and_is_no_stranger_to_who_chec
         rig.derived(id(1)).await.iter().filter(|file| !file.what.edit.is_whole()).all(|file| file.what.is_asked_for())
     );
     let mut maker = rig.maker(dir.path(), Box::new(Disk));
-    rig.ask(maker.make_room((id(1), cuts[0]), 0)).await.unwrap();
+    rig.ask(maker.make_room((id(1), cuts[0]), Most { bytes: 0, files: 1000 })).await.unwrap();
     assert_eq!(super::derived::files(dir.path()).len(), whole.len() - 3);
     make(&mut rig, dir.path(), &cuts[1..]).await;
     // What the first was made of nobody needs any more.

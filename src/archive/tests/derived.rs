@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::archive::derived::{Maker, SPARED, Stopped};
 use crate::archive::model::{Container, Derived, DerivedFile, EndReason, Words};
 use crate::archive::writer::DerivedNews;
-use crate::archive::{Change, Error, Found};
+use crate::archive::{Change, Error, Found, NotMade};
 use crate::container::stream::Demux;
 use crate::container::webm;
 
@@ -62,7 +62,7 @@ async fn record(folder: &Path) -> Rig {
 }
 
 /// The same, with the second part from so many ms of her track on.
-async fn record_apart(folder: &Path, apart: u64) -> Rig {
+pub(super) async fn record_apart(folder: &Path, apart: u64) -> Rig {
     let mut rig = Rig::open(folder).await;
     let millis = Ticks::from_millis;
     let writer = rig.begin(id(1));
@@ -265,6 +265,8 @@ async fn another_title_is_another_file_even_where_it_came_while_that_was_made() 
     // The maker was at it meanwhile, with the title of before.
     for file in made {
         rig.news(id(1), DerivedNews::Made(file, NO_WORDS)).await;
+        let there = rig.derived(id(1)).await.into_iter().find(|one| one.what == file.what).unwrap();
+        assert_eq!(there.recipe == 0, has_words(&file), "{}", file.what);
     }
     rig.news(id(1), DerivedNews::All(99, NO_WORDS)).await;
     rig.derive(dir.path(), id(1)).await.unwrap();
@@ -306,6 +308,70 @@ async fn damage_costs_what_it_hit_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_mix_that_was_damaged_is_made_again_before_anything_is_made_of_it() {
+    let dir = scratch();
+    let mut rig = record_apart(dir.path(), 11_000).await;
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    let whole = files(dir.path());
+    let folder = only_folder(dir.path()).join("derived");
+    let mut mix = whole["mix.ogg"].clone();
+    let middle = mix.len() / 2;
+    mix[middle] ^= 1;
+    fs::write(folder.join("mix.ogg"), mix).unwrap();
+    fs::remove_file(folder.join("session.webm")).unwrap();
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    assert!(files(dir.path()) == whole);
+}
+
+#[tokio::test]
+async fn who_waits_is_told_why_also_where_nothing_could_be_begun() {
+    let dir = scratch();
+    let mut rig = record_apart(dir.path(), 11_000).await;
+    fs::write(only_folder(dir.path()).join("derived"), "no folder").unwrap();
+    let what = Derived::Mix(Container::Wav);
+    rig.orders.want(id(1), what.into()).unwrap();
+    assert!(matches!(rig.derive(dir.path(), id(1)).await, Err(Stopped::Trouble(_))));
+    assert_eq!(rig.orders.want(id(1), what.into()), Err(NotMade::Failed));
+}
+
+#[tokio::test]
+async fn nobody_takes_a_new_file_for_the_old_one_while_it_takes_its_place() {
+    let dir = scratch();
+    let mut rig = record_apart(dir.path(), 11_000).await;
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    let crc = async |rig: &Rig| {
+        let derived = rig.derived(id(1)).await;
+        derived.iter().find(|file| file.what == Derived::Session).unwrap().crc
+    };
+    assert!(crc(&rig).await.is_some());
+    let archive = rig.archive.clone();
+    let titled = Change { title: Some(Some("A talk".to_owned())), ..Change::default() };
+    rig.ask(archive.change(id(1), titled)).await.unwrap();
+    // As far as to its new name.
+    let store = StandIn::new(dir.path(), |asked, _| match asked {
+        Asked::Rename(path) if path.ends_with("session.webm") => Err(io::ErrorKind::Other.into()),
+        _ => Ok(()),
+    });
+    let mut maker = rig.maker(dir.path(), store);
+    assert!(rig.ask(maker.visit(id(1))).await.is_err());
+    assert_eq!(crc(&rig).await, None);
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    assert!(crc(&rig).await.is_some());
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_leaves_what_was_to_be_made() {
+    let dir = scratch();
+    let mut rig = record_apart(dir.path(), 11_000).await;
+    rig.archive.derived(id(1), Derived::Session).await.unwrap();
+    let archive = rig.archive.clone();
+    rig.ask(archive.change(id(1), Change { keep: Some(true), ..Change::default() })).await.unwrap();
+    let expiry = crate::archive::retention::Expiry { reason: crate::archive::Reason::MaxDays, at: NOW };
+    assert!(matches!(rig.ask(archive.delete_by(id(1), Some(expiry))).await, Err(Error::Kept)));
+    assert!(rig.orders.waits_for(id(1), Derived::Session));
+}
+
+#[tokio::test]
 async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     let dir = scratch();
     let mut rig = record(dir.path()).await;
@@ -315,6 +381,8 @@ async fn a_disk_that_is_nearly_full_is_left_to_recordings() {
     free.store(SPARED + 45_000, Ordering::Relaxed);
     let mut maker = rig.maker(dir.path(), store);
     assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
+    let told = rig.archive.derived(id(1), Derived::Session).await;
+    assert!(matches!(told, Err(Error::NotMade(NotMade::Full { .. }))), "{told:?}");
     let there: Vec<_> = files(dir.path()).into_keys().collect();
     assert_eq!(there, ["track-2.webm", "waveform-1.peaks", "waveform-2.peaks", "waveform.peaks"]);
     // It fills up while a file is made: that is given up halfway.

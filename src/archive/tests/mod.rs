@@ -6,6 +6,7 @@ mod cuts;
 mod derived;
 mod derived_pcm;
 mod disks;
+mod export;
 mod failing;
 mod flipped;
 mod full;

@@ -1,6 +1,6 @@
 //! Retention over a real index and real files: what goes, what stays, what is told of it.
 
-use crate::archive::model::EndReason;
+use crate::archive::model::{Container, Derived, EndReason};
 use crate::archive::{Change, Count, Error, Limits, Reason, Storage};
 
 use super::*;
@@ -181,6 +181,50 @@ async fn the_oldest_go_for_all_for_a_room_and_for_the_disk() {
     assert_eq!((left(&rig).await, told.unmet), (vec![5], vec![Reason::MaxBytes]));
     let told = rig.look(Limits::default()).await;
     assert_eq!(told.unmet, []);
+    counted(dir.path()).await;
+}
+
+#[tokio::test]
+async fn what_someone_asked_for_costs_no_recording_its_place() {
+    let dir = scratch();
+    let store = super::stand_in::StandIn::new(dir.path(), |_, _| Ok(()));
+    let free = store.free.clone();
+    let mut rig = Rig::open_on(dir.path(), store).await.unwrap();
+    let (old, young) = (rig.shelve(1, "studio", 3).await, rig.shelve(2, "studio", 2).await);
+    let mut maker = rig.maker(dir.path(), Box::new(Disk));
+    for id in [old, young] {
+        rig.ask(maker.visit(id)).await.unwrap();
+    }
+    let before = counted(dir.path()).await;
+    let wav = Derived::Mix(Container::Wav);
+    let asked = async |rig: &Rig, id| {
+        let derived = rig.archive.recording(id).await.unwrap().unwrap().derived;
+        derived.into_iter().find(|file| file.what == wav).map(|file| file.bytes)
+    };
+    for id in [old, young] {
+        rig.archive.derived(id, wav).await.unwrap();
+        rig.ask(maker.visit(id)).await.unwrap();
+        assert!(asked(&rig, id).await.is_some());
+    }
+    assert_eq!(counted(dir.path()).await, before, "it does not count");
+    let bytes = u64::try_from(before[0].2).unwrap();
+    rig.look(Limits { max_bytes: Some(bytes), ..Limits::default() }).await;
+    assert!(rig.there(old).await && asked(&rig, old).await.is_some());
+
+    // Of the disk it goes first; what is downloaded stays, and no recording goes for it.
+    let download = rig.archive.derived(old, wav).await.unwrap();
+    let size = asked(&rig, young).await.unwrap();
+    free.store(1000, std::sync::atomic::Ordering::Relaxed);
+    let limits = Limits { min_free_bytes: Some(1000 + size), ..Limits::default() };
+    let told = rig.look(limits).await;
+    assert!(rig.there(old).await && rig.there(young).await && told.unmet.is_empty());
+    assert!(asked(&rig, old).await.is_some() && asked(&rig, young).await.is_none());
+    drop(download);
+    rig.look(limits).await;
+    assert!(rig.there(old).await && asked(&rig, old).await.is_none());
+    // That was all of it.
+    rig.look(limits).await;
+    assert!(!rig.there(old).await);
     counted(dir.path()).await;
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::archive::derived::waves::Follower;
-use crate::archive::model::EndReason;
-use crate::archive::{Error, FoundWaveform, Waveform};
+use crate::archive::derived::{SPARED, Stopped};
+use crate::archive::model::{Derived, EndReason};
+use crate::archive::{Error, FoundWaveform, NotMade, Waveform};
 use crate::media::pcm::{self, Sample};
 use crate::media::source::Codec;
 
 use super::derived::files;
+use super::stand_in::StandIn;
 use super::*;
 
 const fn millis(millis: u64) -> Ticks {
@@ -168,6 +170,75 @@ async fn a_track_that_comes_up_late_is_in_the_sum_at_last() {
     let made = peaks(dir.path());
     assert!(peaks_anew(&mut rig, dir.path()).await == made);
     assert!(all(&mut so_far(&rig, None).await) != seen, "two of them are louder than one");
+}
+
+#[tokio::test]
+async fn nothing_that_was_gathered_is_held_when_its_files_are_made_or_cannot_be() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let orders = rig.orders.clone();
+    rig.record(id(1), 50).await;
+    let full = StandIn::new(dir.path(), |_, _| Ok(()));
+    full.free.store(SPARED, std::sync::atomic::Ordering::Relaxed);
+    let mut maker = rig.maker(dir.path(), full);
+    assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
+    assert_eq!(orders.waves().held(), 0);
+    // Nor where somebody waits for it, and nothing is read for what there is no room for.
+    let waveform = rig.archive.waveform(id(1), None).await;
+    assert!(matches!(waveform, Err(Error::NotMade(NotMade::Full { .. }))), "{waveform:?}");
+    assert!(matches!(rig.archive.waveform(id(1), None).await, Ok(FoundWaveform::Making(_))));
+    assert!(matches!(rig.ask(maker.visit(id(1))).await, Err(Stopped::Full { .. })));
+    assert_eq!(orders.waves().held(), 0);
+    maker.store = Box::new(Disk);
+    for (what, held) in [(Derived::Waveform(ONE), 1), (Derived::MixWaveform, 0)] {
+        // The first may be told of the failure.
+        let _ = orders.want(id(1), what.into());
+        orders.want(id(1), what.into()).unwrap();
+        let held_by = orders.visit(id(1));
+        let what = orders.waited(&held_by).expect("someone waits");
+        rig.ask(maker.make_asked(&held_by, what)).await.unwrap();
+        assert_eq!(orders.waves().held(), held, "{what}");
+    }
+    // Of so many that nobody follows something is held at most.
+    (0..40).for_each(|n| drop(orders.waves().of(id(n))));
+    assert_eq!(orders.waves().held(), 17);
+}
+
+#[expect(clippy::await_holding_lock, reason = "whoever waits for it here waits for ever")]
+#[tokio::test]
+async fn who_follows_does_not_wait_for_a_maker() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let orders = rig.orders.clone();
+    let mut follower = rig.follower(dir.path(), &orders);
+    let writer = rig.begin(id(1));
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..100));
+    rig.round().await;
+    follower.look().await.unwrap();
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 60_000));
+    rig.round().await;
+    let gathering = orders.waves().of(id(1));
+    let makers = gathering.lock().unwrap();
+    // It would be for ever.
+    follower.look().await.unwrap();
+    drop(makers);
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_of_peaks_is_made_again() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    rig.record(id(1), 50).await;
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    let made = peaks(dir.path());
+    let mut bad = made["waveform.peaks"].clone();
+    bad[0] ^= 1;
+    fs::write(only_folder(dir.path()).join("derived/waveform.peaks"), bad).unwrap();
+    let archive = rig.archive.clone();
+    assert!(matches!(rig.ask(archive.waveform(id(1), None)).await, Ok(FoundWaveform::Making(_))));
+    rig.derive(dir.path(), id(1)).await.unwrap();
+    assert!(peaks(dir.path()) == made);
 }
 
 #[tokio::test]

@@ -137,6 +137,20 @@ impl Writer {
         Ok(Space { free, capacity: self.store.capacity(&self.root).map_err(wrong)? })
     }
 
+    /// Removes a file that is there because someone asked for it, for the place that it takes, unless a maker needs it just now.
+    pub(super) async fn evict(&mut self, file: &derived::Asked) -> Result<(), Error> {
+        self.trust_index().await?;
+        if self.orders.is_needed(file.id, file.what) {
+            return Ok(());
+        }
+        let (place, _) = read::summary(&mut self.connection, file.id).await?.ok_or(Error::NotFound)?;
+        let folder = self.root.join(&file.folder).join(names::DERIVED);
+        remove_if_there(&mut *self.store, &folder.join(names::derived(file.what)))?;
+        derived::forget(&mut self.connection, place.row, file.what).await?;
+        self.store.committed();
+        Ok(())
+    }
+
     /// Says in the index what the maker has made.
     pub(super) async fn derived(&mut self, id: RecordingId, news: DerivedNews) -> Result<(), Error> {
         self.trust_index().await?;
@@ -148,7 +162,7 @@ impl Writer {
         match news {
             DerivedNews::Made(mut file, words) => {
                 mixed = file.what == Edition::from(Derived::Mix(Container::Ogg));
-                if words != now {
+                if words != now && file.what.of.has_words() {
                     file.recipe = 0;
                 }
                 derived::file(&mut transaction, place.row, &file).await?;
@@ -159,8 +173,12 @@ impl Writer {
             }
             DerivedNews::Gone(what) => {
                 derived::forget(&mut transaction, place.row, what).await?;
-                derived::all_made(&mut transaction, place.row, 0).await?;
+                // What was asked for is made again when someone asks.
+                if !what.is_asked_for() {
+                    derived::all_made(&mut transaction, place.row, 0).await?;
+                }
             }
+            DerivedNews::Changing(what) => derived::changing(&mut transaction, place.row, what).await?,
         }
         transaction.commit().await?;
         self.store.committed();

@@ -43,6 +43,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::handle::{Change, Error, MarkerChange};
+use super::index::derived::Asked;
 use super::model::{
     Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, Marker, RecordingId, Restart, State, Summary, Words,
 };
@@ -293,6 +294,13 @@ pub(super) enum Command {
         /// How much.
         reply: Reply<Space>,
     },
+    /// What is there because someone asked for it is to go, for the place that it takes.
+    Evict {
+        /// Which.
+        file: Asked,
+        /// When it is gone.
+        reply: Reply<()>,
+    },
     /// The maker tells of what is derived from a recording.
     Derived {
         /// Which.
@@ -322,6 +330,8 @@ pub(super) enum DerivedNews {
     Made(DerivedFile, Words),
     /// All files are there, by recipes of this sum.
     All(u32, Words),
+    /// Another file is about to take the name of this one.
+    Changing(Edition),
     /// A file is not there any more, or not as it was.
     Gone(Edition),
 }
@@ -340,6 +350,7 @@ impl fmt::Debug for Command {
             Self::FinishDeletions { .. } => f.write_str("FinishDeletions"),
             Self::Settings { room, settings, .. } => f.debug_tuple("Settings").field(room).field(settings).finish(),
             Self::Space { .. } => f.write_str("Space"),
+            Self::Evict { file, .. } => f.debug_tuple("Evict").field(file).finish(),
             Self::Derived { id, news, .. } => f.debug_tuple("Derived").field(id).field(news).finish(),
             Self::Probe { .. } => f.write_str("Probe"),
             Self::Close { .. } => f.write_str("Close"),

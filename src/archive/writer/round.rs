@@ -97,6 +97,9 @@ impl Writer {
             Command::Space { reply } => {
                 let _ = reply.send(self.space());
             }
+            Command::Evict { file, reply } => {
+                let _ = reply.send(self.evict(&file).await);
+            }
             Command::Derived { id, news, reply } => {
                 let _ = reply.send(self.derived(id, news).await);
             }

@@ -16,4 +16,4 @@ mod tests;
 pub use demux::{Demuxer, METADATA_LIMIT};
 pub use error::{Element, Error, Malformed, Unsupported};
 pub use header::{StreamInfo, frame_frames};
-pub use mux::{HEAD, Muxer, Sound};
+pub use mux::{Muxer, Sound};

@@ -10,8 +10,8 @@ use crate::media::time::Ticks;
 /// The most sound on a page: more delays a reader (RFC 7845 §6 advises the same).
 const LONGEST: Ticks = Ticks::from_secs(1);
 
-/// What OpusTags name as the encoder's vendor.
-const VENDOR: &str = concat!("roomtone ", env!("CARGO_PKG_VERSION"));
+/// What OpusTags name as the encoder's vendor: without a version, so that what is made again by a newer hub is the same.
+const VENDOR: &str = "roomtone";
 
 /// Muxes Opus packets into the Ogg file of one part.
 ///

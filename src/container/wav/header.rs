@@ -34,8 +34,20 @@ pub const fn data_offset(head: Head) -> u64 {
 /// count it is an RF64 header (EBU Tech 3306), 36 bytes longer.
 #[must_use]
 pub fn header_for(head: Head, data_bytes: u64) -> Vec<u8> {
+    header(head, data_bytes, 0)
+}
+
+/// The same of a file that nothing is appended to any more, and what stands behind its samples: where those end at an odd byte, a byte
+/// of padding, which the header counts (RIFF).
+#[must_use]
+pub fn finished(head: Head, data_bytes: u64) -> (Vec<u8>, &'static [u8]) {
+    let padding: &[u8] = if data_bytes.is_multiple_of(2) { &[] } else { &[0] };
+    (header(head, data_bytes, padding.len() as u64), padding)
+}
+
+fn header(head: Head, data_bytes: u64, padding: u64) -> Vec<u8> {
     let mut header = header_of_none(head);
-    let riff_bytes = data_bytes.saturating_add(header.len() as u64 - 8);
+    let riff_bytes = data_bytes.saturating_add(padding).saturating_add(header.len() as u64 - 8);
     let data_size = header.len() - 4..;
     match (u32::try_from(riff_bytes), u32::try_from(data_bytes)) {
         // All ones mean that the size is not known.

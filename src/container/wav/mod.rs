@@ -19,5 +19,5 @@ mod tests;
 
 pub use demux::{DESCRIBED_LIMIT, Demuxer, PASSED_LIMIT};
 pub use error::{Error, Limit, Malformed, Name, Unsupported};
-pub use header::{MOST_DATA, data_offset, header_for};
+pub use header::{MOST_DATA, data_offset, finished, header_for};
 pub use message::message;

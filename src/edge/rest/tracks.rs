@@ -50,7 +50,10 @@ async fn track(
         Some(Ok(part)) => Some(part),
         Some(Err(_)) => return Err(Problem::new(Kind::InvalidQuery, "A part is a number from 1.")),
     };
-    let edition = Edition { of: Derived::Track(track, container), edit: recordings::edit(Query(fields))? };
+    let mut edition = Edition { of: Derived::Track(track, container), edit: recordings::edit(Query(fields))? };
+    if part.is_none() && !edition.edit.is_whole() {
+        edition = edge.archive.edition(id, edition).await?;
+    }
     let derived = async || recordings::derived(&request, &edge, id, edition).await;
     match (part, edition.edit.is_whole()) {
         (None, true) if container == Container::WebM => return derived().await,
@@ -63,7 +66,7 @@ async fn track(
     }
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
     match (container, Kept::of(sound.parts.iter().map(|part| &part.format))) {
-        (wanted, kept) if kept.container() == Some(wanted) => {
+        (wanted, kept) if kept.is(wanted, &edition.edit) => {
             download::answer(&request, Served::kept(id, track, part, (kept, wanted), sound))
         }
         _ if part.is_none() => derived().await,

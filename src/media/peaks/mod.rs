@@ -78,12 +78,6 @@ impl Default for Peaks {
 }
 
 impl Peaks {
-    /// Peaks that were gathered before: of pixels so long, from this one on.
-    #[must_use]
-    pub const fn of(pixel: u64, first: u64, pixels: Vec<Pixel>) -> Self {
-        Self { pixel, first, pixels }
-    }
-
     /// How many ticks a pixel is.
     #[must_use]
     pub const fn ticks_per_pixel(&self) -> u64 {

@@ -124,13 +124,51 @@ fn a_walk_that_begins_anew_is_not_taken_for_the_one_before() {
 #[test]
 fn a_failure_is_told_to_who_asks_next_for_that_file_and_then_tried_again() {
     let orders = orders();
-    orders.failed(id(1), session(), "why".to_owned());
+    let full = NotMade::Full { bytes: 7 };
+    orders.failed(id(1), session(), full);
     assert_eq!(orders.want(id(1), recipe::MIX.into()), Ok(0.0));
-    assert_eq!(orders.want(id(1), session()), Err("why".to_owned()));
+    assert_eq!(orders.want(id(1), session()), Err(full));
     assert_eq!(told(&orders.take()), "make 1 mix.ogg");
     assert_eq!(told(&orders.take()), "wait");
     assert_eq!(orders.want(id(1), session()), Ok(0.0));
     assert_eq!(told(&orders.take()), "make 1 session.webm");
+}
+
+#[test]
+fn a_failure_is_over_when_the_file_is_made_or_nobody_asked_for_long() {
+    let orders = orders();
+    orders.failed(id(1), session(), NotMade::Failed);
+    orders.made(id(1), session());
+    assert_eq!(orders.want(id(1), session()), Ok(0.0));
+    let long_ago = Instant::now().checked_sub(FAILED_FOR).expect("a clock that began before");
+    orders.failed_at(id(2), session(), NotMade::Failed, long_ago);
+    assert_eq!(orders.want(id(2), session()), Ok(0.0));
+}
+
+#[test]
+fn what_was_to_be_made_goes_on_where_the_recording_stays() {
+    for stays in [true, false] {
+        let orders = orders();
+        orders.ask(id(1));
+        orders.want(id(1), session()).unwrap();
+        let (Next::Make(made, _), Next::Visit(visited)) = (orders.take(), orders.take()) else { panic!() };
+        orders.want(id(1), Derived::Mix(Container::Wav).into()).unwrap();
+        let mut keeping = Box::pin(orders.keep_off(id(1)));
+        assert!((&mut keeping).now_or_never().is_none());
+        drop((made, visited));
+        let kept = keeping.now_or_never().expect("they have let go");
+        let mut changed = orders.watch();
+        changed.mark_unchanged();
+        if stays {
+            drop(kept)
+        } else {
+            kept.gone()
+        }
+        assert!(changed.has_changed().unwrap());
+        let next: Vec<_> = std::iter::repeat_with(|| told(&orders.take())).take(4).collect();
+        let expected = ["make 1 mix.wav", "make 1 session.webm", "visit 1", "wait"];
+        assert_eq!(next, if stays { expected } else { ["wait"; 4] });
+    }
 }
 
 #[test]

@@ -51,6 +51,11 @@ impl<'a> Contents<'a> {
         time.checked_sub(self.span.start).filter(|_| within)
     }
 
+    /// A line of chat as one text.
+    pub fn wrote(line: &Chat) -> String {
+        format!("{} wrote: {}", line.name, line.text)
+    }
+
     /// What was said in writing, with its time in the files.
     pub fn chat(&self) -> impl Iterator<Item = (Ticks, &'a Chat)> {
         self.recording.chat.iter().filter_map(|line| Some((self.at(line.at)?, line)))
@@ -61,6 +66,9 @@ impl<'a> Contents<'a> {
         self.recording.markers.iter().filter_map(|marker| Some((self.at(marker.at)?, marker)))
     }
 }
+
+/// How much of a name there is in a file's, in bytes: file systems allow 255 for all of it, and a letter may have four.
+const LONGEST: usize = 200;
 
 /// The name of a track's file: `01 Ann.wav`. The number makes it unique, and sorts.
 pub(super) fn file_name(track: &Track) -> String {
@@ -75,11 +83,12 @@ fn harmless(name: &str) -> String {
     let kept = |char: char| match char {
         '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => Some('_'),
         // Zero width and direction (Unicode UAX #9 §2).
-        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' => None,
+        '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' => None,
         char if char.is_control() => None,
         char => Some(char),
     };
     let name: String = name.nfc().filter_map(kept).collect();
+    let name = &name[..name.floor_char_boundary(LONGEST)];
     // Windows drops dots and blanks at a name's end.
     name.trim_end_matches(['.', ' ']).trim_start().to_owned()
 }
@@ -171,6 +180,7 @@ pub(super) mod tests {
             (5, "a\u{202E}gpj.exe", "05 agpj.exe.wav"),
             (6, "Zoe\u{308}", "06 Zoë.wav"),
             (7, "dot. ", "07 dot.wav"),
+            (8, "a\u{061C}b", "08 ab.wav"),
         ] {
             assert_eq!(file_name(&track(number, name)), expected);
         }
@@ -193,6 +203,7 @@ pub(super) mod tests {
             let file = file_name(&track(1, &name));
             prop_assert!(file.starts_with("01") && file.ends_with(".wav"));
             prop_assert!(!file.contains(['/', '\\', ':', '\0', '\n']));
+            prop_assert!(file.len() <= 255);
         }
     }
 }

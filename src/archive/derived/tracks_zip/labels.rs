@@ -14,7 +14,7 @@ pub fn labels(contents: &Contents<'_>) -> String {
         .files
         .iter()
         .flat_map(|file| file.speech.iter().map(|run| (run.start, run.end, one_line(file.track.name.as_str()))));
-    let chat = contents.chat().map(|(at, line)| (at, at, one_line(&format!("{} wrote: {}", line.name, line.text))));
+    let chat = contents.chat().map(|(at, line)| (at, at, one_line(&Contents::wrote(line))));
     let marked = contents.markers().map(|(at, marker)| (at, at, one_line(marker.title())));
     let mut all: Vec<_> = speech.chain(chat).chain(marked).collect();
     all.sort();

@@ -50,7 +50,7 @@ pub(super) fn tracks_zip(origin: &Origin, what: Edition, sink: &mut dyn Sink, wo
         most = most.saturating_add(mixdown.wav_bytes()?).saturating_add(OVERHEAD);
     }
     sink.expect(most)?;
-    let mut entries = Entries::new(origin, what, sink);
+    let mut entries = Entries::new(origin, sink);
     let mut contents = Contents { recording: &origin.recording, span, files: Vec::new() };
     let mut damaged = false;
     for (track, mixdown) in tracks.into_iter().zip(&mixdowns) {
@@ -82,14 +82,14 @@ struct Entries<'a> {
     outbox: Outbox,
     sink: &'a mut dyn Sink,
     options: FullFileOptions<'static, 'static>,
-    /// Where the archive is to be, for whoever reports an error.
+    /// The recording's folder, for whoever reports an error.
     path: PathBuf,
 }
 
 impl<'a> Entries<'a> {
-    fn new(origin: &Origin, what: Edition, sink: &'a mut dyn Sink) -> Self {
+    fn new(origin: &Origin, sink: &'a mut dyn Sink) -> Self {
         let outbox = Outbox::default();
-        let (options, path) = (options(origin.recording.summary.started), origin.folder.join(what.to_string()));
+        let (options, path) = (options(origin.recording.summary.started), origin.folder.clone());
         Self { writer: ZipWriter::new(outbox.clone()), outbox, sink, options, path }
     }
 

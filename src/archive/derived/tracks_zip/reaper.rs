@@ -17,7 +17,7 @@ pub fn project(contents: &Contents<'_>) -> String {
         format!("  TITLE {}", quoted(contents.title())),
         "  SAMPLERATE 48000 1 0".to_owned(),
     ];
-    let chat = contents.chat().map(|(at, line)| (at, format!("{} wrote: {}", line.name, line.text)));
+    let chat = contents.chat().map(|(at, line)| (at, Contents::wrote(line)));
     let marked = contents.markers().map(|(at, marker)| (at, marker.title().to_owned()));
     let mut points: Vec<_> = chat.chain(marked).collect();
     points.sort();

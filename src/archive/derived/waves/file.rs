@@ -35,6 +35,11 @@ impl Head {
     }
 }
 
+/// How long a file of peaks is at most in a session of this length.
+pub fn most(length: Ticks) -> u64 {
+    HEADER as u64 + 2 * length.get().div_ceil(pixel_for(length, MOST_PIXELS))
+}
+
 /// The file of a track's peaks in a session of this length; of the peaks of all tracks where `of_all`.
 pub fn write(peaks: Peaks, of_all: bool, length: Ticks) -> Vec<u8> {
     let peaks = peaks.with_pixels_of(pixel_for(length, MOST_PIXELS));
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!(file[32..], [64, 64, 64, 64]);
         let file = write(peaks.clone(), true, length);
         assert_eq!((read_head(&mut &file[..]).unwrap().first, file.len()), (0, 32 + 202));
+        assert_eq!(file.len() as u64, most(length));
         // What lies behind the session's end is left out.
         let file = write(peaks, false, Ticks::from_millis(40));
         let head = read_head(&mut &file[..]).unwrap();

@@ -8,24 +8,21 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
+use super::super::background;
 use super::super::orders::Orders;
 use super::super::recipe::Stopped;
 use super::super::sound::Sums;
 use super::gathering::{Gathering, Snapshot};
-use super::{Waves, lock};
+use super::{Waves, lock, try_lock};
 use crate::archive::handle::Changed;
-use crate::archive::index::{self, read};
+use crate::archive::index::read;
 use crate::archive::model::{RecordingId, StateKind};
-use crate::archive::names;
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::track::Format;
 
 /// How often the recordings that are being made are looked at.
 const EVERY: Duration = Duration::from_secs(2);
-/// How nice the thread is to all others (`setpriority`): nicer is not possible.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 19;
 
 /// What the thread runs, until it is told to stop.
 pub(in crate::archive) fn follower(
@@ -34,20 +31,9 @@ pub(in crate::archive) fn follower(
     store: Box<dyn Store>,
     changed: broadcast::Receiver<Changed>,
 ) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!("who gathers peaks is as urgent as all else: {error}");
-    }
-    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-        Ok(runtime) => runtime.block_on(async {
-            let readers = index::readers(&root.join(names::INDEX));
-            let follower =
-                Follower { waves: orders.waves(), root, readers: readers.clone(), store, followed: Vec::new() };
-            follower.run(changed).await;
-            readers.close().await;
-        }),
-        Err(error) => tracing::warn!("no waveform is made before its recording has ended: {error}"),
-    }
+    background::run("who gathers peaks", &root.clone(), async |readers| {
+        Follower { waves: orders.waves(), root, readers, store, followed: Vec::new() }.run(changed).await;
+    });
     orders.waves().end();
 }
 
@@ -88,6 +74,7 @@ impl Follower<'_> {
         let mut connection = self.readers.acquire().await.map_err(Trouble::from)?;
         let live = read::unfinished(&mut connection).await.map_err(Trouble::from)?;
         drop(connection);
+        self.waves.follow(&live);
         let before = std::mem::take(&mut self.followed);
         for id in live.iter().chain(before.iter().filter(|id| !live.contains(id))) {
             match self.follow(*id).await? {
@@ -96,7 +83,7 @@ impl Follower<'_> {
                 None => self.waves.forget(*id),
             }
         }
-        self.waves.keep(&self.followed);
+        self.waves.follow(&self.followed);
         Ok(())
     }
 
@@ -110,10 +97,12 @@ impl Follower<'_> {
         // Of one that has ended the maker may have made the files, and all is done.
         let found = if state == StateKind::Ended { self.waves.find(id) } else { Some(self.waves.of(id)) };
         let Some(gathering) = found else { return Ok(Some(state)) };
-        let next_of = |track| lock(&gathering).next_of(track);
+        // Of one that has ended the maker may be gathering the rest, for minutes; then there is nothing to do here.
+        let lock = || if state == StateKind::Ended { try_lock(&gathering) } else { Some(lock(&gathering)) };
         let mut sums = Sums::new();
         for track in &tracks {
-            let (first, at) = next_of(track.number);
+            let Some(next) = lock().map(|gathering| gathering.next_of(track.number)) else { return Ok(Some(state)) };
+            let (first, at) = next;
             for (index, part) in track.parts.iter().enumerate().skip(first) {
                 if matches!(part.format, Format::Pcm(_)) {
                     let bytes = if index == first { at } else { 0 }..u64::MAX;
@@ -127,7 +116,7 @@ impl Follower<'_> {
         let now = Snapshot { folder: &folder, tracks: &tracks, sums: &sums, ended: state == StateKind::Ended };
         loop {
             // The maker may have come first, and have it all.
-            let mut gathering = lock(&gathering);
+            let Some(mut gathering) = lock() else { return Ok(Some(state)) };
             if !gathering.holds(&tracks) {
                 tracing::debug!(recording = %id, "what was gathered of its peaks is not so any more");
                 *gathering = Gathering::default();

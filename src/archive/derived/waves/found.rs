@@ -98,12 +98,12 @@ pub(in crate::archive) async fn find(
 }
 
 impl Indexed {
-    /// What the file says.
-    pub fn of_file(self, download: files::Download) -> Result<Waveform, Error> {
+    /// What the file says; `None` where it is none of peaks.
+    pub fn of_file(self, download: files::Download) -> Option<Waveform> {
         let files::Download { mut file, made_unix_nanos, in_use, .. } = download;
-        let head = file::read_head(&mut file).map_err(|error| Error::NotMade(error.to_string()))?;
+        let head = file::read_head(&mut file).ok()?;
         let modified = UnixMillis::new(i64::try_from(made_unix_nanos / 1_000_000).unwrap_or(i64::MAX));
-        Ok(self.with(head, Pixels::File(file), modified, in_use))
+        Some(self.with(head, Pixels::File(file), modified, in_use))
     }
 
     /// What was gathered so far; `None` while it is being gathered.

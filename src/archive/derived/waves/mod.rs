@@ -8,7 +8,8 @@
 //! serves or records knows of it: it is as nice as the maker, and where it cannot keep up, what is missing is gathered at the end.
 //! A recording costs it a 600th of its length for each track.
 //!
-//! What is gathered is kept in memory: 720 KB for each hour of a track, at most 2 MiB, and at most 16 MB for each recording that is made.
+//! What is gathered is kept in memory: 720 KB for each hour of a track, at most 2 MiB, and at most 16 MB for each recording that is
+//! made, and for each of [`MOST_ENDED`] that have ended.
 //! It is not precious: what a crash takes, or whatever else is missing, the maker gathers out of the parts, and the files are the
 //! same (`gathering` says why).
 
@@ -19,7 +20,7 @@ mod found;
 mod gathering;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::sync::{Notify, watch};
 
@@ -41,10 +42,17 @@ const MOST_ENDED: usize = 16;
 /// What was gathered: shared by who follows, who makes files and who asks.
 #[derive(Debug)]
 pub(in crate::archive) struct Waves {
-    all: Mutex<BTreeMap<RecordingId, Shared>>,
+    all: Mutex<All>,
     work: Work,
     wake: Notify,
     gone: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    gathered: BTreeMap<RecordingId, Shared>,
+    /// Those that are being made.
+    followed: Vec<RecordingId>,
 }
 
 /// What was gathered of a recording. Whoever finds it locked is told that it is being gathered.
@@ -56,42 +64,75 @@ impl Default for Waves {
     }
 }
 
-/// Whoever fell over it left it half done: it begins anew.
 fn lock(gathering: &Mutex<Gathering>) -> MutexGuard<'_, Gathering> {
-    gathering.lock().unwrap_or_else(|fell| {
-        gathering.clear_poison();
-        let mut half = fell.into_inner();
-        *half = Gathering::default();
-        half
-    })
+    gathering.lock().unwrap_or_else(|fell| anew(gathering, fell))
+}
+
+/// The same, where nobody is at it just now.
+fn try_lock(gathering: &Mutex<Gathering>) -> Option<MutexGuard<'_, Gathering>> {
+    match gathering.try_lock() {
+        Ok(gathering) => Some(gathering),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Poisoned(fell)) => Some(anew(gathering, fell)),
+    }
+}
+
+/// Whoever fell over it left it half done: it begins anew.
+fn anew<'a>(
+    gathering: &'a Mutex<Gathering>,
+    fell: PoisonError<MutexGuard<'a, Gathering>>,
+) -> MutexGuard<'a, Gathering> {
+    gathering.clear_poison();
+    let mut half = fell.into_inner();
+    *half = Gathering::default();
+    half
+}
+
+impl All {
+    /// Keeps what is followed, and the newest of what has ended; this one in any case.
+    fn bound(&mut self, one: Option<RecordingId>) {
+        let Self { gathered, followed } = self;
+        let ended = gathered.keys().rev().filter(|id| !followed.contains(id) && Some(**id) != one);
+        let too_many: Vec<_> = ended.skip(MOST_ENDED).copied().collect();
+        gathered.retain(|id, _| !too_many.contains(id));
+    }
 }
 
 impl Waves {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<RecordingId, Shared>> {
+    fn all(&self) -> MutexGuard<'_, All> {
         // Nothing that is done under the lock leaves it half done.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is gathered of a recording; nothing at first.
-    fn of(&self, id: RecordingId) -> Shared {
-        Arc::clone(self.all().entry(id).or_default())
+    pub(in crate::archive) fn of(&self, id: RecordingId) -> Shared {
+        let mut all = self.all();
+        let gathering = Arc::clone(all.gathered.entry(id).or_default());
+        all.bound(Some(id));
+        gathering
     }
 
     /// The same, if anything is.
     fn find(&self, id: RecordingId) -> Option<Shared> {
-        self.all().get(&id).cloned()
+        self.all().gathered.get(&id).cloned()
     }
 
-    /// Nobody needs what was gathered of a recording any more: it is in files, or the recording goes.
+    /// Of how many recordings something is held.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.all().gathered.len()
+    }
+
+    /// Nobody needs what was gathered of a recording any more: it is in files, or cannot be, or the recording goes.
     pub fn forget(&self, id: RecordingId) {
-        self.all().remove(&id);
+        self.all().gathered.remove(&id);
     }
 
-    /// Keeps what is followed, and the newest of what has ended.
-    fn keep(&self, followed: &[RecordingId]) {
+    /// These are followed from now on.
+    fn follow(&self, followed: &[RecordingId]) {
         let mut all = self.all();
-        let ended: Vec<_> = all.keys().rev().filter(|id| !followed.contains(id)).skip(MOST_ENDED).copied().collect();
-        all.retain(|id, _| !ended.contains(id));
+        followed.clone_into(&mut all.followed);
+        all.bound(None);
     }
 
     /// Makes the file of a track's peaks, or of those of all tracks, of a recording that has ended; says whether some of it could
@@ -104,6 +145,8 @@ impl Waves {
         work: &Work,
     ) -> Result<bool, Stopped> {
         let Origin { folder, recording, sums, .. } = origin;
+        // Before anything is read for it.
+        sink.expect(file::most(recording.summary.length))?;
         let gathering = self.of(recording.summary.id);
         let mut gathering = lock(&gathering);
         gathering.finish(sink.store(), Snapshot { folder, tracks: &recording.tracks, sums, ended: true }, work)?;
@@ -113,7 +156,6 @@ impl Waves {
         };
         drop(gathering);
         let file = file::write(peaks, track.is_none(), recording.summary.length);
-        sink.expect(file.len() as u64)?;
         sink.append(&file)?;
         Ok(damaged)
     }
