@@ -151,13 +151,19 @@ impl Maker {
         // What someone asked for once is made again when someone does.
         let outdated = |file: &&DerivedFile| file.what.is_asked_for() && file.recipe != file.what.of.recipe();
         let outdated = made.iter().filter(|file| !lost.contains(file)).filter(outdated).copied().collect::<Vec<_>>();
+        let mut unasked = false;
         for file in lost.into_iter().chain(outdated) {
             // Another maker may be at it, or have made it since that was read.
             let now = index::derived::one_file(&mut connection, place.row, file.what).await.map_err(Trouble::from)?;
             if now == Some(file) && !self.orders.is_anothers(held, file.what) {
                 files::remove(&mut *self.store, &folder, file.what)?;
                 self.tell(id, DerivedNews::Gone(file.what)).await?;
+                unasked |= !file.what.is_asked_for();
             }
+        }
+        if unasked && !asked.is_empty() {
+            // Behind what someone waits for.
+            self.orders.ask(id);
         }
         let origin = Origin::read(&mut connection, &self.root, id).await.map_err(Trouble::from)?;
         let Some(mut origin) = origin else { return Ok(Made::Asked) };
