@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::super::close::Close;
 use super::super::plain::Plain;
 use super::super::problem::Problem;
-use super::super::room_socket::Wish;
+use super::super::room_socket::{self, Wish};
 use super::super::socket::Socket;
 use super::super::{Edge, Here};
 use super::greeting::AudioFile;
@@ -23,7 +23,7 @@ use super::session::Session;
 use crate::archive::model::RecordingId;
 use crate::archive::settings::Greet;
 use crate::archive::{self, Changed};
-use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
+use crate::hub::connection::{self, Connection, Said};
 use crate::hub::fanout::{MemberId, Reads};
 use crate::hub::outbox::Outbox;
 use crate::hub::registry::Find;
@@ -228,11 +228,7 @@ impl Place {
 
     async fn say(&self, edge: &Edge, said: Vec<Said>) -> Result<(), Close> {
         for said in said {
-            let arrived: Moment = edge.clock.now();
-            let answer = self.connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)?;
-            for warning in answer? {
-                tracing::info!(?warning, "a stream is carried in part");
-            }
+            room_socket::say(edge, &self.connection, said).await?;
         }
         Ok(())
     }

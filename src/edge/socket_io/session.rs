@@ -35,7 +35,7 @@ use super::table::Command;
 use super::{COME_BACK, MAX_PAYLOAD};
 use crate::hub::outbox::{Cargo, Frame, Outbox};
 use crate::media::time::Moment;
-use crate::wire::engine_io::{self, Bare, Open, Packet, Sid};
+use crate::wire::engine_io::{self, Bare, OpenPacket, Packet, Sid, TransportType};
 use crate::wire::socket_io;
 
 /// How long a client may try a WebSocket before it has to upgrade to it.
@@ -88,7 +88,7 @@ impl Session {
     /// A session that begins with long-polling; gives what the client is answered.
     pub fn poll(edge: Here, invitation: Invitation, seat: Seat) -> Bytes {
         let (session, inbox) = Self::new(edge, invitation, Transport::Polling);
-        let open = session.open(&["websocket"]);
+        let open = session.open(Some(TransportType::Websocket));
         actix_rt::spawn(session.run(inbox, Some(seat)));
         open
     }
@@ -97,7 +97,7 @@ impl Session {
     pub async fn socket(edge: Here, invitation: Invitation, io: super::Io, early: BytesMut, seat: Seat) {
         let socket = Socket::open(io, early, &edge.sockets, seat, MANNERS);
         let (session, inbox) = Self::new(edge, invitation, Transport::WebSocket(Rc::clone(&socket)));
-        session.say(session.open(&[]));
+        session.say(session.open(None));
         actix_rt::spawn(Rc::clone(&session).run(inbox, None));
         session.read(&socket).await;
     }
@@ -128,17 +128,15 @@ impl Session {
         (Rc::new(session), inbox)
     }
 
-    fn open(&self, upgrades: &'static [&'static str]) -> Bytes {
+    fn open(&self, upgrade: Option<TransportType>) -> Bytes {
         let options = &self.edge.socket_io.options;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Open {
+        engine_io::open(&OpenPacket {
             sid: self.sid,
-            upgrades,
-            ping_interval: millis(options.ping_interval),
-            ping_timeout: millis(options.ping_timeout),
-            max_payload: MAX_PAYLOAD,
-        }
-        .frame()
+            upgrades: upgrade.into_iter().collect(),
+            ping_interval: options.ping_interval,
+            ping_timeout: options.ping_timeout,
+            max_payload: MAX_PAYLOAD as u64,
+        })
     }
 
     /// Where what the client reads goes.
@@ -440,6 +438,10 @@ impl Session {
 
     /// The session is over; whoever polls is told this.
     fn end(&self, last: Bare) {
+        if self.over.is_cancelled() {
+            // Or the last word would be cut before it is read.
+            return;
+        }
         if let Transport::WebSocket(socket) = &*self.transport.borrow() {
             socket.close(1000, "");
         }
