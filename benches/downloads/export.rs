@@ -96,13 +96,13 @@ fn ffmpeg(inputs: &[String], theirs: &Theirs, output: &str) -> Result<Ran> {
             command.args(["-i", &inputs[0]]).args(*codec);
         }
         Theirs::Mix(codec) => {
-            inputs.iter().for_each(|input| drop(command.args(["-i", input])));
+            command.args(inputs.iter().flat_map(|input| ["-i", input.as_str()]));
             command.args(["-filter_complex", &mix, "-map", "[mix]"]).args(*codec);
         }
         Theirs::Session => {
-            inputs.iter().for_each(|input| drop(command.args(["-i", input])));
+            command.args(inputs.iter().flat_map(|input| ["-i", input.as_str()]));
             command.args(["-filter_complex", &mix, "-map", "[mix]"]);
-            (0..count).for_each(|at| drop(command.args(["-map", &format!("{at}:a")])));
+            command.args((0..count).flat_map(|at| ["-map".to_owned(), format!("{at}:a")]));
             command.args(["-c:a", "copy", "-c:a:0", "libopus", "-b:a:0", "96k"]);
         }
         Theirs::Zip => {

@@ -79,6 +79,7 @@ pub struct NoGreeting;
 
 /// What someone sets; what is `None` stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// Whether the room is recorded.
     pub record: Option<bool>,

@@ -8,10 +8,11 @@
 //! method, and an upgrade. The order in which services are registered does not matter.
 
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{self, EntityTag, Header, HeaderMap, IfNoneMatch};
+use actix_web::http::header::{self, EntityTag, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::rest;
 use crate::archive::model::RecordingId;
 use crate::media::room::RoomName;
 
@@ -105,20 +106,11 @@ async fn serve(request: HttpRequest) -> HttpResponse {
         let feed = format!("</rooms/{room}/feed.xml>; rel=\"alternate\"; type=\"application/rss+xml\"");
         response.insert_header((header::LINK, feed));
     }
-    if page.status.is_success() && has(&request, &tag) {
+    if page.status.is_success() && rest::is_known(&request, &tag) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }
     let kind = mime_guess::from_path(&page.file).first_or_octet_stream();
     response.content_type(format!("{kind}; charset=utf-8")).body(file.data.into_owned())
-}
-
-/// Whether the client says that it has this file.
-fn has(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|other| other.weak_eq(tag)),
-        Err(_) => false,
-    }
 }
 
 /// The first 16 bytes as hexadecimal digits: enough to tell files apart.

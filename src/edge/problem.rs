@@ -57,6 +57,8 @@ pub enum Kind {
     MarkerNotFound,
     /// The recording has as many markers as it may.
     TooManyMarkers,
+    /// As many rooms are set otherwise than by default as may be.
+    TooManyRooms,
     /// Something that is derived from a recording could not be made.
     NotMade,
     /// A range that begins behind the end.
@@ -93,6 +95,7 @@ impl Kind {
             Self::NoSession => (StatusCode::CONFLICT, "no_session", "Nothing is being recorded"),
             Self::MarkerNotFound => (StatusCode::NOT_FOUND, "marker_not_found", "No such marker"),
             Self::TooManyMarkers => (StatusCode::CONFLICT, "too_many_markers", "Too many markers"),
+            Self::TooManyRooms => (StatusCode::CONFLICT, "too_many_rooms", "Too many rooms are set"),
             Self::NotMade => (StatusCode::SERVICE_UNAVAILABLE, "not_made", "It could not be made"),
             Self::RangeNotSatisfiable => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The range begins behind the end")
@@ -195,7 +198,7 @@ impl From<archive::Error> for Problem {
             archive::Error::Making => {
                 Self::new(Kind::NotMade, "It is not made yet. Ask again in a moment.").with(header::RETRY_AFTER, "1")
             }
-            error @ archive::Error::TooManyRooms => Self::new(Kind::InvalidBody, sentence(&error)),
+            error @ archive::Error::TooManyRooms => Self::new(Kind::TooManyRooms, sentence(&error)),
             archive::Error::NotThere => Self::new(Kind::InvalidQuery, "The recording has no sound there."),
             archive::Error::NoMarker => Self::new(Kind::MarkerNotFound, "The recording has no such marker."),
             error @ archive::Error::TooManyMarkers => Self::new(Kind::TooManyMarkers, sentence(&error)),
@@ -236,7 +239,7 @@ impl From<Unmarked> for Problem {
         let kind = match unmarked {
             Unmarked::NoSession => Kind::NoSession,
             Unmarked::TooMany => Kind::TooManyMarkers,
-            Unmarked::PastEdge | Unmarked::Text(_) => Kind::InvalidBody,
+            Unmarked::BeforeStart | Unmarked::PastEdge | Unmarked::Text(_) => Kind::InvalidBody,
         };
         Self::new(kind, sentence(&unmarked))
     }
@@ -306,11 +309,6 @@ impl From<socket::Refused> for Problem {
     }
 }
 
-/// A query that cannot be read.
-pub fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    Problem::from(&error).into()
-}
-
 /// A body that cannot be read.
 pub fn body(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
     Problem::new(Kind::InvalidBody, sentence(&error)).into()
@@ -354,5 +352,10 @@ mod tests {
         for (problem, told) in problems {
             assert_eq!(problem.to_string(), told);
         }
+    }
+
+    #[test]
+    fn too_many_rooms_are_no_fault_of_the_body() {
+        assert_eq!(Problem::from(archive::Error::TooManyRooms).status_code(), StatusCode::CONFLICT);
     }
 }

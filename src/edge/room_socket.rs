@@ -21,7 +21,7 @@ use super::socket::{Handshake, Incoming, OnSkipped, Socket};
 use super::v1;
 use super::{Edge, Here};
 use crate::container::stream::Opening;
-use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
+use crate::hub::connection::{self, Connection, Inbound, Refusal, Said, Warning};
 use crate::hub::fanout::Reads;
 use crate::hub::outbox::Outbox;
 use crate::hub::rendition::{self, Layout};
@@ -246,13 +246,11 @@ impl Client<'_> {
     }
 
     async fn say(&self, connection: &Addr<Connection>, said: Said) -> Result<(), Close> {
-        let arrived = self.edge.clock.now();
-        let answer = connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)?;
-        for warning in answer? {
-            tracing::info!(?warning, "a stream is carried in part");
+        for warning in say(self.edge, connection, said).await? {
             if self.v1 {
-                self.socket.push(&v1::warning(&warning), arrived);
-                self.socket.flush(arrived);
+                let now = self.edge.clock.now();
+                self.socket.push(&v1::warning(&warning), now);
+                self.socket.flush(now);
             }
         }
         Ok(())
@@ -264,6 +262,16 @@ impl Client<'_> {
         }
         self.socket.close(close.code, &close.reason);
     }
+}
+
+/// Says something in a room, and gives what its client should hear of, though it stays.
+pub(super) async fn say(edge: &Edge, connection: &Addr<Connection>, said: Said) -> Result<Vec<Warning>, Close> {
+    let arrived = edge.clock.now();
+    let warnings = connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)??;
+    for warning in &warnings {
+        tracing::info!(?warning, "a stream is carried in part");
+    }
+    Ok(warnings)
 }
 
 #[cfg(test)]

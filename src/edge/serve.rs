@@ -56,6 +56,8 @@ where
         HttpService::build()
             .tcp_nodelay(true)
             .local_addr(address)
+            // A client that is gone is noticed while its answer is awaited: it has ended its side, and nothing else tells.
+            .h1_allow_half_closed(false)
             .client_disconnect_timeout(Duration::from_secs(1))
             // Ends connections that wait for another request, which a graceful stop would otherwise sit out. Hidden from
             // actix-http's documentation, and what actix-web's own server does.

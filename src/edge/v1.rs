@@ -9,7 +9,6 @@ use super::close::Close;
 use super::declared;
 use crate::hub::connection::{Said, Warning};
 use crate::hub::outbox::{Cargo, Frame, Skipped};
-use crate::media::time::Ticks;
 use crate::wire::frame;
 use crate::wire::packets::{self, Message};
 use crate::wire::v1::{FromClient, Notice, Source};
@@ -30,7 +29,7 @@ pub fn text(text: &str) -> Result<Option<Said>, Close> {
         FromClient::Unpublish { track: local } => Said::Close { local },
         FromClient::Mute { track: local, muted } => Said::Mute { local, muted },
         FromClient::Chat { text } => Said::Text(text),
-        FromClient::Marker { text, at } => Said::Mark { text, at: at.map(Ticks::from_secs_f64) },
+        FromClient::Marker { text, at } => Said::Mark { text, at },
         FromClient::Ping { time } => Said::Ping(time),
         // Words for a replay, which a room is not.
         FromClient::Seek { .. } | FromClient::Pause | FromClient::Play | FromClient::Unknown => return Ok(None),

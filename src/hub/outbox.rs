@@ -20,6 +20,10 @@ pub trait Outbox {
     fn flush(&self, now: Moment);
     /// How many bytes wait that the socket has not taken.
     fn waiting(&self) -> usize;
+    /// When the listener last took some of something long that is on its way to them; none where nothing is.
+    fn taking(&self) -> Option<Moment> {
+        None
+    }
     /// The room has fallen by the hub's fault: ends the connection, and says so.
     fn fail(&self);
     /// Takes these frames, in order, and writes. Who can write without queueing first may do better than this.
@@ -118,6 +122,8 @@ pub struct Queue {
     file_bytes: usize,
     /// When the newest frame was pushed of those that are written whole, or when the queue last began to fill.
     written_until: Moment,
+    /// When the socket last took anything, or a file was pushed.
+    taken: Moment,
 }
 
 #[derive(Debug)]
@@ -143,6 +149,17 @@ impl Queue {
     #[must_use]
     pub fn lag(&self, now: Moment) -> Duration {
         if self.frames.is_empty() { Duration::ZERO } else { now.since(self.written_until) }
+    }
+
+    /// When the socket last took anything, while a file waits.
+    #[must_use]
+    pub fn taking(&self) -> Option<Moment> {
+        (self.file_bytes > 0).then_some(self.taken)
+    }
+
+    /// Up to now the listener could take nothing: it is not behind.
+    pub fn catch_up(&mut self, now: Moment) {
+        self.written_until = now;
     }
 
     /// Whether a listener is further behind than the policy bears. Behind a file it has the time that the file may take.
@@ -175,6 +192,9 @@ impl Queue {
             }
             Cargo::Sound(_) | Cargo::Relay => Skipped::default(),
         };
+        if frame.cargo == Cargo::File {
+            self.taken = now;
+        }
         *self.bytes_of(frame.cargo) += length;
         self.frames.push_back(Waiting { frame, since: now });
         if skipped == Skipped::default() { Pushed::Queued } else { Pushed::Skipped(skipped) }
@@ -217,6 +237,9 @@ impl Queue {
 
     /// The socket has taken this many bytes of what waits, by now.
     pub fn written(&mut self, mut bytes: usize, now: Moment) {
+        if bytes > 0 {
+            self.taken = now;
+        }
         while let Some(first) = self.frames.front() {
             let left = first.frame.bytes.len() - self.begun;
             if bytes < left {
@@ -398,11 +421,16 @@ mod tests {
     fn a_file_has_the_time_that_it_takes_and_so_has_what_waits_behind_it() {
         let file = |bytes: usize| Frame { bytes: vec![0; bytes].into(), cargo: Cargo::File };
         let mut queue = Queue::default();
+        assert_eq!(queue.taking(), None);
         assert_eq!(queue.push(file(1024 * 1024), at(0), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(kept(b"word"), at(1), &BOUNDS), Pushed::Queued);
         assert_eq!(queue.push(kept(b"word"), at(94), &BOUNDS), Pushed::Queued, "64 s at 16 KiB/s, and 30");
         assert!(queue.is_too_slow(at(95), &BOUNDS));
-        queue.written(1024 * 1024, at(94));
+        assert_eq!(queue.taking(), Some(at(0)));
+        queue.written(1024, at(93));
+        assert_eq!(queue.taking(), Some(at(93)));
+        queue.written(1023 * 1024, at(94));
+        assert_eq!(queue.taking(), None, "what is behind it is short");
         queue.written(4, at(94));
         assert!(!queue.is_too_slow(at(124), &BOUNDS));
         assert!(queue.is_too_slow(at(125), &BOUNDS));

@@ -11,8 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use engineioxide_core::ProtocolVersion;
-pub use engineioxide_core::{Packet, PacketParseError, Sid};
-use serde::Serialize;
+pub use engineioxide_core::{OpenPacket, Packet, PacketParseError, Sid, TransportType};
 
 use super::frame::{self, Framed};
 
@@ -51,34 +50,11 @@ pub fn probed() -> Bytes {
     frame::text("3probe")
 }
 
-/// What a session begins with.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Open {
-    /// The session.
-    #[serde(serialize_with = "as_text")]
-    pub sid: Sid,
-    /// The transports to which the client may upgrade.
-    pub upgrades: &'static [&'static str],
-    /// How often it is asked whether it is there, in ms.
-    pub ping_interval: u64,
-    /// How long it has to answer, in ms.
-    pub ping_timeout: u64,
-    /// The longest payload that it should send, in bytes.
-    pub max_payload: usize,
-}
-
-fn as_text<S: serde::Serializer>(sid: &Sid, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(sid.as_str())
-}
-
-impl Open {
-    /// The packet as a frame.
-    #[must_use]
-    pub fn frame(&self) -> Bytes {
-        // Numbers and words: nothing that has no JSON.
-        frame::text(&format!("0{}", serde_json::to_string(self).expect("it is JSON")))
-    }
+/// What a session begins with, as a frame.
+#[must_use]
+pub fn open(open: &OpenPacket) -> Bytes {
+    // Numbers and words: nothing that has no JSON.
+    frame::text(&format!("0{}", serde_json::to_string(open).expect("it is JSON")))
 }
 
 /// The packet of a WebSocket's text message.
@@ -192,6 +168,8 @@ impl Payload {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -234,8 +212,10 @@ mod tests {
     #[test]
     fn a_session_begins_with_what_the_protocol_shows() {
         let sid = Sid::new();
-        let open = Open { sid, upgrades: &["websocket"], ping_interval: 25_000, ping_timeout: 20_000, max_payload: 9 };
-        let frame::Framed::Text(text) = frame::messages(open.frame()).next().unwrap() else { panic!("text") };
+        let (ping_interval, ping_timeout) = (Duration::from_secs(25), Duration::from_secs(20));
+        let upgrades = [TransportType::Websocket].into_iter().collect();
+        let open = super::open(&OpenPacket { sid, upgrades, ping_interval, ping_timeout, max_payload: 9 });
+        let frame::Framed::Text(text) = frame::messages(open).next().unwrap() else { panic!("text") };
         let json: serde_json::Value = serde_json::from_slice(text.strip_prefix(b"0").unwrap()).unwrap();
         assert_eq!(json["sid"], sid.as_str());
         assert_eq!(

@@ -16,6 +16,14 @@ pub fn binary(payload: &[u8]) -> Bytes {
     message(0x2, payload)
 }
 
+/// What stands before a binary message of that length.
+#[must_use]
+pub fn binary_header(length: usize) -> Bytes {
+    let mut header = BytesMut::with_capacity(HEADER);
+    put_header(&mut header, 0x2, length);
+    header.freeze()
+}
+
 /// A ping; its payload is empty.
 #[must_use]
 pub fn ping() -> Bytes {
@@ -69,9 +77,17 @@ pub fn messages(mut frames: Bytes) -> impl Iterator<Item = Framed> {
 }
 
 fn message(opcode: u8, payload: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    let mut frame = BytesMut::with_capacity(HEADER + payload.len());
+    put_header(&mut frame, opcode, payload.len());
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+/// The longest header.
+const HEADER: usize = 10;
+
+fn put_header(frame: &mut BytesMut, opcode: u8, length: usize) {
     frame.put_u8(0x80 | opcode);
-    let length = payload.len();
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => frame.put_u8(short),
         (_, Ok(medium)) => {
@@ -83,8 +99,6 @@ fn message(opcode: u8, payload: &[u8]) -> Bytes {
             frame.put_u64(length as u64);
         }
     }
-    frame.put_slice(payload);
-    frame.freeze()
 }
 
 #[cfg(test)]

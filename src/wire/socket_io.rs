@@ -152,8 +152,15 @@ fn read(packet: Result<Packet, ParseError>) -> Result<Option<FromClient>, Error>
             _ => FromClient::Connect { namespace },
         },
         PacketData::Disconnect => FromClient::Disconnect { namespace },
-        PacketData::Event(data, acknowledge) | PacketData::BinaryEvent(data, acknowledge) => {
-            FromClient::Event(event(namespace, data, acknowledge)?)
+        // What looks like a place for an attachment is anything else where none are announced.
+        PacketData::Event(data, acknowledge) => FromClient::Event(event(namespace, data, acknowledge)?),
+        PacketData::BinaryEvent(data, acknowledge) => {
+            let event = event(namespace, data, acknowledge)?;
+            let (placeholders, attachments) = (event.arguments.iter().map(placeholders).sum(), event.attachments.len());
+            if placeholders != attachments {
+                return Err(Error::Attachments { placeholders, attachments });
+            }
+            FromClient::Event(event)
         }
         PacketData::EventAck(..) | PacketData::BinaryAck(..) => FromClient::Acknowledgement,
         PacketData::ConnectError(_) => return Err(ParseError::InvalidPacketType.into()),
@@ -164,16 +171,17 @@ fn event(namespace: String, data: Value, acknowledge: Option<i64>) -> Result<Eve
     let Value::Str(text, attachments) = data else { return Err(Error::NoEvent) };
     let Ok(Json::Array(list)) = serde_json::from_str(&text) else { return Err(Error::NoEvent) };
     let mut list = list.into_iter();
-    let Some(Json::String(name)) = list.next().filter(|name| name.is_string()) else { return Err(Error::NoEvent) };
+    let name = match list.next() {
+        Some(Json::String(name)) => name,
+        // The library allows it.
+        Some(Json::Number(name)) => name.to_string(),
+        _ => return Err(Error::NoEvent),
+    };
     if RESERVED.contains(&name.as_str()) {
         return Err(Error::NoEvent);
     }
     let arguments: Vec<Json> = list.collect();
     let attachments: Vec<Bytes> = attachments.into_iter().flatten().collect();
-    let placeholders = arguments.iter().map(placeholders).sum();
-    if placeholders != attachments.len() {
-        return Err(Error::Attachments { placeholders, attachments: attachments.len() });
-    }
     Ok(Event { namespace, name, arguments, attachments, acknowledge })
 }
 
@@ -263,7 +271,10 @@ pub fn audio_file(recording: Uuid, seconds: f64, file: &[u8]) -> Bytes {
         seconds: f64,
     }
     let told = AudioFile { audio: true, audio_buffer: Bytes::new(), recording, seconds };
-    with_attachment(AUDIO_FILE, (told,), &frame::binary(file))
+    // The file is copied once: it may be long.
+    let text = event_of(AUDIO_FILE, &(told,));
+    let header = frame::binary_header(file.len());
+    [&text[..], &header, file].concat().into()
 }
 
 /// Someone, as events tell of them.
@@ -360,6 +371,8 @@ mod tests {
         let FromClient::Event(event) = one(r#"27["chat","a\u00e9","b"]"#) else { panic!() };
         assert_eq!((event.name.as_str(), event.acknowledge), ("chat", Some(7)));
         assert_eq!(event.arguments, [json!("aé"), json!("b")]);
+        let FromClient::Event(event) = one(r#"2[1,{"_placeholder":true,"num":0}]"#) else { panic!() };
+        assert_eq!((event.name.as_str(), event.attachments.len(), event.arguments.len()), ("1", 0, 1));
     }
 
     #[test]
@@ -382,7 +395,7 @@ mod tests {
             "2",
             "2{}",
             "2[]",
-            "2[1]",
+            "2[null]",
             "2[\"disconnect\"]",
             "2[\"a\"",
             "0{",

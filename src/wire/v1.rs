@@ -51,7 +51,7 @@ pub enum FromClient {
     Marker {
         /// What is written on it; empty for nothing.
         text: String,
-        /// Where, in seconds from the session's start; now, where it is absent.
+        /// Where, in seconds from the recording's start; now, where it is absent.
         #[serde(default)]
         at: Option<f64>,
     },
@@ -169,7 +169,7 @@ pub struct Session {
 pub struct Marker {
     /// Its ID.
     pub id: MarkerId,
-    /// Where, in seconds from the session's start.
+    /// Where, in seconds from the recording's start.
     pub at: f64,
     /// Who set it; null where nobody said.
     pub name: Option<ParticipantName>,

@@ -27,7 +27,7 @@ async fn a_room_has_settings_whether_anybody_is_in_it_or_not() {
     let both = json!({ "record": false, "greet": "none" });
     assert_eq!(set(&hub, "studio", json!({ "greet": "none" })).await, (200, both.clone()));
     assert_eq!(hub.json(path).await, both);
-    for bad in [json!({ "greet": "loudly" }), json!({ "record": "no" }), json!([])] {
+    for bad in [json!({ "greet": "loudly" }), json!({ "record": "no" }), json!({ "recrod": false }), json!([])] {
         let (status, problem) = set(&hub, "studio", bad).await;
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_body")));
     }

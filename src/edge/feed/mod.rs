@@ -5,7 +5,7 @@
 
 mod rss;
 
-use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
+use actix_web::http::header::{self, EntityTag};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::problem::Problem;
@@ -25,11 +25,7 @@ async fn feed(request: HttpRequest, edge: Here, room: web::Path<String>) -> Resu
     let episodes = edge.archive.episodes(&room).await?;
     let body = rss::feed(&base(&request, &edge), &room, &episodes);
     let tag = EntityTag::new_strong(format!("{:016x}", SUM.checksum(body.as_bytes())));
-    let known = match IfNoneMatch::parse(&request) {
-        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|other| other.weak_eq(&tag)),
-        Err(_) => false,
-    };
+    let known = rest::is_known(&request, &tag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header(header::ETag(tag)).insert_header((header::CACHE_CONTROL, "no-cache"));
     // Players in other pages read it, too.

@@ -42,12 +42,7 @@ pub fn answer(request: &HttpRequest, tag: &EntityTag, modified: HttpDate, bytes:
         return Answer::Failed;
     }
     if has(request, "if-none-match") {
-        let matches = match IfNoneMatch::parse(request) {
-            Ok(IfNoneMatch::Any) => true,
-            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|one| one.weak_eq(tag)),
-            Err(_) => false,
-        };
-        if matches {
+        if is_known(request, tag) {
             return Answer::NotModified;
         }
     } else if let Ok(IfModifiedSince(since)) = IfModifiedSince::parse(request)
@@ -76,6 +71,15 @@ pub fn answer(request: &HttpRequest, tag: &EntityTag, modified: HttpDate, bytes:
             _ => Answer::Whole,
         },
         _ => Answer::Whole,
+    }
+}
+
+/// Whether the client says that it has what has this tag (RFC 9110 §13.1.2).
+pub fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => has(request, "if-none-match"),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|one| one.weak_eq(tag)),
+        Err(_) => false,
     }
 }
 

@@ -29,6 +29,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 
 /// What someone says of a marker.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Body {
     at: Option<f64>,
     text: Option<String>,
@@ -58,8 +59,8 @@ async fn in_room(edge: Here, name: web::Path<String>, body: web::Json<Body>) -> 
     let gone = || Problem::new(Kind::RoomNotFound, format!("Nobody is in the room {name}."));
     let entered = found.ok_or_else(gone)?;
     let mark = Mark { by: None, recording: None, text, at };
-    let marker = entered.room.send(mark).await.map_err(|_| gone())??;
-    Ok(HttpResponse::Created().json(Marker::from(marker)))
+    let (recording, marker) = entered.room.send(mark).await.map_err(|_| gone())??;
+    Ok(created(recording, marker.into()))
 }
 
 /// A marker in a recording. Where that is still being made, its room is told.
@@ -73,7 +74,7 @@ async fn in_recording(edge: Here, id: web::Path<String>, body: web::Json<Body>) 
     {
         let mark = Mark { by: None, recording: Some(id), text: text.clone(), at: Some(at) };
         match entered.room.send(mark).await {
-            Ok(Ok(marker)) => return Ok(created(id, marker.into())),
+            Ok(Ok((_, marker))) => return Ok(created(id, marker.into())),
             // It has ended meanwhile.
             Ok(Err(Unmarked::NoSession)) | Err(_) => {}
             Ok(Err(unmarked)) => return Err(unmarked.into()),

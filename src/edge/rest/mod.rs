@@ -17,6 +17,7 @@ use std::time::Duration;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 use serde_json::json;
 
+pub(super) use self::condition::is_known;
 use super::problem::{self, Kind, Problem};
 use super::{Here, events};
 use crate::archive;
@@ -29,7 +30,6 @@ const BODY: usize = 64 * 1024;
 /// The addresses.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::QueryConfig::default().error_handler(problem::query))
         .app_data(web::JsonConfig::default().limit(BODY).error_handler(problem::body))
         .app_data(web::PathConfig::default().error_handler(problem::path))
         .service(

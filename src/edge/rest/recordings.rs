@@ -95,6 +95,7 @@ async fn recording(edge: &Edge, id: RecordingId) -> Result<HttpResponse, Problem
 
 /// What someone changes.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Patch {
     /// A title, or null for none; absent, it stays.
     #[serde(default, deserialize_with = "present")]

@@ -65,12 +65,13 @@ async fn track(
         (_, true) => {}
     }
     let sound = chosen(edge.archive.track_sound(id, track).await?, part)?;
-    match (container, Kept::of(sound.parts.iter().map(|part| &part.format))) {
-        (wanted, kept) if kept.is(wanted, &edition.edit) => {
-            download::answer(&request, Served::kept(id, track, part, (kept, wanted), sound))
+    let kept = Kept::of(sound.parts.iter().map(|part| &part.format));
+    match (part, sound.parts.first()) {
+        _ if kept.is(container, &edition.edit) => {
+            download::answer(&request, Served::kept(id, track, part, (kept, container), sound))
         }
-        _ if part.is_none() => derived().await,
-        (_, other) => Err(elsewhere(id, track, part, &sound, other)),
+        (Some(part), Some(one)) => Err(elsewhere(id, track, part, &one.format)),
+        _ => derived().await,
     }
 }
 
@@ -87,27 +88,12 @@ fn chosen(mut sound: TrackSound, part: Option<u32>) -> Result<TrackSound, Proble
 }
 
 /// Where there is the part that somebody asked for as what it is not.
-fn elsewhere(id: RecordingId, track: TrackNumber, part: Option<u32>, sound: &TrackSound, kept: Kept) -> Problem {
+fn elsewhere(id: RecordingId, track: TrackNumber, part: u32, kept: &Format) -> Problem {
     let address = address(id, track);
-    let query = part.map(|part| format!("?part={part}")).unwrap_or_default();
     let made = format!("All of the track, once the recording has ended: {address}.ogg, {address}.webm, {address}.wav.");
     let detail = match kept {
-        Kept::Ogg => format!("The track is kept as Opus: {address}.ogg{query}. {made}"),
-        Kept::Wav(head) => format!("The track is kept as plain samples ({head}): {address}.wav{query}. {made}"),
-        Kept::Apart => {
-            let parts = sound.parts.iter().map(|part| {
-                let (what, extension) = match &part.format {
-                    Format::Opus(_) => ("Opus".to_owned(), "ogg"),
-                    Format::Pcm(head) => (head.to_string(), "wav"),
-                };
-                format!("part {} ({what}): {address}.{extension}?part={}", part.number, part.number)
-            });
-            let parts: Vec<_> = parts.collect();
-            format!(
-                "The parts of the track are kept in different formats, so that each is a file: {}. {made}",
-                parts.join("; ")
-            )
-        }
+        Format::Opus(_) => format!("The track is kept as Opus: {address}.ogg?part={part}. {made}"),
+        Format::Pcm(head) => format!("The track is kept as plain samples ({head}): {address}.wav?part={part}. {made}"),
     };
     Problem::new(Kind::OtherFormat, detail)
 }

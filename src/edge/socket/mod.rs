@@ -334,7 +334,9 @@ impl Socket {
         match state.phase {
             Phase::Open if state.queue.is_too_slow(now, &limits.bounds) => self.too_slow(&mut state),
             Phase::Open if self.reading.get() => {
-                let quiet = now.since(self.heard.get());
+                // A client that still takes a file may not have come to the ping, which is behind that.
+                let heard = state.queue.taking().map_or(self.heard.get(), |at| at.max(self.heard.get()));
+                let quiet = now.since(heard);
                 if state.asked && quiet > limits.quiet + limits.answer {
                     let seconds = limits.answer.as_secs();
                     self.dismiss(&mut state, 1008, &format!("no answer to a ping for {seconds} s"));
@@ -368,8 +370,12 @@ impl Outbox for Socket {
         self.state.borrow().queue.bytes()
     }
 
+    fn taking(&self) -> Option<Moment> {
+        self.state.borrow().queue.taking()
+    }
+
     fn fail(&self) {
-        self.close(1011, "the room fell by a fault of the hub; join again");
+        self.dismiss(&mut self.state.borrow_mut(), 1011, "the room fell by a fault of the hub; join again");
     }
 
     /// One frame to who keeps up, which nearly all are, goes out without being queued: what is not touched costs nothing.

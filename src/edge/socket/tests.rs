@@ -1,18 +1,16 @@
 //! With real sockets, a clock that is set by hand, and a sweep that is made by hand.
 
+mod served;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_codec::{Decoder as _, Encoder as _};
 use actix_http::ws::{Codec, Frame as WsFrame, Item, Message};
-use actix_web::{App, HttpRequest, HttpResponse, web};
-use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message as TungMessage;
 
 use super::*;
-use crate::edge::serve;
 use crate::hub::outbox::Skipped;
 use crate::media::time::Ticks;
 
@@ -76,6 +74,10 @@ impl Client {
 }
 
 async fn pair_with(early: &[u8], on_skipped: OnSkipped) -> Pair {
+    pair_of(early, on_skipped.into()).await
+}
+
+async fn pair_of(early: &[u8], manners: Manners) -> Pair {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let io = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (served, _) = listener.accept().await.unwrap();
@@ -83,7 +85,7 @@ async fn pair_with(early: &[u8], on_skipped: OnSkipped) -> Pair {
     let ticking = Rc::clone(&clock);
     let sockets = Sockets::new(Connections::new(10), Limits::default(), move || ticking.get());
     let seat = sockets.connections.seat().unwrap();
-    let socket = Socket::open(served, BytesMut::from(early), &sockets, seat, on_skipped.into());
+    let socket = Socket::open(served, BytesMut::from(early), &sockets, seat, manners);
     let codec = Codec::new().client_mode().max_size(1 << 24);
     Pair { client: Client { io, codec, bytes: BytesMut::new() }, socket, sockets, clock }
 }
@@ -341,6 +343,40 @@ async fn a_listener_who_stalls_is_closed_though_nothing_more_is_sent() {
 }
 
 #[actix::test]
+async fn a_client_that_still_takes_a_file_is_there() {
+    let mut pair = pair().await;
+    SockRef::from(&pair.client.io).set_recv_buffer_size(16 * 1024).unwrap();
+    pair.push(&Frame { bytes: frame::binary(&vec![0; 8 * 1024 * 1024]), cargo: Cargo::File });
+    let socket = Rc::clone(&pair.socket);
+    let mut next = std::pin::pin!(socket.next());
+    assert!(futures_util::poll!(&mut next).is_pending());
+    let mut bytes = vec![0; 64 * 1024];
+    for _ in 0..10 {
+        let before = socket.waiting();
+        while socket.waiting() == before {
+            assert!(pair.client.io.read(&mut bytes).await.unwrap() > 0);
+            actix_rt::task::yield_now().await;
+        }
+        pair.pass(Duration::from_secs(10));
+        assert_eq!(socket.cause(), None);
+    }
+    // It is asked, and then it does not go on.
+    pair.pass(Duration::from_secs(11));
+    assert_eq!(socket.cause(), None);
+    pair.pass(Duration::from_secs(30));
+    assert_eq!(socket.cause(), Some(CloseCause::Ours(1008)));
+}
+
+#[actix::test]
+async fn where_the_room_falls_the_protocol_has_the_last_word() {
+    let farewell = |code: u16, _: &str| Some(Frame { bytes: frame::text(&code.to_string()), cargo: Cargo::Kept });
+    let mut pair = pair_of(b"", Manners { skipped: |_| None, farewell }).await;
+    pair.socket.fail();
+    assert_eq!(pair.client.next().await, Some(WsFrame::Text(Bytes::from_static(b"1011"))));
+    assert_eq!(pair.client.closed().await.0, 1011);
+}
+
+#[actix::test]
 async fn a_slow_listener_skips_whole_frames_and_is_told() {
     fn told(skipped: Skipped) -> Option<Frame> {
         let bytes = frame::text(&format!("{} {}", skipped.messages, skipped.ticks.as_millis()));
@@ -430,69 +466,4 @@ async fn there_are_no_more_connections_than_there_may_be() {
     assert!(connections.seat().is_some());
     connections.close().await;
     assert!(connections.seat().is_none());
-}
-
-/// A server with a WebSocket that says back what it hears.
-fn serve_echo(connections: &Arc<Connections>) -> std::net::SocketAddr {
-    async fn echo(request: HttpRequest, sockets: web::Data<SocketsOfWorker>) -> HttpResponse {
-        let session = async |socket: Rc<Socket>| {
-            while let Incoming::Text(text) = socket.next().await {
-                socket.push(&Frame { bytes: frame::text(&text), cargo: Cargo::Kept }, Moment::START);
-                socket.flush(Moment::START);
-            }
-        };
-        Handshake::check(&request, &sockets.0, None)
-            .map(|handshake| handshake.accept(|_| None, session))
-            .unwrap_or_else(|refused| match refused {
-                Refused::Full => HttpResponse::ServiceUnavailable().body(refused.to_string()),
-                Refused::Handshake(_) | Refused::NoSocket => HttpResponse::BadRequest().body(refused.to_string()),
-            })
-    }
-    struct SocketsOfWorker(Rc<Sockets>);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let connections = Arc::clone(connections);
-    let options = serve::Options { workers: 1, stop: Duration::from_secs(1) };
-    let server = serve::bind(listener, options, move || {
-        let sockets = Sockets::new(Arc::clone(&connections), Limits::default(), || Moment::START);
-        sockets.watch();
-        App::new().app_data(web::Data::new(SocketsOfWorker(sockets))).route("/", web::get().to(echo))
-    });
-    actix_rt::spawn(server.unwrap());
-    address
-}
-
-#[actix::test]
-async fn real_clients_speak_with_it_until_the_hub_stops() {
-    let connections = Connections::new(2);
-    let address = serve_echo(&connections);
-    let url = format!("ws://{address}/");
-    let (mut one, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
-    let (mut two, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
-    let third = tokio_tungstenite::connect_async(&url).await.unwrap_err().to_string();
-    assert!(third.contains("503"), "{third}");
-    for client in [&mut one, &mut two] {
-        client.send(TungMessage::text("hello")).await.unwrap();
-        assert_eq!(client.next().await.unwrap().unwrap(), TungMessage::text("hello"));
-    }
-    assert_eq!(connections.count(), 2);
-    let clients = async {
-        for client in [&mut one, &mut two] {
-            let Some(Ok(TungMessage::Close(Some(close)))) = client.next().await else { panic!("no close") };
-            assert_eq!((u16::from(close.code), close.reason.as_str()), (1001, "the hub stops"));
-            assert!(client.next().await.is_none());
-        }
-    };
-    futures_util::join!(connections.close(), clients);
-    assert_eq!(connections.count(), 0);
-}
-
-#[actix::test]
-async fn what_is_no_handshake_is_refused() {
-    let address = serve_echo(&Connections::new(2));
-    let mut io = TcpStream::connect(address).await.unwrap();
-    io.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    io.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }

@@ -9,13 +9,13 @@ use actix::Addr;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use super::super::close::Close;
 use super::super::plain::Plain;
 use super::super::problem::Problem;
-use super::super::room_socket::Wish;
+use super::super::room_socket::{self, Wish};
 use super::super::socket::Socket;
 use super::super::{Edge, Here};
 use super::greeting::AudioFile;
@@ -23,9 +23,9 @@ use super::session::Session;
 use crate::archive::model::RecordingId;
 use crate::archive::settings::Greet;
 use crate::archive::{self, Changed};
-use crate::hub::connection::{self, Connection, Inbound, Refusal, Said};
+use crate::hub::connection::{self, Connection, Said};
 use crate::hub::fanout::{MemberId, Reads};
-use crate::hub::outbox::{Cargo, Frame, Outbox};
+use crate::hub::outbox::Outbox;
 use crate::hub::registry::Find;
 use crate::hub::room::Describe;
 use crate::media::room::RoomName;
@@ -44,11 +44,16 @@ pub(super) enum Message<'a> {
     Binary(Bytes),
 }
 
+/// How often a client may come in at most: everyone in the room hears of it, and in each place it has a budget anew.
+const COMES: Duration = Duration::from_secs(1);
+
 /// A client.
 pub(super) struct Client {
     invitation: Invitation,
     decoder: Decoder,
     place: Option<Place>,
+    /// When it may come in.
+    may_come: Moment,
 }
 
 /// Its place in the room.
@@ -66,7 +71,7 @@ type Answer = Result<Json, Close>;
 
 impl Client {
     pub fn new(invitation: Invitation, largest: usize) -> Self {
-        Self { invitation, decoder: Decoder::new(largest), place: None }
+        Self { invitation, decoder: Decoder::new(largest), place: None, may_come: Moment::START }
     }
 
     /// Takes a message.
@@ -106,6 +111,14 @@ impl Client {
             Ok((room, wish)) => (room.clone(), wish),
             Err(wrong) => return session.say(socket_io::not_connected(namespace, wrong)),
         };
+        let early = self.may_come.since(session.now());
+        if !early.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(early) => {}
+                () = session.ended() => return,
+            }
+        }
+        self.may_come = session.now().after(COMES);
         let participant = Participant { id: Uuid::new_v4(), name: wish.name.clone() };
         let (member, role) = (participant.id, wish.role);
         session.say(socket_io::connected(Sid::new()));
@@ -117,7 +130,7 @@ impl Client {
             Ok(connection) => {
                 // It may have upgraded meanwhile.
                 edge.worker.replace(&room, member, session.outbox());
-                let left = CancellationToken::new();
+                let left = session.until_the_end();
                 actix_rt::spawn(left.clone().run_until_cancelled_owned(greet(Rc::clone(session), room.clone())));
                 let plain = Plain::new(wish.declared);
                 self.place = Some(Place { room, member, connection, plain, _greeted: left.drop_guard() });
@@ -140,8 +153,8 @@ impl Client {
             let held = place.plain.expire();
             // Nobody is left to be told what is wrong with it.
             let _ = place.say(&session.edge, held).await;
+            session.expect_it_in();
         }
-        session.set_deadline(None);
     }
 
     /// Does what is due: what looked like the beginning of sound is none, or the client has not come in in time.
@@ -163,14 +176,21 @@ impl Client {
     async fn event(&mut self, session: &Rc<Session>, event: Event) -> Result<(), Close> {
         // What is said in a namespace in which the client is not is said to nobody.
         let Some(place) = self.place.as_mut().filter(|_| event.namespace == NAMESPACE) else { return Ok(()) };
-        let acknowledge = event.acknowledge;
-        let answer = match event.name.as_str() {
-            CHUNK => place.chunk(session, event).await?,
-            CHAT => place.chat(session, event).await?,
-            PLAY => match asked(&event.arguments) {
+        let Event { name, arguments, attachments, acknowledge, .. } = event;
+        let answer = match name.as_str() {
+            CHUNK => {
+                // Parsed, a long list takes many times what it took as text: it does not wait for the room.
+                drop(arguments);
+                place.chunk(session, attachments).await?
+            }
+            CHAT => {
+                let first = arguments.into_iter().next();
+                place.chat(session, first).await?
+            }
+            PLAY => match asked(&arguments) {
                 // Answered when it is there.
                 Some((id, from)) if fetch(session, id, from, acknowledge) => return Ok(()),
-                Some(_) => wrong("one recording at a time: the last one is still on its way"),
+                Some(_) => wrong(ON_ITS_WAY),
                 None => wrong("a recording is asked for by its ID and the second from which on"),
             },
             name => wrong(&format!("there is no event {name:?}")),
@@ -184,11 +204,11 @@ impl Client {
 
 impl Place {
     /// The client's sound, or what else it sends.
-    async fn chunk(&mut self, session: &Session, event: Event) -> Answer {
-        if event.attachments.is_empty() {
+    async fn chunk(&mut self, session: &Session, attachments: Vec<Bytes>) -> Answer {
+        if attachments.is_empty() {
             return Ok(wrong("a chunk is binary"));
         }
-        for bytes in event.attachments {
+        for bytes in attachments {
             let said = self.plain.binary(bytes, session.now());
             self.say(&session.edge, said).await?;
         }
@@ -196,8 +216,8 @@ impl Place {
         Ok(done())
     }
 
-    async fn chat(&mut self, session: &Session, event: Event) -> Answer {
-        match event.arguments.into_iter().next() {
+    async fn chat(&mut self, session: &Session, first: Option<Json>) -> Answer {
+        match first {
             Some(Json::String(text)) => {
                 self.say(&session.edge, vec![Said::Text(text)]).await?;
                 Ok(done())
@@ -208,11 +228,7 @@ impl Place {
 
     async fn say(&self, edge: &Edge, said: Vec<Said>) -> Result<(), Close> {
         for said in said {
-            let arrived: Moment = edge.clock.now();
-            let answer = self.connection.send(Inbound { said, arrived }).await.map_err(|_| Refusal::Stopping)?;
-            for warning in answer? {
-                tracing::info!(?warning, "a stream is carried in part");
-            }
+            room_socket::say(edge, &self.connection, said).await?;
         }
         Ok(())
     }
@@ -232,8 +248,10 @@ fn asked(arguments: &[Json]) -> Option<(RecordingId, Ticks)> {
     Some((recording.as_str()?.parse().ok()?, from))
 }
 
-/// How much may wait for a client that asks for a recording, in bytes: no whole one.
+/// How much may wait for a client that is brought a recording, in bytes: no whole one.
 const MOST_WAITING: usize = 1024 * 1024;
+/// Why it is not.
+const ON_ITS_WAY: &str = "one recording at a time: the last one is still on its way";
 
 /// Greets a client with what its room greets with. Where that is the last recording and there is none yet, the client gets the first
 /// as soon as it is made; it goes on waiting until it leaves.
@@ -288,7 +306,7 @@ fn fetch(session: &Rc<Session>, id: RecordingId, from: Ticks, acknowledge: Optio
 /// Sends a recording from there on, and gives what is acknowledged.
 async fn play(session: &Session, id: RecordingId, from: Ticks) -> Json {
     let edge = &session.edge;
-    hand_over(session, id, edge.socket_io.files.get(&edge.archive, id, from).await)
+    bring(session, id, edge.socket_io.files.get(&edge.archive, id, from)).await
 }
 
 /// Sends what there is of the session that is going on in a room.
@@ -301,13 +319,23 @@ async fn so_far(session: &Session, room: &RoomName) -> Json {
     let going_on = described.and_then(|room| room.session);
     let recording = going_on.and_then(|session| session.recording.to_string().parse::<RecordingId>().ok());
     let Some(id) = recording else { return wrong("no session is going on") };
-    hand_over(session, id, edge.socket_io.files.so_far(&edge.archive, id).await)
+    bring(session, id, edge.socket_io.files.so_far(&edge.archive, id)).await
 }
 
-fn hand_over(session: &Session, id: RecordingId, file: Result<AudioFile, archive::Error>) -> Json {
-    match file {
+/// Brings the client this file, where none waits for it that it does not take: it greets as often as it comes in, and what
+/// waits is in nobody's bound.
+async fn bring(
+    session: &Session,
+    id: RecordingId,
+    file: impl Future<Output = Result<AudioFile, archive::Error>>,
+) -> Json {
+    let _turn = session.bringing.lock().await;
+    if session.outbox().waiting() > MOST_WAITING {
+        return wrong(ON_ITS_WAY);
+    }
+    match file.await {
         Ok(AudioFile { frame, seconds }) => {
-            session.send(Frame { bytes: frame, cargo: Cargo::File });
+            session.send_file(frame);
             json!({ "ok": true, "recording": id.uuid(), "seconds": seconds })
         }
         Err(error) => wrong(&Problem::from(error).to_string()),

@@ -5,10 +5,10 @@
 //!
 //! The memory of all that is on its way is bounded ([`MOST_BYTES`]): whoever would need more waits until others have theirs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::archive::model::RecordingId;
 use crate::archive::{self, Archive, Excerpted};
@@ -23,12 +23,15 @@ const MOST_BYTES: usize = 256 * 1024;
 /// How many are kept for those who come next.
 const KEPT: usize = 4;
 
+/// A recording's file, once the first who wants it has read it.
+type Shared = Arc<OnceCell<AudioFile>>;
+
 /// The recordings that are on their way.
 #[derive(Debug)]
 pub struct Files {
     room: Arc<Semaphore>,
     /// The newest last.
-    kept: Mutex<Vec<(RecordingId, AudioFile)>>,
+    kept: Mutex<Vec<(RecordingId, Shared)>>,
 }
 
 impl Default for Files {
@@ -72,20 +75,32 @@ impl Files {
         if from != Ticks::ZERO {
             return self.read(archive, id, from).await;
         }
-        // Held meanwhile, so that of many who come at once one reads.
-        let mut kept = self.kept.lock().await;
-        // It may have been deleted since.
-        let there = kept.iter().any(|(of, _)| *of == id) && archive.recording(id).await?.is_some();
-        if let Some((_, file)) = kept.iter().find(|(of, _)| *of == id && there) {
-            return Ok(file.clone());
+        let shared = self.shared(id);
+        if shared.initialized() && archive.recording(id).await?.is_none() {
+            // It has been deleted since.
+            self.kept().retain(|(of, _)| *of != id);
+            return Err(archive::Error::NotFound);
         }
-        kept.retain(|(of, _)| *of != id);
+        // Of many who come at once one reads, and whoever wants another recording does not wait for it.
+        shared.get_or_try_init(|| self.read(archive, id, from)).await.cloned()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(RecordingId, Shared)>> {
+        // Nothing that is done under the lock leaves it half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shared(&self, id: RecordingId) -> Shared {
+        let mut kept = self.kept();
+        if let Some((_, shared)) = kept.iter().find(|(of, _)| *of == id) {
+            return Arc::clone(shared);
+        }
         if kept.len() >= KEPT {
             kept.remove(0);
         }
-        let file = self.read(archive, id, from).await?;
-        kept.push((id, file.clone()));
-        Ok(file)
+        let shared = Shared::default();
+        kept.push((id, Arc::clone(&shared)));
+        shared
     }
 
     /// The event with what there is so far of a recording that is being made.
@@ -94,25 +109,26 @@ impl Files {
     /// Where there is nothing.
     pub(super) async fn so_far(&self, archive: &Archive, id: RecordingId) -> Result<AudioFile, archive::Error> {
         let place = self.place().await?;
-        Ok(event(id, &archive.excerpt_so_far(id, MOST).await?, place))
+        Ok(event(id, archive.excerpt_so_far(id, MOST).await?, place))
     }
 
     async fn read(&self, archive: &Archive, id: RecordingId, from: Ticks) -> Result<AudioFile, archive::Error> {
         let place = self.place().await?;
-        Ok(event(id, &archive.excerpt(id, from, MOST).await?, place))
+        Ok(event(id, archive.excerpt(id, from, MOST).await?, place))
     }
 
-    /// Waits for room for one more.
+    /// Waits for room for one more, which is there twice while the event is made of what was read.
     async fn place(&self) -> Result<OwnedSemaphorePermit, archive::Error> {
-        let most = u32::try_from(MOST.bytes / 1024 + 64).unwrap_or(u32::MAX);
+        let most = u32::try_from(2 * (MOST.bytes / 1024 + 64)).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.room).acquire_many_owned(most).await;
         place.map_err(|_| archive::Error::Closed)
     }
 }
 
-fn event(id: RecordingId, cut: &Excerpted, mut place: OwnedSemaphorePermit) -> AudioFile {
+fn event(id: RecordingId, cut: Excerpted, mut place: OwnedSemaphorePermit) -> AudioFile {
     let seconds = cut.sound.as_secs_f64();
     let bytes = socket_io::audio_file(id.uuid(), seconds, &cut.ogg);
+    drop(cut);
     // What is not needed is others'.
     let needed = bytes.len().div_ceil(1024);
     drop(place.split(place.num_permits().saturating_sub(needed)));

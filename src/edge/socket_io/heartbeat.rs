@@ -47,20 +47,34 @@ impl Heartbeat {
         }
     }
 
-    /// What is due by now. While we do not read what the client sends its silence is ours: it has the whole time anew.
-    pub fn beat(&mut self, now: Moment, reading: bool) -> Beat {
+    /// What is due by now. A client whose silence is not its own has the whole time to answer anew: we may not be reading
+    /// what it sends, or it may still be taking what was sent before it was asked.
+    pub fn beat(&mut self, now: Moment, silence_is_its_own: bool) -> Beat {
         match self.state {
             State::Quiet(at) if now >= at => {
-                self.state = State::Asked(now.after(self.timeout));
+                self.ask(now);
                 Beat::Ask
             }
-            State::Asked(at) if now >= at && !reading => {
+            State::Asked(at) if now >= at && !silence_is_its_own => {
                 self.state = State::Asked(now.after(self.timeout));
                 Beat::Rest
             }
-            State::Asked(at) | State::Ending(at) if now >= at => Beat::Dead,
+            State::Asked(at) | State::Ending(at) if now >= at => {
+                // Whoever hears this ends the session, which may take a moment.
+                self.end(now);
+                Beat::Dead
+            }
             State::Quiet(_) | State::Asked(_) | State::Ending(_) => Beat::Rest,
         }
+    }
+
+    /// Whether to ask the client now, ahead of time: not where it is asked already, or is not asked any more.
+    pub fn ask(&mut self, now: Moment) -> bool {
+        let is_quiet = matches!(self.state, State::Quiet(_));
+        if is_quiet {
+            self.state = State::Asked(now.after(self.timeout));
+        }
+        is_quiet
     }
 
     /// The client has answered.
@@ -120,5 +134,24 @@ mod tests {
         heartbeat.answered(at(4));
         assert_eq!(heartbeat.beat(at(22), true), Beat::Rest);
         assert_eq!(heartbeat.beat(at(23), false), Beat::Dead);
+        assert!(!heartbeat.ask(at(23)));
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_due_at_once() {
+        let mut dead = heartbeat();
+        dead.beat(at(25), true);
+        assert_eq!(dead.beat(at(45), true), Beat::Dead);
+        assert_eq!(dead.due(), at(65), "or its task would not rest until the session is over");
+    }
+
+    #[test]
+    fn a_client_may_be_asked_ahead_of_time_but_not_twice() {
+        let mut heartbeat = heartbeat();
+        assert!(heartbeat.ask(at(5)));
+        assert!(!heartbeat.ask(at(6)));
+        assert_eq!(heartbeat.due(), at(25));
+        heartbeat.answered(at(10));
+        assert_eq!(heartbeat.due(), at(35));
     }
 }

@@ -15,12 +15,14 @@
 //! | `table` | which session is where |
 //! | `session` | a session: its transports, its end |
 //! | `polling` | what waits for a poll, and the lock: one poll at a time |
+//! | `answer` | an answer to a poll while it is written |
 //! | `heartbeat` | when the client is asked whether it is there |
 //! | `client` | namespaces, events, acknowledgements: the hub's words |
 //! | `greeting` | recordings, for who comes and who asks |
 //! | `cors` | which pages of other origins may read our answers |
 //! | `script` | the client's own script |
 
+mod answer;
 mod client;
 mod cors;
 mod greeting;
@@ -48,6 +50,8 @@ const MOST_POSTED: usize = 4096;
 const MOST_POLLED: usize = 1024;
 /// As many bytes at most, before base64, where it is more than one frame.
 const MOST_POLLED_BYTES: usize = 1024 * 1024;
+/// How long a client may take to come back after its handshake. It does so at once, and whoever does not only holds a place.
+const COME_BACK: Duration = Duration::from_secs(10);
 /// The longest payload that a client is told to make of several packets, in bytes.
 const MAX_PAYLOAD: usize = 1_000_000;
 
@@ -80,6 +84,13 @@ pub struct Common {
     pub table: Table,
     /// The recordings that are on their way to clients.
     pub files: Files,
+}
+
+impl Options {
+    /// How long a client may do without what it has to do: come into the namespace, or bring a request to its end.
+    fn patience(&self) -> Duration {
+        self.ping_interval.saturating_add(self.ping_timeout)
+    }
 }
 
 impl Common {

@@ -4,18 +4,20 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use super::super::socket::Socket;
+use super::answer::Answer;
 use super::{MOST_POLLED, MOST_POLLED_BYTES};
 use crate::hub::outbox::{Bounds, Cargo, Frame, Outbox, Pushed, Queue};
 use crate::media::time::Moment;
 use crate::wire::engine_io::Bare;
 
 /// Who asks for what waits.
-pub(super) type Poll = oneshot::Sender<Vec<Bytes>>;
+pub(super) type Poll = oneshot::Sender<Arc<Answer>>;
 
 /// A client of long-polling, as the fan-out sees it. Once it has a WebSocket, everything is passed on to that.
 pub(super) struct Polling {
@@ -28,6 +30,8 @@ pub(super) struct Polling {
 struct State {
     queue: Queue,
     poll: Option<Poll>,
+    /// The last answer, while it is being written.
+    writing: Weak<Answer>,
     phase: Phase,
     trouble: Option<Trouble>,
 }
@@ -52,13 +56,14 @@ pub(super) enum Trouble {
     Fallen,
 }
 
-/// A second poll while the first waits.
+/// A second poll while the first waits, or its answer is not taken yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overlap;
 
 impl Polling {
     pub fn new(bounds: Bounds, wake: Rc<Notify>) -> Rc<Self> {
-        let state = State { queue: Queue::default(), poll: None, phase: Phase::Open, trouble: None };
+        let state =
+            State { queue: Queue::default(), poll: None, writing: Weak::new(), phase: Phase::Open, trouble: None };
         Rc::new(Self { state: RefCell::new(state), bounds, wake })
     }
 
@@ -69,7 +74,7 @@ impl Polling {
             Phase::Upgraded(_) | Phase::Over => return Ok(()),
             Phase::Open | Phase::Probed | Phase::Ending => {}
         }
-        if state.poll.is_some() {
+        if state.poll.is_some() || state.writing.upgrade().is_some_and(|answer| answer.left() > 0) {
             return Err(Overlap);
         }
         state.poll = Some(poll);
@@ -93,10 +98,7 @@ impl Polling {
             }
             Phase::Open | Phase::Over | Phase::Upgraded(_) => return,
         };
-        if let Some(poll) = state.poll.take() {
-            // Whoever asked and is gone has given the poll up, and the session ends by that.
-            let _ = poll.send(frames);
-        }
+        state.tell(frames, now);
     }
 
     /// The client has probed a WebSocket and will leave; or it will not, after all.
@@ -114,7 +116,7 @@ impl Polling {
     pub fn leave(&self, socket: &Rc<Socket>, now: Moment) {
         let mut state = self.state.borrow_mut();
         state.phase = Phase::Upgraded(Rc::clone(socket));
-        end_poll(&mut state, Bare::Noop);
+        state.tell(vec![Bare::Noop.frame()], now);
         for frame in std::mem::take(&mut state.queue).into_frames() {
             socket.push(&frame, now);
         }
@@ -132,13 +134,16 @@ impl Polling {
     }
 
     /// Nothing more will be said, but this to whoever waits for it.
-    pub fn end(&self, last: Bare) {
+    pub fn end(&self, last: Bare, now: Moment) {
         let mut state = self.state.borrow_mut();
         if !matches!(state.phase, Phase::Upgraded(_)) {
             state.phase = Phase::Over;
         }
         state.queue = Queue::default();
-        end_poll(&mut state, last);
+        if let Some(answer) = state.writing.upgrade() {
+            answer.cut();
+        }
+        state.tell(vec![last.frame()], now);
     }
 
     /// Whether nothing that the client says counts any more.
@@ -162,9 +167,15 @@ impl Polling {
     }
 }
 
-fn end_poll(state: &mut State, last: Bare) {
-    if let Some(poll) = state.poll.take() {
-        let _ = poll.send(vec![last.frame()]);
+impl State {
+    /// Answers the poll, where one waits.
+    fn tell(&mut self, frames: Vec<Bytes>, now: Moment) {
+        if let Some(poll) = self.poll.take() {
+            let answer = Answer::of(frames, now);
+            self.writing = Arc::downgrade(&answer);
+            // Whoever asked and is gone has given the poll up, and the session ends by that.
+            let _ = poll.send(answer);
+        }
     }
 }
 
@@ -174,6 +185,10 @@ impl Outbox for Polling {
         match &state.phase {
             Phase::Upgraded(socket) => socket.push(frame, now),
             Phase::Open | Phase::Probed => {
+                if state.writing.strong_count() > 0 {
+                    // Who still reads an answer cannot ask for the next.
+                    state.queue.catch_up(now);
+                }
                 if state.queue.push(frame.clone(), now, &self.bounds) == Pushed::TooSlow {
                     self.trouble_is(&mut state, Trouble::TooSlow);
                 }
@@ -194,7 +209,18 @@ impl Outbox for Polling {
         let state = self.state.borrow();
         match &state.phase {
             Phase::Upgraded(socket) => socket.waiting(),
-            _ => state.queue.bytes(),
+            _ => {
+                let writing = state.writing.upgrade().map_or(0, |answer| answer.left());
+                state.queue.bytes().saturating_add(usize::try_from(writing).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    fn taking(&self) -> Option<Moment> {
+        let state = self.state.borrow();
+        match &state.phase {
+            Phase::Upgraded(socket) => socket.taking(),
+            _ => state.writing.upgrade().map(|answer| answer.taken()),
         }
     }
 
@@ -209,7 +235,10 @@ impl Outbox for Polling {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::wire::frame;
 
     const NOW: Moment = Moment::START;
 
@@ -217,24 +246,35 @@ mod tests {
         Polling::new(Bounds::default(), Rc::default())
     }
 
-    fn say(polling: &Polling, bytes: &'static [u8]) {
-        polling.push(&Frame { bytes: Bytes::from_static(bytes), cargo: Cargo::Kept }, NOW);
+    fn say(polling: &Polling, text: &str) {
+        polling.push(&Frame { bytes: frame::text(text), cargo: Cargo::Kept }, NOW);
         polling.flush(NOW);
+    }
+
+    /// The rest of an answer.
+    fn read(answer: &Answer) -> String {
+        let pieces = std::iter::from_fn(|| answer.next(NOW).unwrap());
+        String::from_utf8(pieces.flatten().collect()).unwrap()
+    }
+
+    /// What a poll is answered at once; none, where it waits.
+    fn poll(polling: &Polling) -> Option<String> {
+        let (poll, mut answer) = oneshot::channel();
+        polling.poll(poll, NOW).unwrap();
+        answer.try_recv().ok().map(|answer| read(&answer))
     }
 
     #[test]
     fn a_poll_waits_for_something_and_gets_all_that_there_is() {
         let polling = polling();
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
+        let (first, mut answer) = oneshot::channel();
+        polling.poll(first, NOW).unwrap();
         assert!(answer.try_recv().is_err());
-        say(&polling, b"one");
-        assert_eq!(answer.try_recv().unwrap(), ["one"]);
-        say(&polling, b"two");
-        say(&polling, b"three");
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv().unwrap(), ["two", "three"]);
+        say(&polling, "one");
+        assert_eq!(read(&answer.try_recv().unwrap()), "one");
+        say(&polling, "two");
+        say(&polling, "three");
+        assert_eq!(poll(&polling).unwrap(), "two\u{1e}three");
     }
 
     #[test]
@@ -249,47 +289,87 @@ mod tests {
     #[test]
     fn who_probes_a_socket_waits_for_no_poll() {
         let polling = polling();
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
+        let (first, mut answer) = oneshot::channel();
+        polling.poll(first, NOW).unwrap();
         polling.probed(true, NOW);
-        assert_eq!(answer.try_recv().unwrap(), [Bare::Noop.frame()]);
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv().unwrap(), [Bare::Noop.frame()]);
+        assert_eq!(read(&answer.try_recv().unwrap()), "6");
+        assert_eq!(poll(&polling).unwrap(), "6");
         polling.probed(false, NOW);
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert!(answer.try_recv().is_err());
+        assert_eq!(poll(&polling), None);
     }
 
     #[test]
     fn the_last_word_is_told_before_the_session_is_over() {
         let polling = polling();
-        polling.finish([Bytes::from_static(b"why")], NOW);
-        say(&polling, b"not any more");
-        for last in [Bytes::from_static(b"why"), Bare::Close.frame()] {
+        polling.finish([frame::text("why")], NOW);
+        say(&polling, "not any more");
+        for last in ["why", "1"] {
             assert!(!polling.is_over());
-            let (poll, mut answer) = oneshot::channel();
-            polling.poll(poll, NOW).unwrap();
-            assert_eq!(answer.try_recv().unwrap(), [last]);
+            assert_eq!(poll(&polling).unwrap(), last);
         }
         assert!(polling.is_over());
         let (poll, mut answer) = oneshot::channel();
         polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert!(matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
     }
 
     #[test]
     fn an_answer_is_bounded_in_frames_and_bytes() {
         let polling = polling();
         for _ in 0..MOST_POLLED + 1 {
-            say(&polling, b"x");
+            say(&polling, "x");
         }
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv().unwrap().len(), MOST_POLLED);
-        let (poll, mut answer) = oneshot::channel();
-        polling.poll(poll, NOW).unwrap();
-        assert_eq!(answer.try_recv().unwrap().len(), 1);
+        let packets = |text: String| text.split('\u{1e}').count();
+        assert_eq!(packets(poll(&polling).unwrap()), MOST_POLLED);
+        assert_eq!(packets(poll(&polling).unwrap()), 1);
+    }
+
+    #[test]
+    fn who_still_reads_an_answer_is_not_behind_and_one_who_does_not_ask_is() {
+        let polling = polling();
+        let (first, mut answer) = oneshot::channel();
+        polling.poll(first, NOW).unwrap();
+        polling.push(&Frame { bytes: frame::binary(&[0; 1_000_000]), cargo: Cargo::File }, NOW);
+        polling.flush(NOW);
+        let answer = answer.try_recv().unwrap();
+        let at = |secs| NOW.after(Duration::from_secs(secs));
+        let push = |secs| polling.push(&Frame { bytes: frame::text("x"), cargo: Cargo::Kept }, at(secs));
+        for secs in [1, 31, 62, 100] {
+            push(secs);
+            assert_eq!(polling.trouble(), None, "after {secs} s");
+        }
+        assert!(polling.waiting() > 1_333_000, "what is being written waits too");
+        assert_eq!(polling.taking(), Some(NOW));
+        answer.next(at(101)).unwrap();
+        assert_eq!(polling.taking(), Some(at(101)));
+        drop(answer);
+        assert_eq!(polling.taking(), None);
+        push(130);
+        assert_eq!(polling.trouble(), None);
+        push(131);
+        assert_eq!(polling.trouble(), Some(Trouble::TooSlow));
+    }
+
+    #[test]
+    fn no_poll_comes_before_the_last_answer_is_taken() {
+        let polling = polling();
+        say(&polling, "one");
+        let (first, mut answer) = oneshot::channel();
+        polling.poll(first, NOW).unwrap();
+        let answer = answer.try_recv().unwrap();
+        assert_eq!(polling.poll(oneshot::channel().0, NOW), Err(Overlap));
+        assert_eq!(read(&answer), "one");
+        assert_eq!(polling.poll(oneshot::channel().0, NOW), Ok(()), "though its request may still be there");
+    }
+
+    #[test]
+    fn the_end_lets_go_of_an_answer_that_is_not_read() {
+        let polling = polling();
+        let (first, mut answer) = oneshot::channel();
+        polling.poll(first, NOW).unwrap();
+        say(&polling, "a long answer");
+        let answer = answer.try_recv().unwrap();
+        polling.end(Bare::Close, NOW);
+        assert!(answer.next(NOW).is_err());
     }
 }

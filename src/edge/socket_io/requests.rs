@@ -3,6 +3,9 @@
 //! What belongs here: the query, bodies, and how a request is refused. What does not: the session, which is found by its
 //! ID on whatever thread it lives.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::body::SizedStream;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
@@ -17,12 +20,14 @@ use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::super::room_socket;
 use super::super::socket::Handshake;
+use super::answer::Answer as Written;
 use super::client::Invitation;
 use super::session::Session;
-use super::table::{Command, Handle};
+use super::table::{Command, Handle, Over};
 use super::{MOST_POSTED, cors};
+use crate::hub::time::Clock;
 use crate::media::room::RoomName;
-use crate::wire::engine_io::{self, Payload, Sid};
+use crate::wire::engine_io::{self, Sid};
 
 /// How much more than its limit a client may send in one request before it is not even read any more, as a multiple.
 const READ_ON: usize = 16;
@@ -75,9 +80,15 @@ impl From<Problem> for Refused {
     }
 }
 
+impl From<Over> for Refused {
+    fn from(_: Over) -> Self {
+        Self::UnknownSession
+    }
+}
+
 /// Answers a request.
 pub(super) async fn serve(request: HttpRequest, body: web::Payload, edge: Here) -> HttpResponse {
-    let common = std::sync::Arc::clone(&edge.socket_io);
+    let common = Arc::clone(&edge.socket_io);
     let origins = &common.options.origins;
     let mut response = match *request.method() {
         Method::OPTIONS => cors::preflight(&request, origins),
@@ -112,8 +123,8 @@ async fn exchange(request: &HttpRequest, body: web::Payload, edge: Here) -> Answ
     let session = session.ok_or(Refused::UnknownSession)?;
     match (is_post, socket) {
         (false, true) => upgrade(request, &edge, session),
-        (false, false) => poll(session).await,
-        (true, false) => post(body, session, edge.sockets.limits().message).await,
+        (false, false) => poll(session, edge.clock).await,
+        (true, false) => post(body, &session, edge.sockets.limits().message, edge.socket_io.options.patience()).await,
         (true, true) => Err(Refused::BadRequest),
     }
 }
@@ -132,7 +143,9 @@ fn invitation(request: &HttpRequest, room: Option<String>) -> Invitation {
 fn open_polling(edge: Here, invitation: Invitation) -> Answer {
     let full = || Problem::new(Kind::TooManyConnections, "The hub has too many connections.");
     let seat = edge.sockets.seat().ok_or_else(full)?;
-    Ok(payload(vec![Session::poll(edge, invitation, seat)], None))
+    let clock = edge.clock;
+    let open = Session::poll(edge, invitation, seat);
+    Ok(payload(Written::of(vec![open], clock.now()), None, clock))
 }
 
 fn open_socket(request: &HttpRequest, edge: Here, invitation: Invitation) -> Answer {
@@ -148,7 +161,7 @@ fn upgrade(request: &HttpRequest, edge: &Here, session: Handle) -> Answer {
     Ok(handshake.pass_on(move |io, early, seat| {
         // Neither fails but where the session is gone, or has too much to do: then the client stays without.
         if let Ok(io) = io.into_std() {
-            let _ = session.try_send(Command::Upgrade(io, early, seat));
+            session.try_send(Command::Upgrade(io, early, seat));
         }
     }))
 }
@@ -173,17 +186,17 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(session) = self.0.take() {
             // Where it has so much to do it ends by its heartbeat.
-            let _ = session.try_send(Command::Abandoned);
+            session.try_send(Command::Abandoned);
         }
     }
 }
 
-async fn poll(session: Handle) -> Answer {
+async fn poll(session: Handle, clock: Clock) -> Answer {
     let (poll, answer) = oneshot::channel();
-    session.send(Command::Poll(poll)).await.map_err(|_| Refused::UnknownSession)?;
+    session.send(Command::Poll(poll)).await?;
     let mut waiting = Waiting(Some(session));
     match answer.await {
-        Ok(frames) => Ok(payload(frames, Some(waiting))),
+        Ok(answer) => Ok(payload(answer, Some(waiting), clock)),
         Err(_) => {
             waiting.is_over();
             Err(Refused::BadRequest)
@@ -192,17 +205,14 @@ async fn poll(session: Handle) -> Answer {
 }
 
 /// What a client gets: sent piece by piece.
-fn payload(frames: Vec<Bytes>, waiting: Option<Waiting>) -> HttpResponse {
-    let payload = Payload::of(frames);
-    let length = payload.length;
-    let pieces = stream::unfold((payload.into_pieces(), waiting), |(mut pieces, mut waiting)| async move {
-        match pieces.next() {
-            Some(piece) => Some((Ok::<_, std::convert::Infallible>(piece), (pieces, waiting))),
-            None => {
-                waiting.iter_mut().for_each(Waiting::is_over);
-                None
-            }
+fn payload(answer: Arc<Written>, waiting: Option<Waiting>, clock: Clock) -> HttpResponse {
+    let length = answer.left();
+    let pieces = stream::unfold((answer, waiting), move |(answer, mut waiting)| async move {
+        let next = answer.next(clock.now()).transpose();
+        if !matches!(next, Some(Ok(_))) {
+            waiting.iter_mut().for_each(Waiting::is_over);
         }
+        next.map(|piece| (piece, (answer, waiting)))
     });
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=UTF-8"))
@@ -210,12 +220,24 @@ fn payload(frames: Vec<Bytes>, waiting: Option<Waiting>) -> HttpResponse {
         .body(SizedStream::new(length, pieces))
 }
 
-async fn post(body: web::Payload, session: Handle, largest: usize) -> Answer {
-    let gone = |_| Refused::UnknownSession;
+async fn post(body: web::Payload, session: &Handle, largest: usize, patience: Duration) -> Answer {
+    // Before anything is read: what a client sends in many requests at once would be held for each of them.
+    let Some(posting) = session.post() else {
+        session.send(Command::Broken).await?;
+        return Err(Refused::BadRequest);
+    };
     // Binary is base64 here, and other packets may stand beside a message at its limit.
     let most = largest.div_ceil(3) * 4 + super::MAX_PAYLOAD;
-    let Some(body) = read(body, most).await? else {
-        session.send(Command::TooLarge).await.map_err(gone)?;
+    let body = tokio::select! {
+        body = read(body, most) => body?,
+        () = session.over() => return Err(Refused::UnknownSession),
+        () = tokio::time::sleep(patience) => {
+            session.send(Command::Broken).await?;
+            return Err(Refused::BadRequest);
+        }
+    };
+    let Some(body) = body else {
+        session.send(Command::TooLarge).await?;
         // The client hears why by its next poll; after a status of failure it would not ask any more.
         return Ok(taken());
     };
@@ -223,13 +245,13 @@ async fn post(body: web::Payload, session: Handle, largest: usize) -> Answer {
         Ok(packets) => packets,
         Err(error) => {
             tracing::debug!(%error, "a post is no payload");
-            session.send(Command::Broken).await.map_err(gone)?;
+            session.send(Command::Broken).await?;
             return Err(Refused::BadRequest);
         }
     };
     drop(body);
     let (reply, answer) = oneshot::channel();
-    session.send(Command::Post(packets, reply)).await.map_err(gone)?;
+    session.send(Command::Post(packets, posting, reply)).await?;
     answer.await.map_err(|_| Refused::BadRequest)?;
     Ok(taken())
 }

@@ -3,39 +3,51 @@
 //! What belongs here: which transport the client has, what its packets mean to the session, and how that ends. What does
 //! not: what they say in Socket.IO (`client`), HTTP (`requests`).
 //!
-//! Two tasks at most: one that waits for requests and for the heartbeat, and one that reads the WebSocket where there is
-//! one. What the client says is taken in order, one message at a time, by whichever of them it comes.
+//! Its tasks, all on its thread:
+//!
+//! | task | ends |
+//! |---|---|
+//! | `run`: waits for requests and for time to pass | when the session is over; then it lets the client leave its room |
+//! | `read`: reads the WebSocket, where there is one | when that is closed, by which the session is over |
+//! | `upgrade`: tries a WebSocket, and reads it from then on | when it fails, or as `read` |
+//! | `post`: takes what a request brings; one at a time | behind the last packet, or the first behind the session's end |
+//! | that looks after a deadline of the client's place | when it has |
+//! | `client`: greets, until the client leaves; fetches a recording that it asks for | then, and when the session is over |
+//!
+//! What the client says is taken in order, one message at a time, by whichever of them it comes: the lock of `client`.
+//! Once the session is over nothing of it is taken any more, so that nobody comes in behind its back.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Here;
 use super::super::close::Close;
 use super::super::socket::{Incoming, Manners, Seat, Socket};
-use super::MAX_PAYLOAD;
 use super::client::{Client, Invitation, Message};
 use super::heartbeat::{Beat, Heartbeat};
 use super::polling::{Poll, Polling, Trouble};
 use super::table::Command;
+use super::{COME_BACK, MAX_PAYLOAD};
 use crate::hub::outbox::{Cargo, Frame, Outbox};
 use crate::media::time::Moment;
-use crate::wire::engine_io::{self, Bare, Open, Packet, Sid};
+use crate::wire::engine_io::{self, Bare, OpenPacket, Packet, Sid, TransportType};
 use crate::wire::socket_io;
 
 /// How long a client may try a WebSocket before it has to upgrade to it.
 const UPGRADE: Duration = Duration::from_secs(10);
 
 /// What a session says by itself over a WebSocket: why it is closed, where that is not the client's doing. A client whose
-/// message cannot be read would send it again, so it is disconnected for good; one who was slow may come back.
+/// message cannot be read would send it again, so it is disconnected for good; one who was slow, or whose room has fallen, may
+/// come back.
 const MANNERS: Manners = Manners {
     skipped: |_| None,
     farewell: |code, reason| {
-        let last = if code == 1008 { Bytes::new() } else { socket_io::disconnected() };
+        let last = if matches!(code, 1001 | 1008 | 1011) { Bytes::new() } else { socket_io::disconnected() };
         let bytes = [socket_io::error(code, reason), last].concat().into();
         Some(Frame { bytes, cargo: Cargo::Kept })
     },
@@ -51,10 +63,12 @@ pub(super) struct Session {
     client: Mutex<Client>,
     /// How many messages of the client are being taken: while any is, nothing else that it sends is read.
     busy: Cell<usize>,
-    /// Whether a request brings packets: one does at a time.
-    posting: Cell<bool>,
-    /// Whether a recording is being fetched for the client: one is at a time.
+    /// Whether the client waits for a recording that it has asked for.
     pub(super) fetching: Cell<bool>,
+    /// Held by whoever brings the client a recording: one is at a time.
+    pub(super) bringing: Mutex<()>,
+    /// Whether the client has come back after its handshake.
+    came_back: Cell<bool>,
     /// When the client's place is looked after, whatever it says: see [`Client::expire`].
     deadline: Cell<Option<Moment>>,
     /// A deadline was set, or long-polling has something to tell.
@@ -74,7 +88,7 @@ impl Session {
     /// A session that begins with long-polling; gives what the client is answered.
     pub fn poll(edge: Here, invitation: Invitation, seat: Seat) -> Bytes {
         let (session, inbox) = Self::new(edge, invitation, Transport::Polling);
-        let open = session.open(&["websocket"]);
+        let open = session.open(Some(TransportType::Websocket));
         actix_rt::spawn(session.run(inbox, Some(seat)));
         open
     }
@@ -83,7 +97,7 @@ impl Session {
     pub async fn socket(edge: Here, invitation: Invitation, io: super::Io, early: BytesMut, seat: Seat) {
         let socket = Socket::open(io, early, &edge.sockets, seat, MANNERS);
         let (session, inbox) = Self::new(edge, invitation, Transport::WebSocket(Rc::clone(&socket)));
-        session.say(session.open(&[]));
+        session.say(session.open(None));
         actix_rt::spawn(Rc::clone(&session).run(inbox, None));
         session.read(&socket).await;
     }
@@ -93,6 +107,8 @@ impl Session {
         let (now, options) = (edge.clock.now(), &edge.socket_io.options);
         let heartbeat = Heartbeat::begin(now, options.ping_interval, options.ping_timeout);
         let limits = edge.sockets.limits();
+        let came_back = !matches!(transport, Transport::Polling);
+        let patience = if came_back { options.patience() } else { options.patience().min(COME_BACK) };
         let wake = Rc::new(Notify::new());
         let session = Self {
             sid,
@@ -101,10 +117,10 @@ impl Session {
             heartbeat: RefCell::new(heartbeat),
             client: Mutex::new(Client::new(invitation, limits.message)),
             busy: Cell::default(),
-            posting: Cell::default(),
             fetching: Cell::default(),
-            // A client that has not come into the namespace by then never will.
-            deadline: Cell::new(Some(now.after(options.ping_interval.saturating_add(options.ping_timeout)))),
+            bringing: Mutex::default(),
+            came_back: Cell::new(came_back),
+            deadline: Cell::new(Some(now.after(patience))),
             wake,
             over: CancellationToken::new(),
             edge,
@@ -112,17 +128,15 @@ impl Session {
         (Rc::new(session), inbox)
     }
 
-    fn open(&self, upgrades: &'static [&'static str]) -> Bytes {
+    fn open(&self, upgrade: Option<TransportType>) -> Bytes {
         let options = &self.edge.socket_io.options;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Open {
+        engine_io::open(&OpenPacket {
             sid: self.sid,
-            upgrades,
-            ping_interval: millis(options.ping_interval),
-            ping_timeout: millis(options.ping_timeout),
-            max_payload: MAX_PAYLOAD,
-        }
-        .frame()
+            upgrades: upgrade.into_iter().collect(),
+            ping_interval: options.ping_interval,
+            ping_timeout: options.ping_timeout,
+            max_payload: MAX_PAYLOAD as u64,
+        })
     }
 
     /// Where what the client reads goes.
@@ -145,6 +159,16 @@ impl Session {
         outbox.flush(now);
     }
 
+    /// Sends the client a file. It is asked before whether it is there: a client gives up where it has not been asked for a
+    /// while, and what is asked behind the file comes only when that is read.
+    pub fn send_file(&self, bytes: Bytes) {
+        if self.heartbeat.borrow_mut().ask(self.now()) {
+            self.say(Bare::Ping.frame());
+            self.wake.notify_one();
+        }
+        self.send(Frame { bytes, cargo: Cargo::File });
+    }
+
     /// What time it is.
     pub fn now(&self) -> Moment {
         self.edge.clock.now()
@@ -155,6 +179,11 @@ impl Session {
         if self.deadline.replace(deadline) != deadline {
             self.wake.notify_one();
         }
+    }
+
+    /// The client is in no namespace: who has not come into one by then never will.
+    pub fn expect_it_in(&self) {
+        self.set_deadline(Some(self.now().after(self.edge.socket_io.options.patience())));
     }
 
     /// Waits for requests and for time to pass, until the session is over.
@@ -179,27 +208,31 @@ impl Session {
             }
         }
         self.edge.socket_io.table.remove(self.sid);
-        drop((inbox, seat));
+        drop(inbox);
         // What looked like the beginning of sound was all there is.
         Box::pin(async { self.client.lock().await.leave(&self).await }).await;
+        // Not before: what it said last may still be on its way to the room.
+        drop(seat);
     }
 
     fn take(self: &Rc<Self>, command: Command) {
+        if !self.came_back.replace(true) {
+            self.expect_it_in();
+        }
         match command {
+            // Only a WebSocket is the client's way now, whatever was still on the other.
+            Command::Abandoned | Command::Post(..) | Command::Broken | Command::TooLarge if self.is_socket() => {}
             Command::Poll(poll) => self.polled(poll),
-            Command::Abandoned if self.is_socket() => {}
-            Command::Abandoned => self.end(Bare::Close),
-            Command::Post(packets, taken) => {
-                if self.is_socket() {
-                    return;
-                }
-                if self.posting.replace(true) {
-                    return self.end(Bare::Close);
-                }
+            Command::Abandoned | Command::Broken => self.end(Bare::Close),
+            Command::Post(packets, posting, taken) => {
                 let session = Rc::clone(self);
-                actix_rt::spawn(async move { session.post(packets, taken).await });
+                actix_rt::spawn(async move {
+                    session.post(packets).await;
+                    // Before the answer, behind which the next may come.
+                    drop(posting);
+                    let _ = taken.send(());
+                });
             }
-            Command::Broken => self.end(Bare::Close),
             Command::TooLarge => self.refuse_large(),
             Command::Upgrade(io, early, seat) => {
                 let session = Rc::clone(self);
@@ -218,26 +251,27 @@ impl Session {
         }
     }
 
-    async fn post(self: Rc<Self>, packets: Vec<Packet>, taken: oneshot::Sender<()>) {
+    async fn post(self: &Rc<Self>, packets: Vec<Packet>) {
         for packet in packets {
             if self.over.is_cancelled() || self.polling.is_ending() {
                 break;
             }
             self.hear(packet).await;
         }
-        self.posting.set(false);
-        let _ = taken.send(());
     }
 
     /// Time has passed.
     fn pass(self: &Rc<Self>, now: Moment) {
-        let beat = self.heartbeat.borrow_mut().beat(now, self.busy.get() == 0);
+        let beat = self.heartbeat.borrow_mut().beat(now, self.silence_is_its_own(now));
         match beat {
             Beat::Rest => {}
             Beat::Ask => self.say(Bare::Ping.frame()),
             Beat::Dead => return self.gone("no answer to a ping"),
         }
         if self.deadline.get().is_some_and(|at| at <= now) {
+            if !self.came_back.get() {
+                return self.end(Bare::Close);
+            }
             // Set again by whoever looks after it.
             self.deadline.set(None);
             let session = Rc::clone(self);
@@ -246,6 +280,14 @@ impl Session {
                 session.settle(expired);
             });
         }
+    }
+
+    /// Whether a client that does not answer could: what it says is read, and nothing long is before the question. A file
+    /// on its way counts as long as the client goes on taking it.
+    fn silence_is_its_own(&self, now: Moment) -> bool {
+        let timeout = self.edge.socket_io.options.ping_timeout;
+        let takes = self.outbox().taking().is_some_and(|at| now.since(at) < timeout);
+        self.busy.get() == 0 && !takes
     }
 
     /// Long-polling has something to tell.
@@ -265,19 +307,18 @@ impl Session {
 
     /// Reads what comes over a WebSocket, until the client goes or has to.
     async fn read(self: &Rc<Self>, socket: &Rc<Socket>) {
-        loop {
+        // What comes behind a refusal counts no more.
+        let is_over = || self.over.is_cancelled() || socket.cause().is_some();
+        while !is_over() {
             let packet = match socket.next().await {
+                Incoming::Closed(_) => break,
+                _ if is_over() => break,
                 Incoming::Text(text) => engine_io::packet(&text).ok(),
                 Incoming::Binary(bytes) => Some(Packet::Binary(bytes)),
-                Incoming::Closed(_) => break,
             };
             match packet {
                 Some(packet) => Box::pin(self.hear(packet)).await,
                 None => self.refuse(&Close::broken("broken_message", "a message is no packet of Engine.IO")),
-            }
-            // What comes behind a refusal counts no more.
-            if self.over.is_cancelled() || socket.cause().is_some() {
-                break;
             }
         }
         self.over.cancel();
@@ -340,7 +381,11 @@ impl Session {
 
     async fn listen(self: &Rc<Self>, message: Message<'_>) {
         self.busy.set(self.busy.get() + 1);
-        let heard = async { self.client.lock().await.hear(self, message).await };
+        let heard = async {
+            let mut client = self.client.lock().await;
+            // Who has left must not come in again by what waited.
+            if self.over.is_cancelled() { Ok(()) } else { client.hear(self, message).await }
+        };
         let heard = Box::pin(heard).await;
         self.busy.set(self.busy.get() - 1);
         self.settle(heard);
@@ -370,36 +415,48 @@ impl Session {
 
     /// The client does not keep up, or is not there: it may come back.
     fn gone(&self, reason: &str) {
-        if self.polling.is_over() || !self.is_socket() {
-            return self.end(Bare::Close);
+        match &*self.transport.borrow() {
+            // It is closing already.
+            Transport::WebSocket(socket) if socket.cause().is_some() => return,
+            Transport::WebSocket(_) => {}
+            Transport::Polling | Transport::Probing => return self.end(Bare::Close),
         }
         self.leave_with(vec![socket_io::error(1008, reason)], 1008, reason);
     }
 
     fn leave_with(&self, last: Vec<Bytes>, code: u16, reason: &str) {
+        self.heartbeat.borrow_mut().end(self.now());
         if let Transport::WebSocket(socket) = &*self.transport.borrow() {
             for bytes in last {
                 socket.push(&Frame { bytes, cargo: Cargo::Kept }, self.now());
             }
             return socket.close(code, reason);
         }
-        self.heartbeat.borrow_mut().end(self.now());
         self.polling.finish(last, self.now());
         self.wake.notify_one();
     }
 
     /// The session is over; whoever polls is told this.
     fn end(&self, last: Bare) {
+        if self.over.is_cancelled() {
+            // Or the last word would be cut before it is read.
+            return;
+        }
         if let Transport::WebSocket(socket) = &*self.transport.borrow() {
             socket.close(1000, "");
         }
-        self.polling.end(last);
+        self.polling.end(last, self.now());
         self.over.cancel();
     }
 
     /// Resolves when the session is over.
     pub async fn ended(&self) {
         self.over.cancelled().await;
+    }
+
+    /// Is cancelled when the session is over, if not before.
+    pub fn until_the_end(&self) -> CancellationToken {
+        self.over.child_token()
     }
 }
 

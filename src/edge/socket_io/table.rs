@@ -4,12 +4,13 @@
 //! many there may be is counted with the connections.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use bytes::BytesMut;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::socket::Seat;
+use super::polling::Poll;
 use crate::wire::engine_io::{Packet, Sid};
 
 /// Requests of one client that may wait for its session.
@@ -19,12 +20,12 @@ const WAITING: usize = 16;
 #[derive(Debug)]
 pub(super) enum Command {
     /// What waits for the client; dropped unanswered where the session refuses it.
-    Poll(oneshot::Sender<Vec<Bytes>>),
+    Poll(Poll),
     /// The client gave a poll up, and what it was to be told with it.
     Abandoned,
     /// Packets of the client, answered when they are taken; dropped where the session refuses them.
-    Post(Vec<Packet>, oneshot::Sender<()>),
-    /// What the client sent is no payload.
+    Post(Vec<Packet>, Posting, oneshot::Sender<()>),
+    /// What the client sent is no payload, or came beside another, or never ended.
     Broken,
     /// The client sent more than it may.
     TooLarge,
@@ -33,7 +34,45 @@ pub(super) enum Command {
 }
 
 /// The way to a session.
-pub(super) type Handle = mpsc::Sender<Command>;
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    commands: mpsc::Sender<Command>,
+    /// One place: see [`Posting`].
+    posting: Arc<Semaphore>,
+}
+
+/// For as long as a request brings packets: one does at a time.
+#[derive(Debug)]
+pub(super) struct Posting {
+    _place: OwnedSemaphorePermit,
+}
+
+/// The session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Over;
+
+impl Handle {
+    /// Asks this of the session.
+    pub async fn send(&self, command: Command) -> Result<(), Over> {
+        self.commands.send(command).await.map_err(|_| Over)
+    }
+
+    /// The same, unless the session has too much to do.
+    pub fn try_send(&self, command: Command) {
+        let _ = self.commands.try_send(command);
+    }
+
+    /// Begins to bring packets; none while another request does.
+    pub fn post(&self) -> Option<Posting> {
+        let place = Arc::clone(&self.posting).try_acquire_owned().ok()?;
+        Some(Posting { _place: place })
+    }
+
+    /// Resolves when the session is over.
+    pub async fn over(&self) {
+        self.commands.closed().await;
+    }
+}
 
 /// All sessions of the process.
 #[derive(Debug, Default)]
@@ -47,8 +86,8 @@ impl Table {
 
     /// A new session, and what is asked of it.
     pub(super) fn add(&self) -> (Sid, mpsc::Receiver<Command>) {
-        let (sid, (handle, inbox)) = (Sid::new(), mpsc::channel(WAITING));
-        self.sessions().insert(sid, handle);
+        let (sid, (commands, inbox)) = (Sid::new(), mpsc::channel(WAITING));
+        self.sessions().insert(sid, Handle { commands, posting: Arc::new(Semaphore::new(1)) });
         (sid, inbox)
     }
 
@@ -83,5 +122,15 @@ mod tests {
         table.remove(one);
         assert!(table.find(one).is_none() && table.find(other).is_some());
         assert_eq!(table.count(), 1);
+    }
+
+    #[test]
+    fn one_request_brings_packets_at_a_time() {
+        let table = Table::default();
+        let (sid, _inbox) = table.add();
+        let posting = table.find(sid).unwrap().post();
+        assert!(posting.is_some() && table.find(sid).unwrap().post().is_none());
+        drop(posting);
+        assert!(table.find(sid).unwrap().post().is_some());
     }
 }

@@ -102,8 +102,8 @@ pub enum Said {
     Mark {
         /// What is to be written on it.
         text: String,
-        /// Where, from the recording's start; now, where it is none.
-        at: Option<Ticks>,
+        /// Where, in seconds from the recording's start; now, where it is none.
+        at: Option<f64>,
     },
     /// A binary message that is no sound.
     Relay(Bytes),
@@ -286,7 +286,7 @@ enum ForRoom {
     Unpublish { local: u16, stream: Rc<Stream> },
     Mute(u16, bool),
     Say(String),
-    Mark(String, Option<Ticks>),
+    Mark(String, Option<f64>),
     Relay(Bytes),
     Ping(u64),
 }
@@ -313,9 +313,13 @@ impl ForRoom {
             Self::Mute(local, muted) => gone(room.send(Mute { member, local, muted }).await)?,
             Self::Say(text) => gone(room.send(Say { member, text }).await)?,
             Self::Mark(text, at) => {
-                let marked = match text.parse() {
-                    Ok(text) => gone(room.send(Mark { by: Some(member), recording: None, text, at }).await)?,
-                    Err(bad) => Err(Unmarked::Text(bad)),
+                let marked = match (text.parse(), at) {
+                    (_, Some(at)) if at < 0.0 => Err(Unmarked::BeforeStart),
+                    (Err(bad), _) => Err(Unmarked::Text(bad)),
+                    (Ok(text), at) => {
+                        let at = at.map(Ticks::from_secs_f64);
+                        gone(room.send(Mark { by: Some(member), recording: None, text, at }).await)?
+                    }
                 };
                 return Ok(marked.err().map(Warning::Unmarked).into_iter().collect());
             }

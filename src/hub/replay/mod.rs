@@ -28,7 +28,7 @@ use self::sending::{Hears, sounding};
 use self::track::TrackReader;
 use super::fanout::Reads;
 use super::outbox::Outbox;
-use super::rendition::{Layout, PRE_ROLL, Plain, Rendition};
+use super::rendition::{PRE_ROLL, Plain, Rendition};
 use super::time::Clock;
 use crate::archive::timeline::Happening;
 use crate::archive::{self, Archive, OpenRecording, Piece, Wanted};
@@ -114,13 +114,10 @@ impl Replay {
             From::Start(at) => at.min(length),
             From::End(before) => length.saturating_sub(before),
         };
-        let hears = match reads {
-            Reads::V1 => Hears::V1 { pcm: false },
-            Reads::V1Pcm => Hears::V1 { pcm: true },
-            Reads::Plain(Plain { layout, mixed: false }) => Hears::Each(Rendition::new(layout)),
-            // A replay goes to a WebSocket of its own; none of Socket.IO has one.
-            Reads::SocketIo => Hears::Each(Rendition::new(Layout::PreRoll)),
-            Reads::Plain(Plain { layout, mixed: true }) => Hears::One(Box::new(OneSound::new(layout))),
+        let hears = match (reads.each(), reads) {
+            (Some(layout), _) => Hears::Each(Rendition::new(layout)),
+            (None, Reads::Plain(Plain { layout, .. })) => Hears::One(Box::new(OneSound::new(layout))),
+            (None, reads) => Hears::V1 { pcm: reads == Reads::V1Pcm },
         };
         let now = clock.now();
         let (pacing, due) = (Pacing::new(from), Some(now));

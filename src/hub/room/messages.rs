@@ -110,9 +110,10 @@ pub struct Say {
     pub text: String,
 }
 
-/// Sets a marker in the recording that the room is making. Everyone is told, and it is in the recording with the next sync.
+/// Sets a marker in the recording that the room is making, which is told with it. Everyone hears of it, and it is in the recording
+/// with the next sync.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<Marker, Unmarked>")]
+#[rtype(result = "Result<(RecordingId, Marker), Unmarked>")]
 pub struct Mark {
     /// Who sets it; nobody, where it comes from outside of the room.
     pub by: Option<MemberId>,
@@ -130,6 +131,9 @@ pub enum Unmarked {
     /// Nothing is recorded now, or not in the recording that was meant.
     #[error("nothing is being recorded here")]
     NoSession,
+    /// It is to stand before the recording.
+    #[error("a marker stands behind the recording's start")]
+    BeforeStart,
     /// It is to stand in the future.
     #[error("the session has not come there yet")]
     PastEdge,

@@ -39,6 +39,7 @@ use super::recorder::{Archived, Entry, Link};
 use super::registry::News;
 use super::session::Patience;
 use super::time::Clock;
+use crate::archive::model::RecordingId;
 use crate::archive::{Archive, Event, Health};
 use crate::media::marker::MarkerId;
 use crate::media::room::RoomName;
@@ -377,7 +378,7 @@ impl Handler<Say> for Room {
 }
 
 impl Handler<Mark> for Room {
-    type Result = Result<Marker, Unmarked>;
+    type Result = Result<(RecordingId, Marker), Unmarked>;
 
     fn handle(&mut self, mark: Mark, context: &mut Self::Context) -> Self::Result {
         let marked = self.state.mark(self.clock.now(), MarkerId::new(*uuid::Uuid::new_v4().as_bytes()), mark);

@@ -289,7 +289,7 @@ impl State {
     ///
     /// # Errors
     /// Where nothing is recorded, it is to stand in the future, or there are too many.
-    pub fn mark(&mut self, now: Moment, id: MarkerId, mark: Mark) -> Result<v1::Marker, Unmarked> {
+    pub fn mark(&mut self, now: Moment, id: MarkerId, mark: Mark) -> Result<(RecordingId, v1::Marker), Unmarked> {
         let Mark { by, recording, text, at } = mark;
         let session = self.session.as_mut().filter(|session| session.is_recorded()).ok_or(Unmarked::NoSession)?;
         if recording.is_some_and(|recording| recording != session.id) {
@@ -304,13 +304,14 @@ impl State {
             return Err(Unmarked::TooMany);
         }
         session.markers += 1;
+        let of = session.id;
         let seconds = place.saturating_sub(session.zero).as_secs_f64();
         let name = by.and_then(|by| self.members.get(&by)).map(|member| member.participant.name.clone());
         let marker = model::Marker { id, at: place, name, text };
         let told = v1::Marker { id, at: seconds, name: marker.name.clone(), text: marker.text.clone() };
         self.effects.push(Effect::Record(Entry::Mark(marker)));
         self.tell(Notice::Marker { marker: told.clone() }, None);
-        Ok(told)
+        Ok((of, told))
     }
 
     /// The recording keeps that someone who may speak came.

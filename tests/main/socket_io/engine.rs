@@ -96,9 +96,12 @@ async fn one_poll_at_a_time() {
 #[tokio::test]
 async fn who_gives_up_a_poll_has_given_up_the_session() {
     let hub = Hub::start();
-    let client = Polling::open(&hub, "").await;
+    let client = Polling::join(&hub, "&room=given-up").await;
+    assert_eq!(hub.json("/api/v1/rooms").await["rooms"].as_array().unwrap().len(), 1);
     client.poll_and_go().await;
-    while client.poll().await.0 != 400 {}
+    // Not by another poll, which would end it too; and long before a ping is missed.
+    hub.until("/api/v1/rooms", |rooms| rooms["rooms"].as_array().unwrap().is_empty()).await;
+    assert_eq!(client.poll().await.0, 400);
 }
 
 #[tokio::test]
@@ -148,14 +151,46 @@ async fn a_client_closes_its_session() {
 #[tokio::test]
 async fn who_never_comes_in_does_not_stay() {
     let hub = Hub::start_with(&["--socketio-ping-interval-ms", "300", "--socketio-ping-timeout-ms", "300"]);
-    let mut socket = client::open(&hub, "").await;
-    loop {
-        match socket.next().await {
-            Ok(message) if message.is_text() && message.to_text().unwrap() == "2" => socket.say("3").await,
-            Ok(_) => {}
-            Err(closed) => return assert_eq!(closed.unwrap().0, 1008),
+    let never = client::open(&hub, "").await;
+    let mut not_any_more = client::join(&hub, "").await;
+    not_any_more.say("41").await;
+    for mut socket in [never, not_any_more] {
+        loop {
+            match socket.next().await {
+                // It may be closed already.
+                Ok(message) if message.to_text().is_ok_and(|text| text == "2") => drop(socket.try_say("3").await),
+                Ok(_) => {}
+                Err(closed) => break assert_eq!(closed.unwrap().0, 1008),
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn who_never_comes_back_after_its_handshake_holds_no_place_for_long() {
+    // No ping would be missed for twenty minutes.
+    let slow = ["--socketio-ping-interval-ms", "600000", "--socketio-ping-timeout-ms", "600000"];
+    let hub = Hub::start_with(&[&slow[..], &["--max-connections", "1"]].concat());
+    let _silent = Polling::open(&hub, "").await;
+    assert_eq!(get(&hub, POLLING).await.0, 503);
+    let again = async { while get(&hub, POLLING).await.0 != 200 {} };
+    tokio::time::timeout(crate::helpers::hub::PATIENCE, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_by_requests_is_nothing_to_a_session_over_a_socket() {
+    let hub = Hub::start();
+    let mut socket = Client::plain(&hub, SOCKET).await;
+    let open: serde_json::Value = serde_json::from_str(&socket.text().await[1..]).unwrap();
+    let address = hub.url(&format!("{POLLING}&sid={}", open["sid"].as_str().unwrap()));
+    socket.say("40").await;
+    assert!(socket.text().await.starts_with("40{"));
+    for body in ["no payload".to_owned(), "x".repeat(4 * 1024 * 1024), "40".to_owned()] {
+        let answer = reqwest::Client::new().post(&address).body(body).send().await.unwrap();
+        assert!([200, 400].contains(&answer.status().as_u16()));
+    }
+    socket.say(r#"427["chat","still here"]"#).await;
+    assert_eq!(client::packet(&mut socket, "437").await, r#"437[{"ok":true}]"#);
 }
 
 #[tokio::test]

@@ -1,9 +1,14 @@
 //! What a client may not, and what pages of other origins may.
 
+use std::time::{Duration, Instant};
+
 use reqwest::header::HeaderMap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::client::{self, Polling, arguments};
 use super::{POLLING, SOCKET};
+use crate::helpers::hub::PATIENCE;
 use crate::helpers::{Client, Hub};
 
 const MIB: usize = 1024 * 1024;
@@ -45,6 +50,38 @@ async fn packets_of_a_request_are_counted() {
 }
 
 #[tokio::test]
+async fn one_request_brings_packets_at_a_time() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "").await;
+    let mut unfinished = TcpStream::connect(&hub.address).await.unwrap();
+    let head = format!("POST {POLLING}&sid={} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n4", client.sid);
+    unfinished.write_all(head.as_bytes()).await.unwrap();
+    // Until the hub has seen the first.
+    let overlap = async { while client.post("3").await.0 == 200 {} };
+    tokio::time::timeout(PATIENCE, overlap).await.unwrap();
+    assert_eq!(client.poll().await.0, 400, "the session is over");
+    let mut answer = vec![0; 12];
+    unfinished.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 400", "and nobody waits for the rest");
+}
+
+#[tokio::test]
+async fn who_leaves_and_comes_back_does_so_once_a_second() {
+    let hub = Hub::start();
+    let mut ben = client::join(&hub, "&room=revolving&name=Ben").await;
+    let begun = Instant::now();
+    let mut ann = client::join(&hub, "&room=revolving&name=Ann").await;
+    for _ in 0..3 {
+        ann.say("41").await;
+        ann.say("40").await;
+    }
+    for _ in 0..4 {
+        assert!(client::packet(&mut ben, "42[\"joined\"").await.contains("Ann"));
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(2_900), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn sessions_are_counted_with_connections() {
     let hub = Hub::start_with(&["--max-connections", "2"]);
     let one = Polling::join(&hub, "").await;
@@ -54,7 +91,7 @@ async fn sessions_are_counted_with_connections() {
     assert!(Client::open(&hub, SOCKET, None).await.is_err());
     one.post("1").await;
     let again = async { while client::get(&hub, POLLING).await.0 != 200 {} };
-    tokio::time::timeout(crate::helpers::hub::PATIENCE, again).await.unwrap();
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_query_that_cannot_be_is_told_by_the_connection() {
 #[tokio::test]
 async fn what_is_no_packet_ends_the_session_with_a_reason() {
     let hub = Hub::start();
-    for bad in ["4abc", "4", "49", "42{}", "42[1]", "42[\"disconnect\"]", "45-[]", "43[]", "40[]"] {
+    for bad in ["4abc", "4", "49", "42{}", "42[null]", "42[\"disconnect\"]", "45-[]", "43[]", "40[]"] {
         let mut socket = client::join(&hub, "").await;
         socket.say(bad).await;
         let error = client::packet(&mut socket, "42[\"error\"").await;
@@ -89,6 +89,8 @@ async fn every_event_is_acknowledged_that_asks_for_it() {
         (r#"4213["chunk","no binary"]"#, "binary"),
         (r#"4213["play","nonsense"]"#, "ID"),
         (r#"4213["dance"]"#, "dance"),
+        (r#"4213[1]"#, "\"1\""),
+        (r#"4213["chat",{"_placeholder":true,"num":0}]"#, "text"),
     ] {
         socket.say(event).await;
         let answer = arguments(&socket.text().await);

@@ -1,10 +1,18 @@
 //! `audio file`: what a client is greeted with, and what it asks for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
+use socket2::SockRef;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 
+use super::SOCKET;
 use super::client::{self, Polling, arguments};
 use crate::helpers::judge::{decode_bytes, probe};
+use crate::helpers::raw::{BINARY, LAST, Raw, TEXT};
+use crate::helpers::shelf::Shelf;
 use crate::helpers::{Capture, Client, Hub};
 
 /// Records a capture in a room, and waits until its mix is there.
@@ -19,7 +27,7 @@ async fn record(hub: &Hub, room: &str) -> (String, f64) {
     let path = format!("/api/v1/recordings/{id}/mix.ogg");
     let made = async {
         while hub.get(&path).await.status() != 200 {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     tokio::time::timeout(crate::helpers::hub::PATIENCE, made).await.unwrap();
@@ -88,6 +96,64 @@ async fn any_recording_is_played_on_demand_from_anywhere() {
         let answer = arguments(&client::packet(&mut socket, "437").await);
         assert!(answer[0]["error"].as_str().unwrap().contains(word), "{arguments_of}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_a_recording_as_it_comes_gets_the_greeting_too() {
+    let hub = Hub::start();
+    let (id, length) = record(&hub, "both").await;
+    let mut socket = client::join(&hub, "&room=both").await;
+    socket.say(format!("42{}", json!(["play", id, 1]))).await;
+    let mut lengths = [audio_file(&mut socket).await, audio_file(&mut socket).await].map(|(_, ogg)| seconds(&ogg));
+    lengths.sort_by(f64::total_cmp);
+    assert!((lengths[0] - (length - 1.0)).abs() < 0.1 && (lengths[1] - length).abs() < 0.1, "{lengths:?} {length}");
+}
+
+/// The next frame that the hub sends: its first byte and its payload, taken slowly.
+async fn slowly(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let (first, length) = (stream.read_u8().await.unwrap(), stream.read_u8().await.unwrap());
+    let length = match length {
+        126 => u64::from(stream.read_u16().await.unwrap()),
+        127 => stream.read_u64().await.unwrap(),
+        short => u64::from(short),
+    };
+    let mut payload = vec![0; usize::try_from(length).unwrap()];
+    for piece in payload.chunks_mut(16 * 1024) {
+        stream.read_exact(piece).await.unwrap();
+        if length > 512 * 1024 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+    (first, payload)
+}
+
+#[tokio::test]
+async fn who_takes_longer_for_a_recording_than_for_a_ping_stays() {
+    let shelf = Shelf::new().await;
+    let id = shelf.record("long", 1, 4).await;
+    let hub = shelf.hub(&["--socketio-ping-interval-ms", "200", "--socketio-ping-timeout-ms", "1000"]).await;
+    let path = format!("/api/v1/recordings/{id}/mix.ogg");
+    while hub.get(&path).await.status() != 200 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut client = Raw::join(&hub, &format!("{SOCKET}&room=long")).await;
+    SockRef::from(&client.stream).set_recv_buffer_size(128 * 1024).unwrap();
+    client.send(LAST | TEXT, b"40").await.unwrap();
+    let mut came = Vec::new();
+    let file = loop {
+        let (first, payload) = slowly(&mut client.stream).await;
+        if first == LAST | BINARY {
+            break payload;
+        }
+        came.push(payload);
+    };
+    assert!(file.len() > 1024 * 1024, "{} bytes are taken too fast to tell", file.len());
+    assert!(came[came.len() - 1].starts_with(b"451-[\"audio file\""));
+    assert_eq!(came[came.len() - 2], b"2", "a ping goes before it");
+    for said in [&b"3"[..], b"427[\"chat\",\"still here\"]"] {
+        client.send(LAST | TEXT, said).await.unwrap();
+    }
+    while !slowly(&mut client.stream).await.1.starts_with(b"437") {}
 }
 
 #[tokio::test]

@@ -62,6 +62,18 @@ async fn after_the_upgrade_there_is_no_other_way() {
 }
 
 #[tokio::test]
+async fn one_socket_is_tried_at_a_time() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "").await;
+    let mut first = probe(&hub, &client).await;
+    let mut second = Client::plain(&hub, &format!("{SOCKET}&sid={}", client.sid)).await;
+    assert_eq!(second.closed().await.unwrap().0, 1008);
+    first.say("5").await;
+    first.say(r#"426["chat","by the first"]"#).await;
+    assert_eq!(client::packet(&mut first, "436").await, r#"436[{"ok":true}]"#);
+}
+
+#[tokio::test]
 async fn a_probe_that_fails_leaves_the_session_as_it_was() {
     let hub = Hub::start();
     let client = Polling::join(&hub, "&room=stays").await;

@@ -14,7 +14,7 @@ fn a_marker_is_told_to_everyone_and_recorded_on_the_sessions_clock() {
     assert_eq!(room.mark(at(0), id(1), mark(Some(ANN), None)), Err(Unmarked::NoSession));
     room.publish(WALL, sound(ANN, 0, 1000, 50)).unwrap();
     room.effects();
-    let marked = room.mark(at(1500), id(2), mark(Some(BEN), None)).unwrap();
+    let (_, marked) = room.mark(at(1500), id(2), mark(Some(BEN), None)).unwrap();
     assert_eq!(
         (marked.at, marked.name.unwrap().as_str()),
         (1.5, "Ben"),
@@ -30,7 +30,7 @@ fn a_marker_is_told_to_everyone_and_recorded_on_the_sessions_clock() {
         matches!(effect, Effect::Deliver(Delivery::Send { to: To::Readers { of: Reads::V1, except: None }, .. }))
     };
     assert_eq!(effects.iter().filter(told).count(), 1, "also who set it");
-    let named = room.mark(at(1500), id(3), mark(None, Some(250))).unwrap();
+    let (_, named) = room.mark(at(1500), id(3), mark(None, Some(250))).unwrap();
     assert_eq!((named.at, named.name), (0.25, None));
     assert_eq!(room.mark(at(1500), id(4), mark(None, Some(1501))), Err(Unmarked::PastEdge));
     let elsewhere =
