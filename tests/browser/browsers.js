@@ -137,6 +137,9 @@ function driven(key) {
  * @property {() => Promise<void>} close
  */
 
+/** What only Chromium's driver has. @param {Page} page */
+export const driverOf = (page) => /** @type {import('playwright-core').Page} */ (page.driver);
+
 /**
  * @param {{ microphone?: Microphone, host?: string, autoplay?: boolean }} [options] `host` is a name under
  *   which this machine is found too; without `autoplay` a page sounds only after a click, as in most people's browsers

@@ -117,3 +117,16 @@ async function say(hub, room, { name, sound, seconds, after = 0, lines = [] }) {
 function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
+
+/** A short talk of three in the kitchen, with chat, one of whom speaks twice. @param {import('./hub.js').Hub} hub */
+export function kitchenTalk(hub) {
+  const swell = (/** @type {number} */ hertz) => `0.5*pow(sin(PI*t*0.7),2)*sin(2*PI*${hertz}*t)`;
+  return record(
+    hub,
+    'kitchen',
+    { name: 'Ann', sound: `0.4*(0.3+0.7*pow(sin(PI*t),2))*${SWEEP}`, seconds: 8, lines: [[1, 'Shall we begin? I have put the kettle on.'], [4, 'One moment …'], [6, 'Thank you all.']] },
+    { name: 'Ben with a rather long name, as people have', sound: swell(500), seconds: 5, after: 1.5, lines: [[1, 'Hello!']] },
+    { name: 'Cem', sound: swell(800), seconds: 2, after: 1 },
+    { name: 'Cem', sound: swell(900), seconds: 2, after: 5 },
+  );
+}

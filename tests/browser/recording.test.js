@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
 import { assertAccessible } from './axe.js';
-import { startChromium } from './browsers.js';
+import { driverOf, startChromium } from './browsers.js';
 import { hasHeardTone, hears, hearsNothing, hearsOnce } from './ear.js';
 import { startHub } from './hub.js';
-import { begun, record, speak, SWEEP, tone } from './recorded.js';
+import { begun, kitchenTalk, record, speak, tone } from './recorded.js';
 import { together } from './together.js';
 
 const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
@@ -25,7 +25,7 @@ let recording;
 before(async () => {
   [hub, chromium] = await together(startHub({ grace: 1 }), startChromium());
   await mkdir(ARTEFACTS, { recursive: true });
-  recording = await talk('kitchen');
+  recording = await kitchenTalk(hub);
 });
 afterEach(() => chromium?.closePages());
 after(async () => {
@@ -34,22 +34,6 @@ after(async () => {
 });
 
 /** @typedef {import('./browsers.js').Page} Page */
-
-/** A short talk of three, with chat, one of whom speaks twice. @param {string} room */
-function talk(room) {
-  const swell = (/** @type {number} */ hertz) => `0.5*pow(sin(PI*t*0.7),2)*sin(2*PI*${hertz}*t)`;
-  return record(
-    hub,
-    room,
-    { name: 'Ann', sound: `0.4*(0.3+0.7*pow(sin(PI*t),2))*${SWEEP}`, seconds: 8, lines: [[1, 'Shall we begin? I have put the kettle on.'], [4, 'One moment …'], [6, 'Thank you all.']] },
-    { name: 'Ben with a rather long name, as people have', sound: swell(500), seconds: 5, after: 1.5, lines: [[1, 'Hello!']] },
-    { name: 'Cem', sound: swell(800), seconds: 2, after: 1 },
-    { name: 'Cem', sound: swell(900), seconds: 2, after: 5 },
-  );
-}
-
-/** What only Chromium's driver has. @param {Page} page */
-const driverOf = (page) => /** @type {import('playwright-core').Page} */ (page.driver);
 
 /** The page of the recording. @param {{ width?: number, height?: number, dark?: boolean }} [options] */
 async function open(options = {}) {
