@@ -178,9 +178,11 @@ async function playsAll(page, tones) {
   }, { source: String(share), tones });
   const done = judged.filter(({ state }) => state !== 'asked');
   for (const it of done) assert.ok(it.state === 'ended' && Math.abs(it.duration - it.seconds) < 0.05, JSON.stringify(it));
-  // On a busy machine a page's microphone breaks off here and there: that of most messages counts.
-  const most = (/** @type {number[]} */ shares) => shares.sort((one, other) => one - other)[Math.floor(shares.length / 2)] ?? 0;
-  assert.ok(most(done.map(({ heard }) => heard.reduce((sum, one) => sum + one))) > MOSTLY, JSON.stringify(done));
+  // On a busy machine a page's microphone breaks off here and there, and is silent for a while: that of most messages which have
+  // sound counts.
+  const sounding = done.map(({ heard }) => heard.reduce((sum, one) => sum + one)).filter((share) => share > 0.01);
+  const most = sounding.sort((one, other) => one - other)[Math.floor(sounding.length / 2)] ?? 0;
+  assert.ok(sounding.length > done.length / 4 && most > MOSTLY, JSON.stringify(done));
   for (const index of tones.keys()) assert.ok(done.some(({ heard }) => (heard[index] ?? 0) > 0.2), JSON.stringify(done));
   assert.deepEqual(page.errors, []);
 }
