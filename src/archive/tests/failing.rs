@@ -380,6 +380,7 @@ async fn an_index_that_takes_nothing_ends_the_recording_and_acknowledges_nothing
     assert!(rig.archive.recording(id(2)).await.unwrap().is_some());
     again.end(EndReason::Finished, NOW);
     rig.round().await;
+    sqlx::query("DROP TRIGGER refuse").execute(&mut rig.writer.connection).await.unwrap();
     rig.close().await;
     // The commit might have been there after a crash: its sound is left where it is, and the next start finds it.
     let rig = Rig::open(dir.path()).await;

@@ -61,7 +61,9 @@ async fn a_room_greets_with_its_last_recording_and_who_was_there_before_gets_the
     assert!((seconds(&ogg) - length).abs() < 0.1);
     assert_eq!(audio_file(&mut early).await, (told.clone(), ogg));
 
-    let polling = Polling::join(&hub, "&room=studio").await;
+    // The first answer may hold it already, behind the namespace.
+    let polling = Polling::open(&hub, "&room=studio").await;
+    polling.say("40").await;
     let event = polling.packet("451-[\"audio file\"").await;
     assert_eq!(arguments(&event)[1], told);
     let mut elsewhere = client::join(&hub, "&room=other").await;
