@@ -66,7 +66,7 @@ async fn fill(folder: &Path, recordings: u32) {
             SELECT n, 480000 * t, '00000000-0000-0000-0000-000000000000', 'Ann', 'Good morning' FROM n, t WHERE n % 3 = 0",
         "INSERT INTO derived SELECT n, 'session.webm', 1, 90000000, NULL, 0, 0 FROM n",
         "INSERT INTO derived SELECT n, 'track-' || t || '.webm', 1, 300000, NULL, 0, 0 FROM n, t",
-        "INSERT INTO derived SELECT n, 'waveform-' || t || '.json', 1, 33000, NULL, 0, 0 FROM n, t",
+        "INSERT INTO derived SELECT n, 'waveform-' || t || '.peaks', 1, 33000, NULL, 0, 0 FROM n, t",
     ];
     for statement in statements {
         let mut query = sqlx::query(statement);
