@@ -25,7 +25,7 @@ use crate::archive::settings::Greet;
 use crate::archive::{self, Changed};
 use crate::hub::connection::{self, Connection, Said};
 use crate::hub::fanout::{MemberId, Reads};
-use crate::hub::outbox::Outbox;
+use crate::hub::outbox::{Cargo, Frame, Outbox};
 use crate::hub::registry::Find;
 use crate::hub::room::Describe;
 use crate::media::room::RoomName;
@@ -121,15 +121,18 @@ impl Client {
         self.may_come = session.now().after(COMES);
         let participant = Participant { id: Uuid::new_v4(), name: wish.name.clone() };
         let (member, role) = (participant.id, wish.role);
-        session.say(socket_io::connected(Sid::new()));
         session.set_deadline(None);
         let edge = &session.edge;
         let outbox = session.outbox();
+        // It waits there until the client is in, before all that the room says: who is told so misses nothing any more.
+        outbox.push(&Frame { bytes: socket_io::connected(Sid::new()), cargo: Cargo::Kept }, session.now());
         let opening = connection::Opening { room: room.clone(), participant, role, reads: Reads::SocketIo, outbox };
         match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
             Ok(connection) => {
                 // It may have upgraded meanwhile.
-                edge.worker.replace(&room, member, session.outbox());
+                let outbox = session.outbox();
+                outbox.flush(session.now());
+                edge.worker.replace(&room, member, outbox);
                 let left = session.until_the_end();
                 actix_rt::spawn(left.clone().run_until_cancelled_owned(greet(Rc::clone(session), room.clone())));
                 let plain = Plain::new(wish.declared);

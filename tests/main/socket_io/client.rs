@@ -62,18 +62,29 @@ impl Polling {
 
     /// Polls until a packet like that comes; others are passed over, and pings are answered.
     pub async fn packet(&self, like: &str) -> String {
-        loop {
-            let (status, body) = self.poll().await;
-            assert_eq!(status, 200, "{body}");
-            for packet in body.split('\u{1e}') {
-                if packet.starts_with(like) {
-                    return packet.to_owned();
-                }
-                if packet == "2" {
-                    self.say("3").await;
+        in_time(like, async {
+            loop {
+                let (status, body) = self.poll().await;
+                assert_eq!(status, 200, "{body}");
+                for packet in body.split('\u{1e}') {
+                    if packet.starts_with(like) {
+                        return packet.to_owned();
+                    }
+                    if packet == "2" {
+                        self.say("3").await;
+                    }
                 }
             }
-        }
+        })
+        .await
+    }
+}
+
+/// Gives up where only other things come, be it pings for ever.
+async fn in_time<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(came) => came,
+        Err(_) => panic!("{what} never came"),
     }
 }
 
@@ -105,14 +116,17 @@ pub async fn open(hub: &Hub, query: &str) -> Client {
 
 /// The next text like that; others are passed over, and pings are answered.
 pub async fn packet(client: &mut Client, like: &str) -> String {
-    loop {
-        match client.next().await {
-            Ok(Message::Text(text)) if text.starts_with(like) => return text.to_string(),
-            Ok(Message::Text(text)) if text == "2" => client.say("3").await,
-            Ok(_) => {}
-            Err(closed) => panic!("{like} was expected, and it was closed: {closed:?}"),
+    in_time(like, async {
+        loop {
+            match client.next().await {
+                Ok(Message::Text(text)) if text.starts_with(like) => return text.to_string(),
+                Ok(Message::Text(text)) if text == "2" => client.say("3").await,
+                Ok(_) => {}
+                Err(closed) => panic!("{like} was expected, and it was closed: {closed:?}"),
+            }
         }
-    }
+    })
+    .await
 }
 
 /// The arguments of an event that came as a text.
