@@ -100,7 +100,7 @@ describe('no click where messages meet', () => {
       for (const [index, [what, voices]] of Object.entries(ROOMS).entries()) {
         test(what, async (context) => {
           const address = `${hub.address.replace('http', 'ws')}/rooms/clicks-${index}/ws`;
-          const files = await Promise.all(voices.map(([sound, as]) => made(sound, SECONDS + 3, as)));
+          const files = await Promise.all(voices.map(([sound, as]) => made(sound, 3 * SECONDS, as)));
           const page = await browser.page({ before: installWitness, ear: false });
           await page.open(tutorials.at('scheduler', address));
           await page.run(async (address) => {
@@ -111,7 +111,8 @@ describe('no click where messages meet', () => {
             await new Promise((resolve) => (socket.onopen = resolve));
           }, address);
           await page.until('both listen', () => window.seen.sockets.every((it) => it.readyState === WebSocket.OPEN));
-          // The hub takes in no more than 2 s ahead, so that this lasts as long as the sound.
+          // The hub takes in no more than 2 s ahead, so that this lasts as long as what is judged; there is more to say, since a hub that is
+          // too slow to mix leaves some out.
           const speakers = await Promise.all(files.map(async (file) => {
             const speaker = await Peer.join(`${address}?name=Ann`);
             speaker.say(file);
