@@ -17,13 +17,15 @@ use sqlx::SqliteConnection;
 
 use super::check::{self, CheckError};
 pub use super::derived::be_nice;
-use super::derived::{self, Origin, SPARED, Sink, Stopped, Work};
+use super::derived::{self, FoundPeaks, Origin, SPARED, Sink, Stopped, Work};
 use super::foreign;
 use super::index::read;
 use super::kept::Kept;
 use super::model::{BadEdit, Container, Derived, DerivedFile, Edition, RecordingId};
 use super::names;
 use super::store::{Disk, Store};
+use crate::container::audiowaveform::Layout;
+use crate::media::peaks::{BadPicture, Picture, Wanted};
 
 /// How much is copied at a time.
 const STEP: usize = 256 * 1024;
@@ -49,6 +51,9 @@ pub enum ExportError {
     /// It has not what was chosen of it.
     #[error(transparent)]
     Edit(#[from] BadEdit),
+    /// It has no such pixels.
+    #[error(transparent)]
+    Picture(#[from] BadPicture),
     /// Someone told it to stop.
     #[error("told to stop")]
     Told,
@@ -197,6 +202,30 @@ impl Export {
         let made = *derived.iter().find(|file| file.what == what && file.recipe == what.of.recipe())?;
         let file = foreign::open(&self.origin.folder.join(names::DERIVED).join(names::derived(what))).ok()?;
         (file.metadata().ok()?.len() == made.bytes).then_some((made, file))
+    }
+
+    /// Writes what someone wants of the peaks, which are the file that was asked for.
+    ///
+    /// # Errors
+    /// As [`Self::write`], and where there are no such pixels.
+    pub fn write_picture(
+        &mut self,
+        wanted: Wanted,
+        layout: Layout,
+        output: &mut Output,
+    ) -> Result<Exported, ExportError> {
+        let folder = output.scratch().map_err(|source| Stopped::file(&self.root, source))?;
+        let path = folder.path().join(names::derived(self.what));
+        let wrong = |source| ExportError::from(Stopped::file(&path, source));
+        let whole = File::create_new(&path).map_err(wrong)?;
+        let written = self.write(&mut Output::File(whole, path.clone()))?;
+        let mut peaks = File::open(&path).and_then(FoundPeaks::in_file).map_err(wrong)?;
+        let picture = Picture::of(wanted, layout.most(), peaks.finest(), self.origin.recording.summary.length)?;
+        let file = peaks.file(&picture, layout).map_err(wrong)?;
+        let mut to = To::new(&self.root, output);
+        to.append(&file)?;
+        to.flush()?;
+        Ok(Exported { bytes: to.bytes, damaged: written.damaged })
     }
 
     fn write_kept(&self, kept: Kept, output: &mut Output) -> Result<Exported, ExportError> {

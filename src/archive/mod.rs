@@ -66,7 +66,7 @@ mod writer;
 mod tests;
 
 pub use blocks::{Blocks, BlocksRead};
-pub use derived::{Download, Found, FoundWaveform, Waveform};
+pub use derived::{Download, Found, FoundPeaks, FoundWaveform, Waveform};
 pub use episodes::{Episode, MOST_EPISODES};
 pub use excerpt::Excerpted;
 pub use handle::{Archive, Change, Changed, Error, MarkerChange, NotMade};

@@ -20,6 +20,8 @@ use crate::app::stop_signal;
 use crate::archive::check::printable;
 use crate::archive::export::{Export, ExportError, Exported, Output, be_nice, folder_of, streams};
 use crate::archive::model::{BadEdit, Container, Derived, Edit, Edition, RecordingId};
+use crate::container::audiowaveform::Layout;
+use crate::media::peaks::Wanted;
 use crate::media::track::TrackNumber;
 
 /// How often it is shown how far it is.
@@ -57,6 +59,9 @@ pub(super) struct Asked {
     /// Level the mix to this loudness: -16
     #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
     loudness: Option<String>,
+    /// How many samples at 48 kHz a pixel of a waveform is: 480, 960 and so on
+    #[arg(long, value_name = "NUMBER")]
+    samples_per_pixel: Option<u64>,
     /// Take the place of a file that is there.
     #[arg(long)]
     force: bool,
@@ -77,6 +82,8 @@ enum Format {
     Session,
     /// Every track as WAV, all from the session's start, with labels and a project for an editor.
     Zip,
+    /// The peaks of the mix, or of a track, for whoever draws them: JSON, or binary where the file's name ends with .dat.
+    Waveform,
 }
 
 /// Why there is no file.
@@ -110,13 +117,32 @@ impl Asked {
             (Format::Flac, track) => in_container(track, Container::Flac),
             (Format::Session, None) => Derived::Session,
             (Format::Zip, None) => Derived::TracksZip,
+            (Format::Waveform, track) => track.map_or(Derived::MixWaveform, Derived::Waveform),
             (Format::Session | Format::Zip, Some(_)) => {
                 return Err(Error::Asked("session and zip are of several tracks: choose them by --tracks"));
             }
         };
-        let fields = [("tracks", &self.tracks), ("from", &self.from), ("to", &self.to), ("loudness", &self.loudness)];
+        // Those of a span are read out of the whole.
+        let (from, to) = if of.is_peaks() { (&None, &None) } else { (&self.from, &self.to) };
+        let fields = [("tracks", &self.tracks), ("from", from), ("to", to), ("loudness", &self.loudness)];
         let mut chosen = fields.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+        if self.samples_per_pixel.is_some() && !of.is_peaks() {
+            return Err(Error::Asked("--samples-per-pixel is of --format waveform"));
+        }
         Ok(Edition { of, edit: chosen.try_fold(Edit::WHOLE, |edit, (key, value)| edit.with(key, value))? })
+    }
+
+    /// Which pixels, where it is a waveform.
+    fn picture(&self) -> Result<Option<(Wanted, Layout)>, Error> {
+        if self.format != Format::Waveform {
+            return Ok(None);
+        }
+        let seconds = |given: &Option<String>| given.as_deref().map(str::parse::<f64>).transpose();
+        let wrong = |_| Error::Asked("--from and --to are seconds from the recording's start");
+        let (from, to) = (seconds(&self.from).map_err(wrong)?, seconds(&self.to).map_err(wrong)?);
+        let binary = self.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dat"));
+        let layout = if binary { Layout::Dat } else { Layout::Json };
+        Ok(Some((Wanted { samples_per_pixel: self.samples_per_pixel, from, to }, layout)))
     }
 }
 
@@ -126,7 +152,7 @@ fn in_container(track: Option<TrackNumber>, container: Container) -> Derived {
 
 /// Writes the file, and gives the exit status.
 pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error> {
-    let what = asked.edition()?;
+    let (what, picture) = (asked.edition()?, asked.picture()?);
     let target = Target::of(asked, what.of)?;
     let mut export = match Export::find(folder, asked.id, what).await {
         Err(none @ (ExportError::NoRecording | ExportError::NoTrack)) => {
@@ -143,7 +169,10 @@ pub(super) async fn run(folder: &Path, asked: &Asked) -> Result<ExitCode, Error>
     let mut writing = tokio::task::spawn_blocking(move || {
         // A hub may be running beside it.
         be_nice("an export");
-        let written = export.write(&mut output);
+        let written = match picture {
+            Some((wanted, layout)) => export.write_picture(wanted, layout, &mut output),
+            None => export.write(&mut output),
+        };
         (export, written)
     });
     let mut told = false;

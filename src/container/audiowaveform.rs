@@ -12,6 +12,44 @@ const VERSION: i32 = 2;
 /// Flags: resolution is eight bits.
 const EIGHT_BITS: u32 = 1;
 
+/// The most pixels of a JSON file: some 2 MB.
+const MOST_OF_JSON: u64 = 1 << 18;
+
+/// The layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Text: `waveform.json`.
+    Json,
+    /// Binary: `waveform.dat`.
+    Dat,
+}
+
+impl Layout {
+    /// The most pixels that a file has, where there is a bound.
+    #[must_use]
+    pub const fn most(self) -> Option<u64> {
+        match self {
+            Self::Json => Some(MOST_OF_JSON),
+            Self::Dat => None,
+        }
+    }
+
+    /// A file of these pixels, each of so many samples at 48 kHz.
+    #[must_use]
+    pub fn file(self, samples_per_pixel: u64, pixels: &[(i8, i8)]) -> Vec<u8> {
+        match self {
+            Self::Json => json(samples_per_pixel, pixels),
+            Self::Dat => {
+                let mut file = header(samples_per_pixel, pixels.len() as u64).unwrap_or_default();
+                let bytes =
+                    pixels.iter().flat_map(|(least, greatest)| [least, greatest].map(|one| one.cast_unsigned()));
+                file.extend(bytes);
+                file
+            }
+        }
+    }
+}
+
 /// The header of a binary file of so many pixels, each of so many samples at 48 kHz; the least and the greatest of each follow it,
 /// a byte each. `None` where the format has no place for such numbers.
 #[must_use]

@@ -33,22 +33,30 @@ describe('a script says a file in real time and keeps what it hears', { concurre
 
   for (const [program, script] of SCRIPTS) {
     test(script, async () => {
-      const address = `${hub.address.replace('http', 'ws')}/rooms/${script.replace('.', '-')}/ws`;
+      const room = script.replace('.', '-');
+      const address = `${hub.address.replace('http', 'ws')}/rooms/${room}/ws`;
       const other = await Peer.join(`${address}?name=Ben&as=ogg`);
-      // Longer than the script talks: what is said without a pause is heard at its pace.
-      other.send(await made(tone(ANSWERED), SECONDS + 16));
+      const answer = await made(tone(ANSWERED), SECONDS + 16);
       const env = { ...process.env, PATH: `${PROGRAMS}:${process.env.PATH}` };
       const call = spawn(program, [path(`examples/${script}`), `${address}?name=Ann&as=ogg`], { env, stdio: ['pipe', 'pipe', 'pipe'] });
-      const source = `aevalsrc=${tone(SAID)}:d=${SECONDS}:s=48000`;
-      const encode = ['-c:a', 'libopus', '-f', 'webm', '-cluster_time_limit', '200', '-flush_packets', '1', '-'];
-      const file = spawn('ffmpeg', ['-v', 'error', '-re', '-f', 'lavfi', '-i', source, ...encode], { stdio: ['ignore', 'pipe', 'inherit'] });
-      file.stdout.pipe(call.stdin);
+      const ended = once(call, 'close');
       /** @type {Buffer[]} */
       const kept = [];
       let words = '';
       call.stdout.on('data', (data) => kept.push(data));
       call.stderr.on('data', (data) => (words += data));
-      const [status] = await once(call, 'close');
+      // A busy machine takes its time to start it, and what it hears is to last as long as what it says.
+      await until(`${script} is in the room`, async () => {
+        const { rooms } = await (await fetch(`${hub.address}/api/v1/rooms`)).json();
+        return rooms.find((/** @type {{ name: string }} */ it) => it.name === room)?.participants.length === 2;
+      });
+      // Longer than the script talks: some of what is said without a pause is heard at once, and the rest at its pace.
+      other.send(answer);
+      const source = `aevalsrc=${tone(SAID)}:d=${SECONDS}:s=48000`;
+      const encode = ['-c:a', 'libopus', '-f', 'webm', '-cluster_time_limit', '200', '-flush_packets', '1', '-'];
+      const file = spawn('ffmpeg', ['-v', 'error', '-re', '-f', 'lavfi', '-i', source, ...encode], { stdio: ['ignore', 'pipe', 'inherit'] });
+      file.stdout.pipe(call.stdin);
+      const [status] = await ended;
       assert.equal(status, 0, words);
       await until('the end is heard', () => other.binary.length >= SECONDS / MESSAGE - 1);
       other.leave();

@@ -51,7 +51,7 @@ async fn what_is_exported_is_what_is_downloaded_to_the_byte() {
     let id = shelf.record_in_parts("talk", 4).await.to_string();
     let hub = shelf.hub(&[]).await;
     let folder = TempDir::new().unwrap();
-    let cases: [(&str, &[&str]); 14] = [
+    let cases: [(&str, &[&str]); 17] = [
         ("mix.ogg", &["--format", "ogg"]),
         ("mix.webm", &["--format", "webm"]),
         ("mix.wav", &["--format", "wav"]),
@@ -70,6 +70,12 @@ async fn what_is_exported_is_what_is_downloaded_to_the_byte() {
         ),
         ("session.webm?tracks=2", &["--format", "session", "--tracks", "2"]),
         ("tracks/1.ogg?from=1.001", &["--format", "ogg", "--track", "1", "--from", "1.001"]),
+        ("waveform.json", &["--format", "waveform"]),
+        ("tracks/3/waveform.json", &["--format", "waveform", "--track", "3"]),
+        (
+            "waveform.json?samples_per_pixel=960&from=0.5&to=1.5",
+            &["--format", "waveform", "--samples-per-pixel", "960", "--from", "0.5", "--to", "1.5"],
+        ),
     ];
     for (number, (path, arguments)) in cases.into_iter().enumerate() {
         let file = folder.path().join(number.to_string());
@@ -117,6 +123,10 @@ async fn what_cannot_be_exported_is_told_in_a_sentence_and_writes_nothing() {
         (&[&id, "--format", "ogg", "--loudness", "1e9"], "no loudness", 2),
         (&[&id, "--format", "zip", "--loudness", "-16"], "loudness cannot be chosen of tracks.zip", 2),
         (&[&id, "--format", "ogg", "--track", "0"], "invalid value", 2),
+        (&[&id, "--format", "waveform", "--tracks", "1"], "tracks cannot be chosen of waveform", 2),
+        (&[&id, "--format", "waveform", "--samples-per-pixel", "481"], "480, 960, 1920", 2),
+        (&[&id, "--format", "waveform", "--from", "100"], "from is not in the recording", 2),
+        (&[&id, "--format", "ogg", "--samples-per-pixel", "480"], "is of --format waveform", 2),
         (&["../x", "--format", "ogg"], "invalid value", 2),
         (&[&id, "--format", "mp3"], "invalid value", 2),
     ] {

@@ -47,4 +47,4 @@ pub(super) use render::Render;
 #[cfg(test)]
 pub(super) use sound::Sums;
 pub(super) use waves::follower;
-pub use waves::{FoundWaveform, Waveform};
+pub use waves::{FoundPeaks, FoundWaveform, Waveform};

@@ -115,8 +115,8 @@ async fn a_waveform_of_samples_shows_them_as_loud_as_they_are() {
     let mut rig = record(dir.path()).await;
     rig.derive(dir.path(), id(1)).await.unwrap();
     let FoundWaveform::There(mut waveform) = rig.archive.waveform(id(1), Some(ONE)).await.unwrap() else { panic!() };
-    let pixels = waveform.pixels(1, 0..waveform.count()).unwrap();
-    let greatest = |millis: u64| pixels[usize::try_from(millis * 48 / waveform.finest()).unwrap()].1;
+    let pixels = waveform.peaks.pixels(1, 0..waveform.peaks.count()).unwrap();
+    let greatest = |millis: u64| pixels[usize::try_from(millis * 48 / waveform.peaks.finest()).unwrap()].1;
     for (at, expected) in
         [(1000, 63..=65), (5900, 63..=65), (6300, 0..=0), (9000, 63..=65), (50_000, 0..=0), (91_000, 63..=65)]
     {

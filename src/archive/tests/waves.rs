@@ -61,7 +61,7 @@ async fn so_far(rig: &Rig, track: Option<TrackNumber>) -> Waveform {
 }
 
 fn all(waveform: &mut Waveform) -> Vec<(i8, i8)> {
-    waveform.pixels(1, 0..waveform.count()).unwrap()
+    waveform.peaks.pixels(1, 0..waveform.peaks.count()).unwrap()
 }
 
 #[tokio::test]
@@ -131,17 +131,17 @@ async fn a_recording_that_is_made_shows_what_there_is_of_it_so_far() {
     assert!(matches!(rig.archive.waveform(id(1), Some(TWO)).await, Err(Error::NotFound)));
     follower.look().await.unwrap();
     let mut first = so_far(&rig, Some(ONE)).await;
-    assert_eq!((first.count(), first.length), (200, millis(2000)));
+    assert_eq!((first.peaks.count(), first.length), (200, millis(2000)));
     let first = all(&mut first);
     writer.append(ONE, packets(100..200));
     rig.round().await;
     // Not what is durable by now is there, but what was gathered.
-    assert_eq!(so_far(&rig, Some(ONE)).await.count(), 200);
+    assert_eq!(so_far(&rig, Some(ONE)).await.peaks.count(), 200);
     follower.look().await.unwrap();
     let mut second = so_far(&rig, Some(ONE)).await;
-    assert_eq!(second.count(), 400);
+    assert_eq!(second.peaks.count(), 400);
     assert!(all(&mut second)[..199] == first[..199]);
-    assert_eq!(so_far(&rig, None).await.count(), 400);
+    assert_eq!(so_far(&rig, None).await.peaks.count(), 400);
     drop(writer);
 }
 

@@ -1,11 +1,12 @@
 //! Peaks: how far sound swings, pixel by pixel, for whoever draws it.
 //!
 //! What belongs here: sound to pairs of least and greatest, as it comes; fine pairs to coarse ones; the peaks of what several
-//! tracks are together (`sum`). What does not: how the pairs are written down, where the sound comes from.
+//! tracks are together (`sum`); which of them someone gets (`picture`). What does not: how the pairs are written down, where the sound comes from.
 //!
 //! A pixel begins at a multiple of its length on the session's clock, and lasts 10 ms or so many times twice as long. So two fine
 //! ones are a coarse one, and a picture is the same whether all of its sound was there at once or came bit by bit.
 
+mod picture;
 mod sum;
 
 use std::iter;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 use super::time::Ticks;
 
+pub use picture::{BadPicture, Picture, Wanted};
 pub use sum::Sum;
 
 /// How long the finest pixel is: 10 ms.

@@ -18,7 +18,8 @@ use crate::archive::index;
 use crate::archive::index::row::RowExt as _;
 use crate::archive::model::{Derived, RecordingId, StateKind};
 use crate::archive::retention::InUse;
-use crate::media::peaks::{MOST_PIXELS, Peaks, Pixel, pixel_for};
+use crate::container::audiowaveform::Layout;
+use crate::media::peaks::{MOST_PIXELS, Peaks, Picture, Pixel, pixel_for};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
@@ -41,10 +42,17 @@ pub struct Waveform {
     pub modified: UnixMillis,
     /// How long the session is so far.
     pub length: Ticks,
-    head: Head,
-    pixels: Pixels,
+    /// The peaks themselves.
+    pub peaks: FoundPeaks,
     /// Retention leaves the recording alone as long as this lives.
     pub in_use: InUse,
+}
+
+/// Peaks that are there, of whatever.
+#[derive(Debug)]
+pub struct FoundPeaks {
+    head: Head,
+    pixels: Pixels,
 }
 
 #[derive(Debug)]
@@ -100,10 +108,10 @@ pub(in crate::archive) async fn find(
 impl Indexed {
     /// What the file says; `None` where it is none of peaks.
     pub fn of_file(self, download: files::Download) -> Option<Waveform> {
-        let files::Download { mut file, made_unix_nanos, in_use, .. } = download;
-        let head = file::read_head(&mut file).ok()?;
+        let files::Download { file, made_unix_nanos, in_use, .. } = download;
+        let peaks = FoundPeaks::in_file(file).ok()?;
         let modified = UnixMillis::new(i64::try_from(made_unix_nanos / 1_000_000).unwrap_or(i64::MAX));
-        Some(self.with(head, Pixels::File(file), modified, in_use))
+        Some(self.with(peaks, modified, in_use))
     }
 
     /// What was gathered so far; `None` while it is being gathered.
@@ -136,16 +144,32 @@ impl Indexed {
         let head = Head { pixel, count: self.length.get().div_ceil(pixel), first: peaks.first() };
         let millis = i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX);
         let modified = UnixMillis::new(self.started.get().saturating_add(millis));
-        Some(self.with(head, Pixels::Memory(peaks), modified, in_use))
+        Some(self.with(FoundPeaks { head, pixels: Pixels::Memory(peaks) }, modified, in_use))
     }
 
-    fn with(self, head: Head, pixels: Pixels, modified: UnixMillis, in_use: InUse) -> Waveform {
+    fn with(self, peaks: FoundPeaks, modified: UnixMillis, in_use: InUse) -> Waveform {
         let Self { room, title, name, started, length, .. } = self;
-        Waveform { room, title, name, started, modified, length, head, pixels, in_use }
+        Waveform { room, title, name, started, modified, length, peaks, in_use }
     }
 }
 
-impl Waveform {
+impl FoundPeaks {
+    /// Those of a file.
+    ///
+    /// # Errors
+    /// Where it is none of peaks, or cannot be read.
+    pub fn in_file(mut file: File) -> io::Result<Self> {
+        Ok(Self { head: file::read_head(&mut file)?, pixels: Pixels::File(file) })
+    }
+
+    /// These pixels as a file that others draw.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn file(&mut self, picture: &Picture, layout: Layout) -> io::Result<Vec<u8>> {
+        Ok(layout.file(picture.pixel, &self.pixels(picture.merged, picture.numbers.clone())?))
+    }
+
     /// How many ticks the finest pixel is that there is.
     #[must_use]
     pub const fn finest(&self) -> u64 {

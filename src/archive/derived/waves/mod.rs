@@ -32,7 +32,7 @@ use crate::media::track::TrackNumber;
 #[cfg(test)]
 pub(in crate::archive) use follower::Follower;
 pub(in crate::archive) use follower::follower;
-pub use found::{FoundWaveform, Waveform};
+pub use found::{FoundPeaks, FoundWaveform, Waveform};
 pub(in crate::archive) use found::{file_of, find, open};
 use gathering::{Gathering, Snapshot};
 
