@@ -33,6 +33,8 @@ export class Recordings {
   #asked = 0;
   /** Whether an answer is under way, and whether it may be out of date when it comes. @type {'no' | 'yes' | 'stale'} */
   #fetching = 'no';
+  /** When the newest answer has come, or failed. @type {Promise<void>} */
+  #settled = Promise.resolve();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typing;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -63,7 +65,7 @@ export class Recordings {
   /** Fetches again all that is shown: changes may have gone unseen. What is under way is shown first. */
   refresh() {
     clearTimeout(this.#refreshing);
-    if (this.#fetching === 'no') void this.#fetch(this.#list.items.length);
+    if (this.#fetching === 'no') this.#fetch(this.#list.items.length);
     else this.#fetching = 'stale';
   }
 
@@ -86,7 +88,7 @@ export class Recordings {
     clearTimeout(this.#typing);
     this.#search = new URLSearchParams(location.search).get('search')?.trim() ?? '';
     this.#field.value = this.#search;
-    void this.#fetch(0);
+    this.#fetch(0);
   }
 
   /** Searches for what was typed. The address says so, too; while one types it is one step back. */
@@ -100,7 +102,7 @@ export class Recordings {
     if (this.#search && search) history.replaceState(null, '', address);
     else history.pushState(null, '', address);
     this.#search = search;
-    void this.#fetch(0);
+    this.#fetch(0);
   }
 
   /** @param {number} millis */
@@ -110,7 +112,12 @@ export class Recordings {
   }
 
   /** Fetches as many as are shown, and a page at least. @param {number} shown */
-  async #fetch(shown) {
+  #fetch(shown) {
+    this.#settled = this.#load(shown);
+  }
+
+  /** @param {number} shown */
+  async #load(shown) {
     const [asked, search] = [++this.#asked, this.#search];
     clearTimeout(this.#refreshing);
     this.#fetching = 'yes';
@@ -143,28 +150,42 @@ export class Recordings {
   }
 
   async #showOlder() {
-    const { next } = this.#list;
-    if (!next || this.#older.ariaDisabled === 'true') return;
-    const asked = this.#asked;
-    const mark = this.#list.mark();
-    const first = this.#list.items.length;
+    if (!this.#list.next || this.#older.ariaDisabled === 'true') return;
     // Not `disabled`, which would take the focus away.
     this.#older.ariaDisabled = 'true';
     write(this.#older, LOOKING);
     try {
-      const page = await api.recordings({ search: this.#search, cursor: next, limit: PAGE });
-      if (asked !== this.#asked) return;
-      this.#list.append(mark, page);
-      const focused = document.activeElement === this.#older;
-      this.#show();
-      if (focused && this.#older.hidden) link(first)?.focus();
+      do await this.#settled;
+      while (!(await this.#appendOlder()));
     } catch (error) {
-      if (asked === this.#asked) this.#failed(error);
+      this.#failed(error);
     } finally {
-      this.#list.forget(mark);
       this.#older.ariaDisabled = null;
       write(this.#older, 'Show older ones');
     }
+  }
+
+  /** Appends the next page; not where all is fetched again meanwhile, behind which that page comes. @returns {Promise<boolean>} */
+  async #appendOlder() {
+    const [asked, { next }] = [this.#asked, this.#list];
+    // In another search they are asked for anew.
+    if (!next || this.#shown !== this.#search) return true;
+    const mark = this.#list.mark();
+    const first = this.#list.items.length;
+    try {
+      const page = await api.recordings({ search: this.#search, cursor: next, limit: PAGE });
+      if (asked !== this.#asked) return false;
+      this.#list.append(mark, page);
+    } catch (error) {
+      if (asked !== this.#asked) return false;
+      throw error;
+    } finally {
+      this.#list.forget(mark);
+    }
+    const focused = document.activeElement === this.#older;
+    this.#show();
+    if (focused && this.#older.hidden) link(first)?.focus();
+    return true;
   }
 
   /** The newest answer has come, or will not. */

@@ -255,6 +255,29 @@ test('older recordings come when they are asked for, and are followed as well', 
   await done(page);
 });
 
+test('older recordings come also where all are fetched again meanwhile', async () => {
+  await record(hub.address, Array.from({ length: 25 }, (_, index) => ({ room: `busy-${index}`, people: ['Ann'] })));
+  const page = await lobby({ path: '/?search=busy' });
+  assert.equal((await names(page)).length, 20);
+  // The answer with older ones is held until all were fetched again, for something that the search may find.
+  await page.run(() => {
+    const { fetch } = window;
+    let again = () => {};
+    const fetched = new Promise((resolve) => (again = () => resolve(undefined)));
+    window.fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      if (String(input).includes('cursor=')) await fetched;
+      else if (String(input).includes('search=')) setTimeout(again, 100);
+      return answer;
+    };
+    document.getElementById('older')?.click();
+  });
+  await record(hub.address, [{ room: 'busy-too', people: ['Ann'] }]);
+  await page.until('there are all', (all) => document.querySelectorAll('#recordings > li').length === all, (await found('busy')).length);
+  assert.deepEqual(await names(page), (await found('busy')).map((/** @type {any} */ { room }) => room));
+  await done(page);
+});
+
 test('a hub that is gone is told calmly, and when it is back the page is up to date', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'roomtone-'));
   let own = await startHub({ grace: 0, folder });
