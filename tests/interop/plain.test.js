@@ -142,17 +142,17 @@ describe('clients that nobody changed', { concurrency: true }, () => {
           await page.until('enough is collected', (least) => window.seen.messages.length >= least, ENOUGH);
           await page.click('#start');
           await page.until('it plays', () => window.seen.scheduled.length > 0);
-          const { seconds, longest, heard } = await page.run(async ({ source, hertz }) => {
+          const { seconds, inAll, heard } = await page.run(async ({ source, hertz }) => {
             const share = /** @type {typeof import('./sound.js').share} */ (new Function(`return ${source}`)());
             const sound = window.seen.scheduled[0]?.sound;
             const decoder = new OfflineAudioContext(1, 1, 48_000);
             const messages = await Promise.all(window.seen.messages.map((message) => decoder.decodeAudioData(/** @type {ArrayBuffer} */ (message).slice(0))));
-            const longest = messages.reduce((sum, { duration }) => sum + duration, 0);
+            const inAll = messages.reduce((sum, { duration }) => sum + duration, 0);
             const samples = sound?.getChannelData(0).subarray(4_800) ?? new Float32Array();
-            return { seconds: sound?.duration ?? 0, longest, heard: share(samples, (hertz * 48_000) / (sound?.sampleRate ?? 1)) };
+            return { seconds: sound?.duration ?? 0, inAll, heard: share(samples, (hertz * 48_000) / (sound?.sampleRate ?? 1)) };
           }, { source: String(share), hertz: ANN });
           // More may have come since the button was pressed.
-          assert.ok(seconds >= ENOUGH * 0.2 && seconds <= longest + 0.01, `${query}: ${seconds} s of messages of ${longest} s`);
+          assert.ok(seconds >= ENOUGH * 0.2 && seconds <= inAll + 0.01, `${query}: ${seconds} s of messages of ${inAll} s`);
           assert.ok(heard > MOSTLY, `${query}: ${heard} of it is the tone`);
           assert.deepEqual(page.errors, []);
         }

@@ -16,7 +16,7 @@ const OVERVIEW: u64 = 8000;
 pub struct Wanted {
     /// How long a pixel is, in samples at 48 kHz; so that there are at most 8000, where it does not say.
     pub samples_per_pixel: Option<u64>,
-    /// From where on, in seconds from the session's start; from there, where it does not say.
+    /// From where on, in seconds from the session's start; from that on, where it does not say.
     pub from: Option<f64>,
     /// To where, in seconds from the session's start; to its end, where it does not say.
     pub to: Option<f64>,
@@ -26,12 +26,12 @@ pub struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum BadPicture {
     /// Pixels are the finest that there are, or so many times twice as long.
-    #[error("Of this recording samples_per_pixel is {0}, {twice}, {again} and so on.", twice = .0.saturating_mul(2), again = .0.saturating_mul(4))]
+    #[error("Of this recording the samples per pixel are {0}, {twice}, {again} and so on.", twice = .0.saturating_mul(2), again = .0.saturating_mul(4))]
     Pixel(u64),
     /// The layout is not for so many.
     #[error(
-        "That would be {count} pixels, and in JSON there are at most {most}: ask for waveform.dat, for more samples per pixel, or for \
-         less of the recording by from and to."
+        "That would be {count} pixels, and in JSON there are at most {most}: ask for a file that ends with .dat, for more samples per pixel, \
+         or for less of the recording by from and to."
     )]
     TooMany {
         /// How many there would be.
