@@ -106,6 +106,8 @@ impl Decoder {
             }
             // It keeps to what its first packet said.
             DecodeError::Changed { .. } => self.library = begin(&self.coded)?,
+            // To that packet's elements, too, were it damaged: what is good would be refused for ever (ISO/IEC 14496-3 §4.4.2.1).
+            DecodeError::Refused(_) if self.coded.codec == Codec::Aac => self.library = begin(&self.coded)?,
             _ => {}
         }
         Err(error)

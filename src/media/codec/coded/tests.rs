@@ -154,6 +154,20 @@ fn a_packet_that_does_not_decode_is_silence_of_its_length() {
 }
 
 #[test]
+fn a_first_packet_that_says_another_layout_spoils_none_but_itself() {
+    let made = made(Codec::Aac, 44_100, 2, 1, 16);
+    // The element that it begins with (ISO/IEC 14496-3 table 4.85): each one channel, a pair, low frequencies...
+    for element in 0..8_u8 {
+        let mut decoder = Decoder::new(&made.coded).unwrap();
+        let mut first = made.packets[0].to_vec();
+        first[0] = element << 5 | first[0] & 0x1F;
+        let _ = decoder.floats(&first);
+        let refused = made.packets[1..].iter().filter(|packet| decoder.floats(packet).is_err()).count();
+        assert!(refused <= 1, "{element}: {refused}");
+    }
+}
+
+#[test]
 fn a_head_that_nobody_reads_is_refused_with_a_sentence() {
     let refused = |codec, private: &[u8], channels| {
         let private = Bytes::copy_from_slice(private);
