@@ -197,12 +197,11 @@ async fn a_disk_that_hangs_for_more_than_a_minute_costs_the_rest_as_a_gap_with_i
     assert!(*meanwhile.last().unwrap() < Duration::from_secs(5), "somebody waited for the disk");
     let recordings = ended(&hub).await;
     let gaps = recordings[0]["tracks"][0]["gaps"].as_array().unwrap();
-    // A busy machine may let a packet go again while what waited is being written.
-    assert!((1..=3).contains(&gaps.len()), "{gaps:?}");
-    assert!(gaps.iter().all(|gap| gap["cause"] == "overload"), "{gaps:?}");
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!(gap["cause"], "overload");
     let kept = kept(&hub, &recordings[0]);
     let lost = (seen.count() - kept.len()) as f64 * 0.02;
-    let told: f64 = gaps.iter().map(|gap| gap["duration"].as_f64().unwrap()).sum();
+    let told = gap["duration"].as_f64().unwrap();
     assert!((lost - told).abs() < 0.05 && lost > 5.0, "{lost} s are lost, {told} s are told");
     assert_durable(&seen, &kept);
 }
