@@ -101,7 +101,7 @@ export function showDownloads(list, recording) {
   reconcile(list, rowsOf(recording), ({ key, name }) => `${key} ${name}`, makeRow, (element, row) => {
     write(/** @type {HTMLElement} */ (element.querySelector('.quiet')), row.facts);
     const files = /** @type {HTMLElement} */ (element.querySelector('.files'));
-    // One that is being made is left alone.
+    // One that is being made, or could not be, is left alone.
     const keyOf = (/** @type {File} */ file) => `${file.kind} ${isMaking(files, file) ? 'making' : stateOf(file, ended).kind}`;
     reconcile(files, row.files, keyOf, (file) => makeFile(row.name, file, ended), (element, file) => {
       const { kind } = stateOf(file, ended);
@@ -139,9 +139,7 @@ function makeFile(name, file, ended) {
       return make('span', { class: 'file quiet' }, `${file.kind} after the end`);
     case 'absent': {
       const place = make('span', { class: 'file' });
-      const button = make('button', { type: 'button', class: file.main ? 'main' : '' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
-      button.addEventListener('click', () => void getMade(place, name, file));
-      place.append(button, ...goodFor(file));
+      place.append(makeAsking(place, name, file), ...goodFor(file));
       return place;
     }
   }
@@ -180,6 +178,19 @@ function spoken(verb, name, ...shown) {
 }
 
 /**
+ * The button by which a file is made.
+ *
+ * @param {HTMLElement} place
+ * @param {string} name
+ * @param {File} file
+ */
+function makeAsking(place, name, file) {
+  const button = make('button', { type: 'button', class: file.main ? 'main' : '' }, ...spoken('Make and download', name, file.kind, make('span', { class: 'quiet' }, 'not made yet')));
+  button.addEventListener('click', () => void getMade(place, name, file));
+  return button;
+}
+
+/**
  * Asks until the file is made, and downloads it.
  *
  * @param {HTMLElement} place
@@ -187,19 +198,39 @@ function spoken(verb, name, ...shown) {
  * @param {File} file
  */
 async function getMade(place, name, file) {
-  place.dataset.key = `${file.kind} making`;
+  const waiting = new AbortController();
   const bar = make('span', { class: 'bar' }, make('span', {}));
   const word = make('span', { class: 'quiet', role: 'status' });
-  place.replaceChildren(word, bar);
+  const leave = make('button', { type: 'button' }, 'Do not wait', make('span', { class: 'spoken' }, ` for the ${file.kind} of ${name}`));
+  leave.addEventListener('click', () => waiting.abort());
+  fill(place, `${file.kind} making`, word, bar, leave);
   try {
-    const bytes = await download(file.href, { what: file.kind, bar, say: (sentence) => write(word, sentence) });
-    place.replaceChildren(...makeLink(name, { ...file, bytes }).childNodes);
-    place.dataset.key = `${file.kind} ready`;
-    place.querySelector('a')?.focus();
+    const bytes = await download(file.href, { what: file.kind, bar, signal: waiting.signal, say: (sentence) => write(word, sentence) });
+    fill(place, `${file.kind} ready`, ...makeLink(name, { ...file, bytes }).childNodes);
   } catch (error) {
+    if (waiting.signal.aborted) {
+      fill(place, `${file.kind} absent`, makeAsking(place, name, file), word);
+      write(word, 'It goes on being made: ask for it again later.');
+      return;
+    }
     if (!(error instanceof ApiError)) throw error;
     const again = make('button', { type: 'button' }, 'Try again');
     again.addEventListener('click', () => void getMade(place, name, file));
-    place.replaceChildren(make('span', { role: 'alert' }, `${file.kind} cannot be made: ${error.message}`), ' ', again);
+    // Left alone, so that it can be read.
+    fill(place, `${file.kind} making`, make('span', { role: 'alert' }, `${file.kind} cannot be made: ${error.message}`), ' ', again);
   }
+}
+
+/**
+ * Puts something else into a file's place. Who was in it with the keyboard still is.
+ *
+ * @param {HTMLElement} place
+ * @param {string} key
+ * @param {...(Node | string)} children
+ */
+function fill(place, key, ...children) {
+  const within = place.contains(document.activeElement);
+  place.dataset.key = key;
+  place.replaceChildren(...children);
+  if (within) /** @type {HTMLElement | null} */ (place.querySelector('a, button'))?.focus();
 }

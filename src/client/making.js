@@ -14,10 +14,10 @@ const LONGEST_WAIT = 10_000;
  * @param {string} address
  * @param {object} options
  * @param {(done: number) => void} [options.progress] told how far it is, 0 to 1, each time that it is not there
- * @param {AbortSignal} [options.signal] ends the asking; the promise is then rejected with the signal's reason
+ * @param {AbortSignal} [options.signal] ends the asking at once; the promise is then rejected with the signal's reason
  * @param {HeadersInit} [options.headers]
  * @param {typeof globalThis.fetch} [options.fetch]
- * @param {(ms: number) => Promise<void>} [options.wait]
+ * @param {(ms: number, signal?: AbortSignal) => Promise<void>} [options.wait] at most until the signal
  * @returns {Promise<Response>} one with the file in it
  * @throws {ApiError} where it cannot be made
  */
@@ -40,7 +40,7 @@ export async function whenMade(address, { progress, signal, headers, fetch = glo
     const answer = await response.json().catch(() => null);
     progress?.(Math.min(1, Math.max(0, Number(answer?.progress ?? 0))));
     const seconds = Number(response.headers.get('retry-after') ?? NaN);
-    await wait(Math.min(LONGEST_WAIT, Number.isFinite(seconds) ? Math.max(seconds * 1000, 100) : WAIT));
+    await wait(Math.min(LONGEST_WAIT, Number.isFinite(seconds) ? Math.max(seconds * 1000, 100) : WAIT), signal);
   }
 }
 
@@ -56,7 +56,19 @@ export function wholeLength(response) {
   return length === null || length === undefined ? null : Number(length);
 }
 
-/** @param {number} ms @returns {Promise<void>} */
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/**
+ * Waits so long, or until it is given up.
+ *
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+function sleep(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
 }

@@ -48,6 +48,14 @@ test('who no longer wants it asks no more', async () => {
   await assert.rejects(whenMade('/file', { ...options, wait, signal: stop.signal }), /enough/);
 });
 
+test('who no longer wants it is not kept until it would be asked for again', async () => {
+  const stop = new AbortController();
+  const { fetch } = hub(making(0, { 'retry-after': '10' })).options;
+  const begun = performance.now();
+  await assert.rejects(whenMade('/file', { fetch, signal: stop.signal, progress: () => setImmediate(() => stop.abort(new Error('enough'))) }), /enough/);
+  assert.ok(performance.now() - begun < 9_000);
+});
+
 test('the length of the whole is known from a range, or from the whole', () => {
   const of = (/** @type {number} */ status, /** @type {Record<string, string>} */ headers) => wholeLength(new Response(null, { status, headers }));
   assert.equal(of(206, { 'content-range': 'bytes 0-0/1234', 'content-length': '1' }), 1234);
