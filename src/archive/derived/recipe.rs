@@ -89,10 +89,12 @@ fn passes(what: Edition) -> u64 {
     match what.of {
         Derived::Session => webm::PASSES,
         Derived::Track(_, Container::WebM) if made_of(what).is_none() => webm::PASSES,
-        // They are made of what was made, not of the parts; the mix's peaks while the tracks' are.
-        Derived::Track(_, Container::WebM) | Derived::Mix(Container::WebM) | Derived::MixWaveform => 0,
+        // They are made of what was made, not of the parts.
+        Derived::Track(_, Container::WebM) | Derived::Mix(Container::WebM) => 0,
         Derived::Mix(_) | Derived::Track(..) if what.edit.loudness.is_some() => 1 + loudness::PASSES,
-        Derived::Mix(_) | Derived::Track(..) | Derived::Waveform(_) | Derived::TracksZip => 1,
+        Derived::Mix(_) | Derived::Track(..) | Derived::TracksZip => 1,
+        // The first that is made gathers those of all tracks.
+        Derived::Waveform(_) | Derived::MixWaveform => 0,
     }
 }
 
@@ -174,7 +176,9 @@ pub(in crate::archive) fn cost(recording: &Recording, files: &[Edition]) -> u64 
         let read: u64 = parts.map(|part| part.bytes).sum();
         read.saturating_mul(passes(*what))
     };
-    files.iter().map(bytes).sum()
+    let peaks = files.iter().any(|what| what.of.is_peaks());
+    let gathered = recording.parts().filter(|_| peaks).map(|(_, part)| part.bytes).sum::<u64>();
+    files.iter().map(bytes).sum::<u64>().saturating_add(gathered)
 }
 
 /// What files are made of: a recording as the index knows it, its own files, and what was made of them before.

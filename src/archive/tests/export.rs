@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 
 use crate::archive::export::{Export, ExportError, Output};
-use crate::archive::model::{Container, Derived, Edition};
+use crate::archive::model::{Container, Derived, Edition, EndReason};
 
 use super::*;
 
@@ -71,4 +71,25 @@ async fn nothing_is_made_of_a_mix_that_was_damaged() {
     let heard = Heard::default();
     export(dir.path(), Derived::Session, heard.clone()).await.unwrap();
     assert!(*heard.0.lock().unwrap() == session);
+}
+
+#[tokio::test]
+async fn what_is_made_of_all_tracks_is_as_far_as_its_bar_says() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    for track in [ONE, TWO] {
+        writer.begin_part(part(track, 1));
+        writer.append(track, packets(0..200));
+    }
+    writer.end(EndReason::Finished, UnixMillis::new(NOW.get() + 4_000));
+    rig.round().await;
+    for what in [Derived::MixWaveform, Derived::Waveform(TWO), Derived::Mix(Container::Wav), Derived::TracksZip] {
+        let mut export = Export::find(dir.path(), id(1), what.into()).await.unwrap();
+        let file = tempfile::NamedTempFile::new_in(dir.path()).unwrap();
+        export.write(&mut Output::File(file.reopen().unwrap(), file.path().to_owned())).unwrap();
+        // How much a part has beside its packets is not read as often as they are.
+        let share = export.progress().share();
+        assert!((0.9..=1.0).contains(&share), "{what}: {share}");
+    }
 }
