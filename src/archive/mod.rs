@@ -53,6 +53,7 @@ mod reading;
 mod recovery;
 pub mod repair;
 mod retention;
+mod rewrite;
 mod search;
 pub mod session_file;
 pub mod settings;

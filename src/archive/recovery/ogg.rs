@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::Finished;
 use crate::archive::index::read::OpenPart;
 use crate::archive::index::write::{Pages, SpoolRow, Stream};
+use crate::archive::rewrite::rewrite;
 use crate::archive::store::Store;
 use crate::archive::writer::{Trouble, pause_gap};
 use crate::container::ogg::{Page, PageReader, PartMuxer, Salvager};
@@ -43,15 +44,8 @@ pub(super) fn finish(
     if tail.bytes != there {
         store.truncate(&mut handle, tail.bytes).map_err(wrong)?;
     }
-    // What the index does not know may be from before a sync that failed: it can be read then, and no later sync writes it. So it is
-    // written again.
-    let again = tail.bytes.saturating_sub(open.part.bytes);
-    if again > 0 {
-        let mut bytes = Vec::new();
-        let (file, _) = store.read(&path, open.part.bytes).map_err(wrong)?;
-        file.take(again).read_to_end(&mut bytes).map_err(wrong)?;
-        store.overwrite(&mut handle, open.part.bytes, &bytes).map_err(wrong)?;
-    }
+    // What the index does not know may be from before a sync that failed.
+    rewrite(store, &mut handle, open.part.bytes..tail.bytes).map_err(wrong)?;
     let mut muxer = PartMuxer::resume(pages.serial, tail.pages, tail.length.get());
     let mut gap = None;
     if let (Some(spool), Some(Spooled { packets, damaged: in_spool })) = (spool, spooled) {

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -25,6 +25,7 @@ use crate::archive::index::write::SpoolRow;
 use crate::archive::index::{derived, read, write};
 use crate::archive::model::{Anchor, Gap, GapCause, Part, Pins, Recording, RecordingId, Track};
 use crate::archive::names::{self, Holds, TrackFile};
+use crate::archive::rewrite::{rewrite, written_since_boot};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::packet::Sequence;
@@ -201,16 +202,6 @@ fn is_beginning(path: &Path, codec: Codec) -> io::Result<bool> {
     foreign::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
     let ours = bytes.iter().zip(first).all(|(byte, first)| byte == first) && bytes.len() as u64 <= longest;
     Ok(ours && (codec == Codec::Pcm || measure::ogg(&bytes[..], 0)?.length == Ticks::ZERO))
-}
-
-/// Whether a file was written since the machine started: then it holds all that was written, whoever was killed meanwhile. Where
-/// the system does not say when that was, it was not.
-fn written_since_boot(path: &Path) -> io::Result<bool> {
-    let Ok(uptime) = fs::read_to_string("/proc/uptime") else { return Ok(false) };
-    let Some(Ok(uptime)) = uptime.split(' ').next().map(str::parse) else { return Ok(false) };
-    let (now, modified) = (SystemTime::now(), fs::symlink_metadata(path)?.modified()?);
-    let booted = Duration::try_from_secs_f64(uptime).ok().and_then(|uptime| now.checked_sub(uptime));
-    Ok(booted.is_some_and(|booted| (booted..=now).contains(&modified)))
 }
 
 /// What became of a file.
@@ -401,8 +392,16 @@ async fn adopt(
 /// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
 fn make_durable(store: &mut dyn Store, folder: &Path, name: &str) -> Result<(), Error> {
     let path = folder.join(name);
-    let synced = store.open(&path).and_then(|handle| store.sync(&handle));
-    synced.and_then(|()| store.sync_folder(folder)).map_err(|source| trouble(&path, source))
+    let mut make = || {
+        let mut handle = store.open(&path)?;
+        if written_since_boot(&path)? {
+            let (_, bytes) = store.read(&path, 0)?;
+            rewrite(store, &mut handle, 0..bytes)?;
+        }
+        store.sync(&handle)?;
+        store.sync_folder(folder)
+    };
+    make().map_err(|source| trouble(&path, source))
 }
 
 /// The folders of recordings that were begun since then.

@@ -25,6 +25,7 @@ mod retention;
 mod search;
 mod settings;
 mod stand_in;
+mod stuck;
 mod tags;
 mod torn;
 mod tracks_zip;

@@ -42,7 +42,7 @@ pub enum Said {
 }
 
 /// A session on a disk that writes down what it is asked.
-struct Stage {
+pub(super) struct Stage {
     rig: Rig,
     ledger: Ledger,
     folder: tempfile::TempDir,
@@ -51,21 +51,21 @@ struct Stage {
 impl Stage {
     /// Opens the archive on what a process that is gone has left.
     /// Nothing where the disk fails at once.
-    async fn open(ledger: &Ledger, kept: &Kept) -> Option<Self> {
+    pub(super) async fn open(ledger: &Ledger, kept: &Kept) -> Option<Self> {
         let folder = scratch();
         kept.write(folder.path());
         let rig = Rig::open_on(folder.path(), ledger.disk(folder.path())).await.ok()?;
         Some(Self { rig, ledger: ledger.clone(), folder })
     }
 
-    fn begin(&self, id: RecordingId) -> RecordingWriter {
+    pub(super) fn begin(&self, id: RecordingId) -> RecordingWriter {
         let ledger = self.ledger.clone();
         let new = NewRecording { id, room: "studio".parse().unwrap(), started: NOW };
         self.rig.archive.begin(new, Box::new(move |event| ledger.say(Said::Event(id, event))))
     }
 
     /// A round; then the log of the index is put into it, so that there is less to copy.
-    async fn round(&mut self) {
+    pub(super) async fn round(&mut self) {
         self.rig.round().await;
         self.fold().await;
     }
@@ -164,7 +164,7 @@ impl Stage {
 }
 
 /// Runs something until it is done or killed.
-async fn survives(run: impl Future<Output = ()>) {
+pub(super) async fn survives(run: impl Future<Output = ()>) {
     if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await
         && !panic.is::<Killed>()
     {
@@ -218,21 +218,21 @@ fn failures(random: &mut Random, most: usize) -> Vec<Failure> {
 
 /// What was promised by some moment.
 #[derive(Clone, Default)]
-struct Promised {
+pub(super) struct Promised {
     /// For each track of a recording, the number behind the packets that are durable.
-    durable: HashMap<(RecordingId, TrackNumber), u64>,
-    ended: HashSet<RecordingId>,
-    deleting: HashSet<RecordingId>,
-    deleted: HashSet<RecordingId>,
+    pub(super) durable: HashMap<(RecordingId, TrackNumber), u64>,
+    pub(super) ended: HashSet<RecordingId>,
+    pub(super) deleting: HashSet<RecordingId>,
+    pub(super) deleted: HashSet<RecordingId>,
     /// The last title, and that which the recording may have by now.
-    titles: HashMap<RecordingId, &'static str>,
-    derived: HashSet<RecordingId>,
+    pub(super) titles: HashMap<RecordingId, &'static str>,
+    pub(super) derived: HashSet<RecordingId>,
     /// Whether the disk failed: what it did not remove then stays where it is, until a check.
-    failing: bool,
+    pub(super) failing: bool,
 }
 
 impl Promised {
-    fn hear(&mut self, said: &Said) {
+    pub(super) fn hear(&mut self, said: &Said) {
         match said {
             Said::Event(id, Event::Durable { track, next, .. }) => {
                 self.durable.insert((*id, *track), next.get());
@@ -326,7 +326,7 @@ fn track_of(path: &Path) -> Option<TrackNumber> {
 }
 
 /// Opens the archive on a disk, and looks whether every promise was kept; gives what start-up did.
-async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
+pub(super) async fn holds(disk: &Kept, promised: &Promised, at: &str) -> Vec<Entry> {
     let folder = scratch();
     let ledger = Ledger::default();
     disk.write(folder.path());

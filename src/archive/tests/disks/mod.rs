@@ -141,6 +141,11 @@ impl Ledger {
         self.inner.lock().unwrap().fails = fails;
     }
 
+    /// Whether it has failed as often as it was to.
+    pub fn has_failed(&self) -> bool {
+        self.inner.lock().unwrap().fails.is_empty()
+    }
+
     /// The disk does not do what it says.
     pub fn lie(&self, lies: Option<Lie>) {
         self.inner.lock().unwrap().lies = lies;
