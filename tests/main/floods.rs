@@ -6,38 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roomtone::container::webm::mux;
-use roomtone::media::opus;
-use roomtone::media::packet::{Packet, Sequence};
-use roomtone::media::time::Ticks;
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::helpers::judge::ogg_packets;
+use crate::helpers::made::{HEAD, webm};
 use crate::helpers::raw::{BINARY, LAST, TEXT, frame};
 use crate::helpers::{Capture, Client, Hub, Raw, Witness};
 
 const MIB: u64 = 1024 * 1024;
-const HEAD: opus::Head = opus::Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 };
-
-/// So much sound as WebM: packets of 20 ms, of so many bytes, each of them different.
-fn webm(sound: Duration, bytes: usize) -> Vec<u8> {
-    let packet = |number: u64| {
-        let mut data = vec![0xF8; bytes];
-        data[1..9].copy_from_slice(&number.to_be_bytes());
-        let time = Ticks::from_millis(number * 20);
-        Packet {
-            sequence: Sequence::new(number),
-            time,
-            duration: Ticks::from_millis(20),
-            data: data.into(),
-            heard: None,
-        }
-    };
-    let packets: Vec<_> = (0..u64::try_from(sound.as_millis() / 20).unwrap()).map(packet).collect();
-    mux::continuing(HEAD, &packets)
-}
 
 /// Sends what TCP takes within some seconds; gives how many bytes that were.
 async fn pour(hub: &Hub, path: &str, bytes: &[u8]) -> (Raw, usize) {

@@ -10,6 +10,7 @@ pub mod files;
 pub mod frame;
 pub mod hub;
 pub mod judge;
+pub mod made;
 pub mod raw;
 pub mod shelf;
 pub mod slow;

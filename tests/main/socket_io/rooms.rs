@@ -1,5 +1,7 @@
 //! A room with clients of Socket.IO in it, and others: they hear each other.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -7,6 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::client::{self, Polling, arguments};
 use crate::helpers::capture::{data, heard};
 use crate::helpers::judge::decode_each;
+use crate::helpers::made::{number_of, webm};
 use crate::helpers::{Capture, Client, Hub};
 
 /// What says that a chunk follows.
@@ -45,22 +48,29 @@ async fn hear(client: &mut Client, packets: usize, name: &str) -> Vec<Bytes> {
     all
 }
 
-/// Polls until chunks hold so many packets: each attachment follows its event.
+/// Polls once, and answers a ping; gives the packets of the chunks that came: each attachment follows its event.
+async fn poll_chunks(polling: &Polling) -> Vec<Bytes> {
+    let (status, body) = polling.poll().await;
+    assert_eq!(status, 200, "{body}");
+    let parts: Vec<&str> = body.split('\u{1e}').collect();
+    let mut packets = Vec::new();
+    for at in 0..parts.len() {
+        if parts[at] == "2" {
+            polling.say("3").await;
+        }
+        let Some(text) = parts[at].strip_prefix('b') else { continue };
+        assert!(parts[at - 1].starts_with("451-[\"chunk\""), "{}", parts[at - 1]);
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap();
+        packets.extend(heard(&Bytes::from(bytes)));
+    }
+    packets
+}
+
+/// Polls until chunks hold so many packets.
 async fn poll_packets(polling: Polling, count: usize) -> Vec<Bytes> {
     let mut packets = Vec::new();
     while packets.len() < count {
-        let (status, body) = polling.poll().await;
-        assert_eq!(status, 200);
-        let parts: Vec<&str> = body.split('\u{1e}').collect();
-        for at in 0..parts.len() {
-            if parts[at] == "2" {
-                polling.say("3").await;
-            }
-            let Some(text) = parts[at].strip_prefix('b') else { continue };
-            assert!(parts[at - 1].starts_with("451-[\"chunk\""), "{}", parts[at - 1]);
-            let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap();
-            packets.extend(heard(&Bytes::from(bytes)));
-        }
+        packets.extend(poll_chunks(&polling).await);
     }
     packets
 }
@@ -110,6 +120,38 @@ async fn who_speaks_otherwise_is_heard_over_socket_io_under_its_name() {
     speaker.close().await;
     assert_eq!(hear(&mut listener, sent.len(), "Ann").await, sent);
     assert!(client::packet(&mut listener, "42[\"left\"").await.contains("Ann"));
+}
+
+#[tokio::test]
+async fn who_asks_too_seldom_misses_what_is_oldest_and_hears_the_rest_up_to_the_live_edge() {
+    let hub = Hub::start();
+    let polling = Polling::join(&hub, "&room=seldom&name=Dan&publish=false").await;
+    let mut listener = Client::plain(&hub, "/rooms/seldom/ws?publish=false").await;
+    let mut speaker = Client::plain(&hub, "/rooms/seldom/ws?name=Ann").await;
+    // 720 KB, of which 512 may wait.
+    let sound = Bytes::from(webm(Duration::from_secs(12), 1200));
+    let last = 12 * 50 - 1;
+    let speaking = async {
+        for begin in (0..sound.len()).step_by(16 * 1024) {
+            speaker.send(sound.slice(begin..sound.len().min(begin + 16 * 1024))).await;
+        }
+    };
+    let hearing = async {
+        let mut numbers = Vec::new();
+        while numbers.last() != Some(&last) {
+            numbers.extend(heard(&listener.binary().await).iter().map(|packet| number_of(packet)));
+        }
+        numbers
+    };
+    let ((), numbers) = tokio::join!(speaking, hearing);
+    assert_eq!(numbers, (0..=last).collect::<Vec<_>>(), "who listens all the time");
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&last) {
+        numbers.extend(poll_chunks(&polling).await.iter().map(|packet| number_of(packet)));
+    }
+    let first = numbers[0];
+    assert!(first > 0, "everything waited");
+    assert_eq!(numbers, (first..=last).collect::<Vec<_>>());
 }
 
 #[tokio::test]
