@@ -17,7 +17,7 @@ use sqlx::SqliteConnection;
 
 use super::check::{self, CheckError};
 pub use super::derived::be_nice;
-use super::derived::{self, FoundPeaks, Origin, SPARED, Sink, Stopped, Work};
+use super::derived::{self, BETWEEN_SYNCS, FoundPeaks, Origin, SPARED, Sink, Stopped, Work};
 use super::foreign;
 use super::index::read;
 use super::kept::Kept;
@@ -352,15 +352,31 @@ struct To<'a> {
     output: &'a mut Output,
     disk: Disk,
     bytes: u64,
+    /// What was written since the last sync, where it goes to the disk of the recordings.
+    unsynced: Option<usize>,
 }
 
 impl<'a> To<'a> {
     fn new(root: &'a Path, output: &'a mut Output) -> Self {
-        Self { root, output, disk: Disk, bytes: 0 }
+        Self { root, output, disk: Disk, bytes: 0, unsynced: None }
     }
 
     fn wrong(&self, source: io::Error) -> Stopped {
         Stopped::file(self.output.path(), source)
+    }
+
+    /// So many bytes more were written. Beside recordings it is synced now and then, so that no sync of a part waits for all of it,
+    /// and ends where too little is left for them by now.
+    fn spare(&mut self, bytes: usize) -> Result<(), Stopped> {
+        let (Output::File(file, path), Some(unsynced)) = (&*self.output, &mut self.unsynced) else { return Ok(()) };
+        *unsynced += bytes;
+        if *unsynced < BETWEEN_SYNCS {
+            return Ok(());
+        }
+        let bytes = std::mem::take(unsynced) as u64;
+        let free = file.sync_data().and_then(|()| self.disk.free(folder_of(path)));
+        let free = free.map_err(|source| Stopped::file(path, source))?;
+        if free < SPARED { Err(Stopped::Full { bytes }) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Stopped> {
@@ -382,6 +398,7 @@ impl Sink for To<'_> {
             Ok((same, disk.free(folder)?))
         };
         let (same, free) = look(&mut self.disk).map_err(|source: io::Error| Stopped::file(folder, source))?;
+        self.unsynced = same.then_some(0);
         let needed = most.saturating_add(if same { SPARED } else { 0 });
         if free < needed { Err(Stopped::Full { bytes: most }) } else { Ok(()) }
     }
@@ -393,7 +410,7 @@ impl Sink for To<'_> {
         };
         written.map_err(|source| self.wrong(source))?;
         self.bytes += bytes.len() as u64;
-        Ok(())
+        self.spare(bytes.len())
     }
 
     fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), Stopped> {

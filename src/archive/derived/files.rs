@@ -27,7 +27,7 @@ use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::UnixMillis;
 
 /// How many bytes are written between two syncs: so that a sync never takes long, neither ours nor that of a part.
-const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
+pub(in crate::archive) const BETWEEN_SYNCS: usize = 4 * 1024 * 1024;
 /// How much is read at a time.
 const READ: usize = 256 * 1024;
 

@@ -35,8 +35,8 @@ mod webm;
 pub use background::be_nice;
 pub(super) use edition::of as edition_of;
 pub(super) use files::Sink;
+pub(super) use files::{BETWEEN_SYNCS, find, longest_unused_first, sum_of};
 pub use files::{Download, Found};
-pub(super) use files::{find, longest_unused_first, sum_of};
 pub(super) use maker::{MAKERS, maker};
 #[cfg(test)]
 pub(super) use maker::{Maker, Most};

@@ -19,7 +19,7 @@ use crate::media::pcm::Head;
 use crate::media::source::Source;
 use crate::media::time::Ticks;
 
-/// How much is read at a time where no extent says it; as much is a packet of samples.
+/// How much is read at a time where no extent says it, in whole frames; as much is a packet of samples.
 const READ: u64 = 16 * 1024;
 
 /// Reads the samples of a part. Holds an extent, and what a [`Transcoder`] holds.
@@ -121,10 +121,11 @@ impl<'a> Samples<'a> {
             self.extents = rest;
         }
         let sum = self.extents.first().filter(|extent| extent.begin == self.at && extent.range().end <= self.end);
+        let step = self.at + whole_frames(READ, self.head);
         let until = match (sum, self.extents.first()) {
             (Some(extent), _) => extent.range().end,
-            (None, Some(next)) if next.begin > self.at => next.begin.min(self.at + READ).min(self.end),
-            (None, _) => self.end.min(self.at + READ),
+            (None, Some(next)) if next.begin > self.at => next.begin.min(step).min(self.end),
+            (None, _) => self.end.min(step),
         };
         let mut bytes = vec![0; usize::try_from(until - self.at).unwrap_or(0)];
         self.file.read_exact(&mut bytes)?;
@@ -143,7 +144,6 @@ impl<'a> Samples<'a> {
     }
 
     fn push(&mut self, bytes: Bytes) -> Result<(), Unreadable> {
-        let frame = self.head.frame_bytes();
         let mut out = Vec::new();
         match &mut self.transcoder {
             Some(transcoder) => {
@@ -151,7 +151,7 @@ impl<'a> Samples<'a> {
                 transcoder.push(packet, &mut out)?;
             }
             None => {
-                let most = usize::try_from(READ).unwrap_or(frame) / frame * frame;
+                let most = usize::try_from(whole_frames(READ, self.head)).unwrap_or(self.head.frame_bytes());
                 let packets = (0..bytes.len()).step_by(most).map(|at| bytes.slice(at..bytes.len().min(at + most)));
                 out.extend(packets.map(|data| SourcePacket {
                     time: Ticks::ZERO,
@@ -184,6 +184,12 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// As many of these bytes as are whole frames.
+fn whole_frames(bytes: u64, head: Head) -> u64 {
+    let frame = head.frame_bytes() as u64;
+    bytes / frame * frame
+}
+
 /// Why samples cannot be read or encoded any further.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
@@ -191,4 +197,41 @@ pub(super) enum Unreadable {
     File(#[from] io::Error),
     #[error(transparent)]
     Codec(#[from] DecodeError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::media::pcm::Sample;
+
+    #[test]
+    fn samples_that_no_sum_is_known_of_are_what_they_were_whatever_a_frame_is() {
+        for (sample, channels) in [(Sample::S24, 1), (Sample::S24, 2), (Sample::S16, 2), (Sample::F32, 1)] {
+            let head = Head::new(sample, 44_100, channels).unwrap();
+            let begin = data_offset(head);
+            let sound: Vec<u8> = (0..head.frame_bytes() as u64 * 40_000).map(|at| (at % 251) as u8).collect();
+            let file = [vec![0; usize::try_from(begin).unwrap()], sound.clone()].concat();
+            let end = file.len() as u64;
+            let known = [Extent::of(begin + whole_frames(100_000, head), &sound[..head.frame_bytes()])];
+            for extents in [&[][..], &known] {
+                let mut samples =
+                    Samples::new(Box::new(Cursor::new(file.clone())), head, end, extents, As::Kept).unwrap();
+                let (mut came, mut frames) = (Vec::new(), 0);
+                while samples.read(&Work::default()).unwrap() {
+                    while let Some(packet) = samples.pull() {
+                        assert_eq!(packet.data.len() % head.frame_bytes(), 0, "{sample:?}");
+                        assert!(!extents.is_empty() || packet.time == head.ticks(frames), "{sample:?}");
+                        frames += (packet.data.len() / head.frame_bytes()) as u64;
+                        came.extend_from_slice(&packet.data);
+                    }
+                }
+                let lost = if extents.is_empty() { 0 } else { head.frame_bytes() };
+                assert_eq!(came.len(), sound.len() - lost, "{sample:?}");
+                assert!(lost > 0 || came == sound, "{sample:?}");
+                assert_eq!(samples.damaged(), lost > 0);
+            }
+        }
+    }
 }

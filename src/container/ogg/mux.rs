@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::demux::PACKET_LIMIT;
 use super::page::Page;
 use crate::media::marker::Chapter;
 use crate::media::opus;
@@ -178,10 +179,18 @@ pub fn chapter_comments(chapters: &[Chapter]) -> Vec<(String, String)> {
     comments.collect()
 }
 
-/// OpusTags (RFC 7845 §5.2).
+/// OpusTags (RFC 7845 §5.2). What would make it longer than a packet that we read is left out, and all behind that.
 fn opus_tags(tags: &[(String, String)]) -> Vec<u8> {
     let mut bytes = b"OpusTags".to_vec();
     put_text(&mut bytes, VENDOR);
+    let mut left = PACKET_LIMIT - bytes.len() - 4;
+    let fits = |(name, value): &&(String, String)| {
+        let rest = left.checked_sub(4 + name.len() + 1 + value.len());
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let count = tags.iter().take_while(fits).count();
+    let tags = &tags[..count];
     put_length(&mut bytes, tags.len());
     for (name, value) in tags {
         put_text(&mut bytes, &format!("{name}={value}"));

@@ -322,6 +322,15 @@ fn a_packet_that_never_ends_is_refused_within_the_limit() {
 }
 
 #[test]
+fn of_tags_that_no_packet_holds_the_first_are_kept_and_the_file_is_read() {
+    let many: Vec<_> = (0..1000).map(|number| (format!("CHAPTER{number:03}NAME"), "名".repeat(200))).collect();
+    let (muxer, file) = PartMuxer::begin(3, HEAD, &many);
+    let events = demux([file, muxer.finish()]).unwrap();
+    let [Event::Head(HEAD), Event::Tags(kept), Event::End(Some(0))] = &events[..] else { panic!("{events:?}") };
+    assert!((400..1000).contains(&kept.len()) && many.starts_with(kept), "{}", kept.len());
+}
+
+#[test]
 fn tags_longer_than_a_page_go_through() {
     let long = vec![("TITLE".to_owned(), "ü".repeat(60_000))];
     let (muxer, file) = PartMuxer::begin(3, HEAD, &long);
