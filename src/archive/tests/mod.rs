@@ -12,6 +12,7 @@ mod flipped;
 mod full;
 mod handle;
 mod list;
+mod looks;
 mod markers;
 mod migration;
 mod mix;

@@ -4,7 +4,7 @@
 //! `ROOMTONE_DISKS` is how many disks are looked at, `ROOMTONE_SEED` which ones; where a disk is not as it should be, the test
 //! says which seed brings it again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -14,10 +14,10 @@ use sqlx::ConnectOptions as _;
 
 use crate::archive::Change;
 use crate::archive::model::{EndReason, State};
-use crate::container::ogg::Salvager;
 
 use super::crash::{assert_whole, everything};
 use super::disks::{Entry, Failure, Kept, Killed, Ledger, Lie, Model, Mood, Op, Random};
+use super::looks::{is_left, sound, track_of};
 use super::pcm::{blocks, pcm_part};
 use super::*;
 
@@ -285,44 +285,6 @@ fn lost(before: &Kept, entries: &[Entry], promised: &mut Promised, random: &mut 
     }
     let mood = Mood::any(random);
     (model.kept(mood, random), at, mood)
-}
-
-/// Whether start-up leaves such a file where it is, if the index does not name it: samples, for which nobody vouches once the power
-/// went, and what does not say any more what it is.
-fn is_left(path: &Path) -> bool {
-    let mut demuxer = Demuxer::new();
-    demuxer.push(&std::fs::read(path).unwrap());
-    let head = matches!(demuxer.pull(), Ok(Some(OggEvent::Head(_))));
-    let tags = match demuxer.pull() {
-        Ok(Some(OggEvent::Tags(tags))) => tags,
-        _ => Vec::new(),
-    };
-    !head || !tags.iter().any(|(name, _)| name == "ROOMTONE")
-}
-
-/// The numbers of the packets in each Ogg file and spool of the room.
-fn sound(root: &Path) -> BTreeMap<PathBuf, Vec<u64>> {
-    let mut sound = BTreeMap::new();
-    for folder in listing(&root.join("studio")).into_iter().map(|name| root.join("studio").join(name)) {
-        for path in listing(&folder).into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
-            let (mut salvager, mut numbers) = (Salvager::new(), Vec::new());
-            salvager.push(&std::fs::read(&path).unwrap());
-            salvager.finish();
-            while let Some(packet) = salvager.pull() {
-                let number = packet.data.get(1..9).map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
-                numbers.extend(number);
-            }
-            if !numbers.is_empty() {
-                sound.insert(path, numbers);
-            }
-        }
-    }
-    sound
-}
-
-/// Of which track a file is, by its name.
-fn track_of(path: &Path) -> Option<TrackNumber> {
-    names::track_file(path.file_name()?.to_str()?).map(|file| file.track)
 }
 
 /// Opens the archive on a disk, and looks whether every promise was kept; gives what start-up did.
