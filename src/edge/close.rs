@@ -29,6 +29,12 @@ impl Close {
         Self { code: 1007, word, reason: reason.into() }
     }
 
+    /// More than may be sent at once: 1009.
+    #[must_use]
+    pub fn too_large(reason: impl Into<String>) -> Self {
+        Self { code: 1009, word: "too_large", reason: reason.into() }
+    }
+
     /// A rule that the client broke: 1008.
     #[must_use]
     pub fn rule(reason: impl Into<String>) -> Self {

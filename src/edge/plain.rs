@@ -84,7 +84,10 @@ impl Plain {
                     let last = held.pop();
                     said.extend(held.drain(..).map(Said::Relay));
                     match last {
-                        Some(last) if !said.is_empty() => held.push(last),
+                        Some(last) if !said.is_empty() => {
+                            held.push(last);
+                            *since = now;
+                        }
                         Some(last) => {
                             said.push(Said::Relay(last));
                             return said;
@@ -176,6 +179,15 @@ mod tests {
         assert!(hear(&mut plain, b"\x1A").is_empty());
         assert_eq!(words(&plain.expire()), ["relay b\"\\x1a\""]);
         assert_eq!(plain.deadline(), None);
+    }
+
+    #[test]
+    fn what_comes_behind_a_false_beginning_has_its_own_time() {
+        let mut plain = Plain::default();
+        let late = Moment::START.after(HELD * 19 / 20);
+        assert!(hear(&mut plain, b"\x1A").is_empty());
+        assert_eq!(words(&plain.binary(Bytes::from_static(b"\x1A\x45"), late)), ["relay b\"\\x1a\""]);
+        assert_eq!(plain.deadline(), Some(late.after(HELD)));
     }
 
     #[test]

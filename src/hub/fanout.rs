@@ -136,6 +136,11 @@ pub struct Deliver(pub Arc<[Delivery]>);
 #[rtype(result = "()")]
 pub struct Missed(pub Skipped);
 
+/// Answered when everything that was sent before is handed over.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct HandOver;
+
 /// The room has fallen: nothing more will come, and its members are told.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -290,6 +295,14 @@ impl Handler<Missed> for Fanout {
         let told = Reads::ANY_V1.map(|of| To::Readers { of, except: None });
         let told = told.map(|to| Delivery::Send { to, frame: frame.clone() });
         self.members.waiting.borrow_mut().push(Arc::new(told));
+        self.members.turn();
+    }
+}
+
+impl Handler<HandOver> for Fanout {
+    type Result = ();
+
+    fn handle(&mut self, HandOver: HandOver, _: &mut Self::Context) {
         self.members.turn();
     }
 }

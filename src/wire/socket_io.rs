@@ -16,7 +16,6 @@ use socketioxide_core::{Str, Value};
 use socketioxide_parser_common::CommonParser;
 use uuid::Uuid;
 
-use super::engine_io::Sid;
 use super::frame;
 use super::v1::Participant;
 
@@ -98,6 +97,14 @@ pub enum Error {
         /// How many it has.
         attachments: usize,
     },
+}
+
+impl Error {
+    /// Whether it is more than an event may have, and nothing else is wrong with it.
+    #[must_use]
+    pub const fn is_too_large(&self) -> bool {
+        matches!(self, Self::Packet(ParseError::TooManyAttachments { .. } | ParseError::AttachmentsTooHeavy { .. }))
+    }
 }
 
 /// Puts a client's messages together: an event comes in as many as it has attachments, and one more. Holds one event
@@ -195,14 +202,14 @@ fn placeholders(value: &Json) -> usize {
     }
 }
 
-/// The client is in the namespace, under this ID.
+/// The client is in the namespace, under this ID: the one by which others know it there.
 #[must_use]
-pub fn connected(sid: Sid) -> Bytes {
+pub fn connected(sid: Uuid) -> Bytes {
     #[derive(Serialize)]
-    struct Connected<'a> {
-        sid: &'a str,
+    struct Connected {
+        sid: Uuid,
     }
-    let data = CommonParser.encode_default(&Connected { sid: sid.as_str() }).ok();
+    let data = CommonParser.encode_default(&Connected { sid }).ok();
     packet(Packet::connect(NAMESPACE, data))
 }
 
@@ -345,8 +352,8 @@ mod tests {
         assert_eq!(text(disconnected()), "41");
         assert_eq!(text(not_connected("/admin", "no")), r#"44/admin,{"message":"no"}"#);
         assert_eq!(text(acknowledgement(12, &json!({ "ok": true }))), r#"4312[{"ok":true}]"#);
-        let sid = Sid::new();
-        assert_eq!(text(connected(sid)), format!(r#"40{{"sid":"{}"}}"#, sid.as_str()));
+        let sid = Uuid::from_u128(7);
+        assert_eq!(text(connected(sid)), format!(r#"40{{"sid":"{sid}"}}"#));
     }
 
     #[test]

@@ -25,12 +25,11 @@ use crate::archive::settings::Greet;
 use crate::archive::{self, Changed};
 use crate::hub::connection::{self, Connection, Said};
 use crate::hub::fanout::{MemberId, Reads};
-use crate::hub::outbox::{Cargo, Frame, Outbox};
+use crate::hub::outbox::Outbox;
 use crate::hub::registry::Find;
 use crate::hub::room::Describe;
 use crate::media::room::RoomName;
 use crate::media::time::{Moment, Ticks};
-use crate::wire::engine_io::Sid;
 use crate::wire::socket_io::{self, CHAT, CHUNK, Decoder, Event, FromClient, NAMESPACE, PLAY};
 use crate::wire::v1::Participant;
 
@@ -83,7 +82,7 @@ impl Client {
             Message::Text(text) => self.decoder.text(text),
             Message::Binary(bytes) => self.decoder.binary(bytes),
         };
-        match said.map_err(|error| Close::broken("broken_message", error.to_string()))? {
+        match said.map_err(refusal)? {
             None | Some(FromClient::Acknowledgement) => Ok(()),
             Some(FromClient::Connect { namespace }) => {
                 self.connect(session, &namespace).await;
@@ -124,15 +123,11 @@ impl Client {
         session.set_deadline(None);
         let edge = &session.edge;
         let outbox = session.outbox();
-        // It waits there until the client is in, before all that the room says: who is told so misses nothing any more.
-        outbox.push(&Frame { bytes: socket_io::connected(Sid::new()), cargo: Cargo::Kept }, session.now());
         let opening = connection::Opening { room: room.clone(), participant, role, reads: Reads::SocketIo, outbox };
         match connection::open(&edge.hub, &edge.worker, edge.clock, opening).await {
             Ok(connection) => {
                 // It may have upgraded meanwhile.
-                let outbox = session.outbox();
-                outbox.flush(session.now());
-                edge.worker.replace(&room, member, outbox);
+                edge.worker.replace(&room, member, session.outbox());
                 let left = session.until_the_end();
                 actix_rt::spawn(left.clone().run_until_cancelled_owned(greet(Rc::clone(session), room.clone())));
                 let plain = Plain::new(wish.declared);
@@ -235,6 +230,12 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// How a session ends whose message is none.
+fn refusal(error: socket_io::Error) -> Close {
+    let reason = error.to_string();
+    if error.is_too_large() { Close::too_large(reason) } else { Close::broken("broken_message", reason) }
 }
 
 /// What a client asks for: `{ recording, from }`, or one behind the other; from the start, where it does not say.

@@ -25,6 +25,8 @@ pub(super) struct Polling {
     bounds: Bounds,
     /// Told where the session has to end.
     wake: Rc<Notify>,
+    /// Told where the client tries a WebSocket.
+    probing: Notify,
 }
 
 struct State {
@@ -64,7 +66,7 @@ impl Polling {
     pub fn new(bounds: Bounds, wake: Rc<Notify>) -> Rc<Self> {
         let state =
             State { queue: Queue::default(), poll: None, writing: Weak::new(), phase: Phase::Open, trouble: None };
-        Rc::new(Self { state: RefCell::new(state), bounds, wake })
+        Rc::new(Self { state: RefCell::new(state), bounds, wake, probing: Notify::new() })
     }
 
     /// The client asks. Where it is upgraded or over the poll is dropped.
@@ -105,11 +107,25 @@ impl Polling {
     pub fn probed(&self, probed: bool, now: Moment) {
         let mut state = self.state.borrow_mut();
         match (&state.phase, probed) {
-            (Phase::Open, true) => state.phase = Phase::Probed,
+            (Phase::Open, true) => {
+                state.phase = Phase::Probed;
+                self.probing.notify_waiters();
+            }
             (Phase::Probed, false) => state.phase = Phase::Open,
             _ => {}
         }
         self.answer(&mut state, now);
+    }
+
+    /// Resolves when the client tries a WebSocket: it waits for all answers then, before it leaves.
+    pub async fn tried(&self) {
+        loop {
+            let tried = self.probing.notified();
+            if matches!(self.state.borrow().phase, Phase::Probed | Phase::Upgraded(_)) {
+                return;
+            }
+            tried.await;
+        }
     }
 
     /// The client has left for this socket: what waits goes there, and what comes.
@@ -144,11 +160,6 @@ impl Polling {
             answer.cut();
         }
         state.tell(vec![last.frame()], now);
-    }
-
-    /// Whether nothing that the client says counts any more.
-    pub fn is_ending(&self) -> bool {
-        matches!(self.state.borrow().phase, Phase::Ending | Phase::Over)
     }
 
     /// Whether the client has been told the last.

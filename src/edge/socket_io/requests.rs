@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::super::Here;
+use super::super::close::Close;
 use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::super::room_socket;
@@ -27,7 +28,7 @@ use super::table::{Command, Handle, Over};
 use super::{MOST_POSTED, cors};
 use crate::hub::time::Clock;
 use crate::media::room::RoomName;
-use crate::wire::engine_io::{self, Sid};
+use crate::wire::engine_io::{self, BadPayload, Sid};
 
 /// How much more than its limit a client may send in one request before it is not even read any more, as a multiple.
 const READ_ON: usize = 16;
@@ -229,7 +230,14 @@ async fn post(body: web::Payload, session: &Handle, largest: usize, patience: Du
     // Binary is base64 here, and other packets may stand beside a message at its limit.
     let most = largest.div_ceil(3) * 4 + super::MAX_PAYLOAD;
     let body = tokio::select! {
-        body = read(body, most) => body?,
+        body = read(body, most) => match body {
+            Err(Refused::FarTooLarge) => {
+                // Whoever polls hears why; the request is not read to its end.
+                refuse(session, too_large(largest)).await?;
+                return Err(Refused::FarTooLarge);
+            }
+            body => body?,
+        },
         () = session.over() => return Err(Refused::UnknownSession),
         () = tokio::time::sleep(patience) => {
             session.send(Command::Broken).await?;
@@ -237,12 +245,13 @@ async fn post(body: web::Payload, session: &Handle, largest: usize, patience: Du
         }
     };
     let Some(body) = body else {
-        session.send(Command::TooLarge).await?;
-        // The client hears why by its next poll; after a status of failure it would not ask any more.
-        return Ok(taken());
+        return refuse(session, too_large(largest)).await;
     };
     let packets = match engine_io::payload(&body, MOST_POSTED) {
         Ok(packets) => packets,
+        Err(error @ BadPayload::TooMany(_)) => {
+            return refuse(session, Close::too_large(error.to_string())).await;
+        }
         Err(error) => {
             tracing::debug!(%error, "a post is no payload");
             session.send(Command::Broken).await?;
@@ -254,6 +263,20 @@ async fn post(body: web::Payload, session: &Handle, largest: usize, patience: Du
     session.send(Command::Post(packets, posting, reply)).await?;
     answer.await.map_err(|_| Refused::BadRequest)?;
     Ok(taken())
+}
+
+/// Ends a session for what a request brought. The client hears why by its next poll; after a status of failure it would not ask any
+/// more.
+async fn refuse(session: &Handle, close: Close) -> Answer {
+    let (told, is_told) = oneshot::channel();
+    session.send(Command::Refuse(close, told)).await?;
+    is_told.await.map_err(|_| Refused::BadRequest)?;
+    Ok(taken())
+}
+
+/// A message is longer than `most` bytes.
+pub(super) fn too_large(most: usize) -> Close {
+    Close::too_large(format!("a message is larger than {most} bytes"))
 }
 
 fn taken() -> HttpResponse {

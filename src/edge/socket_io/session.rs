@@ -18,11 +18,12 @@
 //! Once the session is over nothing of it is taken any more, so that nobody comes in behind its back.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Here;
@@ -31,7 +32,8 @@ use super::super::socket::{Incoming, Manners, Seat, Socket};
 use super::client::{Client, Invitation, Message};
 use super::heartbeat::{Beat, Heartbeat};
 use super::polling::{Poll, Polling, Trouble};
-use super::table::Command;
+use super::requests::too_large;
+use super::table::{Command, Posting};
 use super::{COME_BACK, MAX_PAYLOAD};
 use crate::hub::outbox::{Cargo, Frame, Outbox};
 use crate::media::time::Moment;
@@ -63,6 +65,8 @@ pub(super) struct Session {
     client: Mutex<Client>,
     /// How many messages of the client are being taken: while any is, nothing else that it sends is read.
     busy: Cell<usize>,
+    /// Held by whoever takes what the client says: a request from its first packet to its last, then the WebSocket.
+    turn: Mutex<()>,
     /// Whether the client waits for a recording that it has asked for.
     pub(super) fetching: Cell<bool>,
     /// Held by whoever brings the client a recording: one is at a time.
@@ -73,6 +77,8 @@ pub(super) struct Session {
     deadline: Cell<Option<Moment>>,
     /// A deadline was set, or long-polling has something to tell.
     wake: Rc<Notify>,
+    /// Why it has to end, where the client is told by its next poll.
+    refused: RefCell<Option<(u16, String)>>,
     over: CancellationToken,
 }
 
@@ -117,6 +123,8 @@ impl Session {
             heartbeat: RefCell::new(heartbeat),
             client: Mutex::new(Client::new(invitation, limits.message)),
             busy: Cell::default(),
+            turn: Mutex::default(),
+            refused: RefCell::default(),
             fetching: Cell::default(),
             bringing: Mutex::default(),
             came_back: Cell::new(came_back),
@@ -221,19 +229,18 @@ impl Session {
         }
         match command {
             // Only a WebSocket is the client's way now, whatever was still on the other.
-            Command::Abandoned | Command::Post(..) | Command::Broken | Command::TooLarge if self.is_socket() => {}
+            Command::Poll(_) | Command::Abandoned | Command::Post(..) | Command::Broken | Command::Refuse(..)
+                if self.is_socket() => {}
             Command::Poll(poll) => self.polled(poll),
             Command::Abandoned | Command::Broken => self.end(Bare::Close),
             Command::Post(packets, posting, taken) => {
                 let session = Rc::clone(self);
-                actix_rt::spawn(async move {
-                    session.post(packets).await;
-                    // Before the answer, behind which the next may come.
-                    drop(posting);
-                    let _ = taken.send(());
-                });
+                actix_rt::spawn(async move { session.answer(packets, posting, taken).await });
             }
-            Command::TooLarge => self.refuse_large(),
+            Command::Refuse(close, told) => {
+                self.refuse(&close);
+                let _ = told.send(());
+            }
             Command::Upgrade(io, early, seat) => {
                 let session = Rc::clone(self);
                 actix_rt::spawn(async move { session.upgrade(io, early, seat).await });
@@ -251,9 +258,28 @@ impl Session {
         }
     }
 
+    /// Takes what a request brings, and answers it.
+    async fn answer(self: &Rc<Self>, packets: Vec<Packet>, posting: Posting, taken: oneshot::Sender<()>) {
+        let mut post = pin!(self.post(packets));
+        let all = tokio::select! {
+            () = &mut post => true,
+            // Who tries a WebSocket moves there behind this answer, and would not wait for the room to take long sound.
+            () = self.polling.tried() => false,
+        };
+        if all {
+            // Before the answer, behind which the next may come.
+            drop(posting);
+            let _ = taken.send(());
+        } else {
+            let _ = taken.send(());
+            post.await;
+        }
+    }
+
     async fn post(self: &Rc<Self>, packets: Vec<Packet>) {
+        let _turn = self.turn.lock().await;
         for packet in packets {
-            if self.over.is_cancelled() || self.polling.is_ending() {
+            if self.over.is_cancelled() || self.refused.borrow().is_some() {
                 break;
             }
             self.hear(packet).await;
@@ -309,6 +335,7 @@ impl Session {
     async fn read(self: &Rc<Self>, socket: &Rc<Socket>) {
         // What comes behind a refusal counts no more.
         let is_over = || self.over.is_cancelled() || socket.cause().is_some();
+        let _turn = self.turn.lock().await;
         while !is_over() {
             let packet = match socket.next().await {
                 Incoming::Closed(_) => break,
@@ -345,6 +372,10 @@ impl Session {
         *self.transport.borrow_mut() = Transport::WebSocket(Rc::clone(&socket));
         self.polling.leave(&socket, self.now());
         self.wake.notify_one();
+        if let Some((code, reason)) = &*self.refused.borrow() {
+            // It was refused before it left, and may not have polled since.
+            socket.close(*code, reason);
+        }
         // From here on the fan-out need not ask long-polling where the client is.
         let moved = async { self.client.lock().await.move_to(&self.edge, &socket) };
         tokio::join!(moved, self.read(&socket));
@@ -398,8 +429,7 @@ impl Session {
     }
 
     fn refuse_large(&self) {
-        let reason = format!("a message is larger than {} bytes", self.edge.sockets.limits().message);
-        self.refuse(&Close { code: 1009, word: "too_large", reason });
+        self.refuse(&too_large(self.edge.sockets.limits().message));
     }
 
     /// The session has to end, by what the client did or by the hub's fault. It is told why, and in the first case not to come
@@ -432,6 +462,7 @@ impl Session {
             }
             return socket.close(code, reason);
         }
+        self.refused.replace(Some((code, reason.to_owned())));
         self.polling.finish(last, self.now());
         self.wake.notify_one();
     }

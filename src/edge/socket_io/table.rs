@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::super::close::Close;
 use super::super::socket::Seat;
 use super::polling::Poll;
 use crate::wire::engine_io::{Packet, Sid};
@@ -27,8 +28,8 @@ pub(super) enum Command {
     Post(Vec<Packet>, Posting, oneshot::Sender<()>),
     /// What the client sent is no payload, or came beside another, or never ended.
     Broken,
-    /// The client sent more than it may.
-    TooLarge,
+    /// The client sent more than it may, and is told so; answered then.
+    Refuse(Close, oneshot::Sender<()>),
     /// A WebSocket to upgrade to, its handshake done, with what was read behind that.
     Upgrade(std::net::TcpStream, BytesMut, Seat),
 }

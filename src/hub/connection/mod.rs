@@ -20,7 +20,7 @@ use bytes::Bytes;
 use self::budget::Budget;
 use self::publisher::{Publisher, gone};
 use self::publishing::Stream;
-use super::fanout::{MemberId, Place, Reads, Worker};
+use super::fanout::{HandOver, MemberId, Place, Reads, Worker};
 use super::offload::Fell;
 use super::outbox::Outbox;
 use super::registry::{Enter, Entered, Hub};
@@ -172,7 +172,8 @@ pub struct Opening {
     pub outbox: Rc<dyn Outbox>,
 }
 
-/// Brings a client into its room, and gives the actor that speaks for it. It leaves when the address is dropped.
+/// Brings a client into its room, and gives the actor that speaks for it. It leaves when the address is dropped. Its welcome is in
+/// its outbox by then.
 ///
 /// # Errors
 /// [`Refusal::Stopping`] where the hub takes nobody in any more.
@@ -198,7 +199,8 @@ pub async fn open(
         lease,
     }
     .start();
-    room.send(Join { participant, role, reads, fanout }).await.map_err(|_| Refusal::Stopping)?;
+    room.send(Join { participant, role, reads, fanout: fanout.clone() }).await.map_err(|_| Refusal::Stopping)?;
+    fanout.send(HandOver).await.map_err(|_| Refusal::Stopping)?;
     Ok(connection)
 }
 

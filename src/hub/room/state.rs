@@ -136,17 +136,18 @@ impl State {
             self.tell(Notice::Joined { participant: participant.clone() }, None);
             self.tell_socket_io(None, Cargo::Kept, || socket_io::joined(&participant));
         }
-        let welcome = reads.is_v1().then(|| {
-            let welcome = Notice::Welcome {
+        let welcome = match reads {
+            Reads::V1 | Reads::V1Pcm => Some(notice(&Notice::Welcome {
                 participant: participant.clone(),
                 room: self.name.clone(),
                 participants: self.speakers(),
                 listeners: self.listeners(),
                 tracks: self.tracks.iter().filter_map(Track::told).collect(),
                 session: self.session.as_ref().and_then(|session| session.in_progress(now)),
-            };
-            notice(&welcome)
-        });
+            })),
+            Reads::SocketIo => Some(Frame { bytes: socket_io::connected(member), cargo: Cargo::Kept }),
+            Reads::Plain(_) => None,
+        };
         if role == Role::Speaker
             && let Some(session) = &self.session
         {

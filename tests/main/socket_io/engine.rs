@@ -123,13 +123,12 @@ async fn a_client_that_answers_its_pings_stays() {
 async fn one_that_does_not_answer_is_gone() {
     let hub = Hub::start_with(&["--socketio-ping-interval-ms", "200", "--socketio-ping-timeout-ms", "200"]);
     // Nobody polls this one, so that it never hears of the ping.
-    let polling = Polling::open(&hub, "").await;
+    let polling = Polling::join(&hub, "&room=silent").await;
     let mut socket = client::join(&hub, "&room=gone").await;
     let (code, reason) = socket.closed().await.unwrap();
     assert_eq!((code, reason.as_str()), (1008, "no answer to a ping"));
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    while polling.poll().await.0 != 400 {}
     hub.until("/api/v1/rooms", |rooms| rooms["rooms"].as_array().unwrap().is_empty()).await;
+    assert_eq!(polling.poll().await.0, 400);
 }
 
 #[tokio::test]
@@ -188,6 +187,9 @@ async fn what_comes_by_requests_is_nothing_to_a_session_over_a_socket() {
     for body in ["no payload".to_owned(), "x".repeat(4 * 1024 * 1024), "40".to_owned()] {
         let answer = reqwest::Client::new().post(&address).body(body).send().await.unwrap();
         assert!([200, 400].contains(&answer.status().as_u16()));
+    }
+    for _ in 0..2 {
+        assert_eq!(reqwest::get(&address).await.unwrap().status(), 400);
     }
     socket.say(r#"427["chat","still here"]"#).await;
     assert_eq!(client::packet(&mut socket, "437").await, r#"437[{"ok":true}]"#);

@@ -42,11 +42,44 @@ async fn a_message_that_is_too_large_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn packets_of_a_request_are_counted() {
+async fn packets_of_a_request_are_counted_and_too_many_are_told() {
     let hub = Hub::start();
     let client = Polling::join(&hub, "").await;
-    assert_eq!(client.post(vec!["3"; 4097].join("\u{1e}")).await.0, 400);
-    assert_eq!(client.poll().await.0, 400);
+    client.say(vec!["3"; 4096].join("\u{1e}")).await;
+    client.say(vec!["3"; 4097].join("\u{1e}")).await;
+    let (_, last) = client.poll().await;
+    assert!(last.starts_with("42[\"error\",{\"code\":1009") && last.contains("4096"), "{last}");
+    assert!(last.ends_with("\u{1e}41"), "{last}");
+    assert_eq!(client.poll().await, (200, "1".to_owned()));
+}
+
+#[tokio::test]
+async fn attachments_of_an_event_are_bounded_together() {
+    let hub = Hub::start();
+    let mut heavy = client::join(&hub, "").await;
+    heavy.say(r#"452-["chunk",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#).await;
+    heavy.send(vec![65; MIB - 10]).await;
+    heavy.send(vec![65; 20]).await;
+    let mut many = client::join(&hub, "").await;
+    many.say(r#"45257-["chunk",{"_placeholder":true,"num":0}]"#).await;
+    for mut socket in [heavy, many] {
+        let error = arguments(&client::packet(&mut socket, "42[\"error\"").await);
+        assert_eq!(error[1]["code"], 1009);
+        assert_eq!(socket.text().await, "41");
+        assert_eq!(socket.closed().await.unwrap().0, 1009);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_even_read_ends_the_session_with_a_reason() {
+    let hub = Hub::start();
+    let client = Polling::join(&hub, "").await;
+    let address = hub.url(&format!("{POLLING}&sid={}", client.sid));
+    let post = async { reqwest::Client::new().post(address).body("x".repeat(48 * MIB)).send().await };
+    let (sent, (_, last)) = tokio::join!(post, client.poll());
+    // The connection may be closed over what is still on its way.
+    assert!(sent.is_err() || sent.unwrap().status() == 413);
+    assert!(last.starts_with("42[\"error\",{\"code\":1009"), "{last}");
 }
 
 #[tokio::test]

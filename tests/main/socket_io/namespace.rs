@@ -47,7 +47,9 @@ async fn a_query_that_cannot_be_is_told_by_the_connection() {
 #[tokio::test]
 async fn what_is_no_packet_ends_the_session_with_a_reason() {
     let hub = Hub::start();
-    for bad in ["4abc", "4", "49", "42{}", "42[null]", "42[\"disconnect\"]", "45-[]", "43[]", "40[]"] {
+    for bad in
+        ["4abc", "4", "49", "42{}", "42abc[\"chat\",\"x\"]", "42[null]", "42[\"disconnect\"]", "45-[]", "43[]", "40[]"]
+    {
         let mut socket = client::join(&hub, "").await;
         socket.say(bad).await;
         let error = client::packet(&mut socket, "42[\"error\"").await;
@@ -96,6 +98,30 @@ async fn every_event_is_acknowledged_that_asks_for_it() {
         let answer = arguments(&socket.text().await);
         assert_eq!(answer[0]["ok"], json!(false), "{event}");
         assert!(answer[0]["error"].as_str().unwrap().contains(word), "{event}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn acknowledgements_that_nobody_asked_for_and_what_is_said_elsewhere_change_nothing() {
+    let hub = Hub::start();
+    let mut socket = client::join(&hub, "&room=calm").await;
+    socket.say(r#"431["what"]"#).await;
+    socket.say(r#"461-2[{"_placeholder":true,"num":0}]"#).await;
+    socket.send(vec![1, 2, 3]).await;
+    socket.say("41/random,").await;
+    socket.say(r#"42/random,["chat","there"]"#).await;
+    socket.say(r#"427["chat","still here"]"#).await;
+    assert_eq!(socket.text().await, r#"437[{"ok":true}]"#);
+}
+
+#[tokio::test]
+async fn who_has_left_the_namespace_is_asked_whether_it_is_there_as_before() {
+    let hub = Hub::start_with(&["--socketio-ping-interval-ms", "200"]);
+    let mut socket = client::join(&hub, "").await;
+    socket.say("41").await;
+    for _ in 0..2 {
+        assert_eq!(socket.text().await, "2");
+        socket.say("3").await;
     }
 }
 

@@ -167,7 +167,24 @@ async fn who_is_told_that_it_is_in_hears_whatever_comes_next() {
             client::packet(&mut ben, "42[\"chat\"").await
         }
     });
-    for said in futures_util::future::join_all(pairs).await {
+    // By long-polling one may ask before one is in.
+    let polling = (0..100).map(|number| {
+        let (hub, query) = (&hub, format!("&room=polling-{number}&name=Ann"));
+        async move {
+            let mut ann = client::join(hub, &query).await;
+            let ben = Polling::open(hub, &query).await;
+            let hears = async {
+                let (_, connected) = ben.poll().await;
+                assert!(connected.starts_with("40{"), "{connected}");
+                ann.say(r#"42["chat","hello"]"#).await;
+                ben.packet("42[\"chat\"").await
+            };
+            tokio::join!(ben.say("40"), hears).1
+        }
+    });
+    let (by_socket, by_polling) =
+        tokio::join!(futures_util::future::join_all(pairs), futures_util::future::join_all(polling));
+    for said in by_socket.into_iter().chain(by_polling) {
         assert_eq!(arguments(&said)[1], "hello");
     }
 }
