@@ -7,12 +7,16 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::model::Anchor;
+use crate::container::ogg::{Demuxer, Event};
 use crate::media::packet::Sequence;
 use crate::media::source::Codec;
 use crate::media::time::Ticks;
 
 /// The name of the tag (RFC 7845 §5.2).
 pub(super) const TAG: &str = "ROOMTONE";
+
+/// Bytes that a file has at most before its sound: a page of tags.
+pub(super) const LONGEST_HEAD: u64 = 64 * 1024;
 
 /// What the tag says: whose, from what, and where the part begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,15 @@ impl Imprint {
     pub fn tag(&self) -> (String, String) {
         (TAG.to_owned(), self.to_string())
     }
+}
+
+/// Whether these bytes begin as what we write of sound in Ogg.
+pub(super) fn is_in(bytes: &[u8]) -> bool {
+    let mut demuxer = Demuxer::new();
+    demuxer.push(bytes);
+    let head = matches!(demuxer.pull(), Ok(Some(Event::Head(_))));
+    let Ok(Some(Event::Tags(tags))) = demuxer.pull() else { return false };
+    head && tags.iter().any(|(name, value)| name == TAG && value.parse::<Imprint>().is_ok())
 }
 
 impl fmt::Display for Imprint {

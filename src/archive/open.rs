@@ -18,7 +18,8 @@ use super::lock::{Lock, Refused};
 use super::names;
 use super::recovery::{self, Recovered};
 use super::repair::strays;
-use super::store::{Phase, Store};
+use super::rewrite::rewrite;
+use super::store::{Disk, Phase, Store};
 use super::writer::{Health, Writer, shell};
 use super::{Error, index};
 use crate::media::time::UnixMillis;
@@ -156,7 +157,12 @@ pub(super) async fn open(
     let lock = lock(folder, now)?;
     let index = folder.join(names::INDEX);
     // Whoever closes the index as it should be leaves nothing beside it.
-    let fell = foreign::look(&folder.join(names::INDEX_LOG)).map_err(unwritable)?.is_some();
+    let log = folder.join(names::INDEX_LOG);
+    let fell = foreign::look(&log).map_err(unwritable)?.is_some();
+    if fell {
+        // Or a commit whose sync failed, and which nobody was told of, would stand before those that are to come, and not be there.
+        keep(&log).map_err(unwritable)?;
+    }
     let mut connection = connect(&index).await?;
     // SQLite syncs what is in the index, we that there is one.
     store.sync_folder(folder).map_err(unwritable)?;
@@ -164,6 +170,7 @@ pub(super) async fn open(
     index::search::fill(&mut connection).await.map_err(&unusable)?;
     let unordered = |source| OpenError::Recovery { folder: folder.clone(), source };
     // A start that failed here may have closed the index as it should be.
+    store.phase(Phase::Recover);
     if fell || !index::read::unfinished(&mut connection).await.map_err(&unusable)?.is_empty() {
         // Before this run is one of the index's: whoever falls here leaves to the next what was begun by the same.
         let taken = strays::sweep(&mut *store, &mut connection, folder).await.map_err(unordered)?;
@@ -179,6 +186,14 @@ pub(super) async fn open(
     let recovered = Recovered { unindexed, ..recovered };
     store.phase(Phase::Write);
     Ok((Writer::new(folder.clone(), run, store, connection, orders, told), lock, recovered))
+}
+
+/// Makes durable what can be read of SQLite's log.
+fn keep(log: &Path) -> io::Result<()> {
+    let mut handle = Disk.open(log)?;
+    let (_, bytes) = Disk.read(log, 0)?;
+    rewrite(&mut Disk, &mut handle, 0..bytes)?;
+    Disk.sync(&handle)
 }
 
 /// Opens the connection that writes, and brings the index to this version.

@@ -34,6 +34,20 @@ pub(super) fn rewrite(store: &mut dyn Store, handle: &mut Handle, bytes: Range<u
     Ok(())
 }
 
+/// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
+///
+/// # Errors
+/// Where the disk refuses it.
+pub(super) fn make_durable(store: &mut dyn Store, path: &Path) -> io::Result<()> {
+    let mut handle = store.open(path)?;
+    if written_since_boot(path)? {
+        let (_, bytes) = store.read(path, 0)?;
+        rewrite(store, &mut handle, 0..bytes)?;
+    }
+    store.sync(&handle)?;
+    path.parent().map_or(Ok(()), |folder| store.sync_folder(folder))
+}
+
 /// Whether a file was written since the machine started: then it holds all that was written, whoever was killed meanwhile. Where
 /// the system does not say when that was, it was not.
 pub(super) fn written_since_boot(path: &Path) -> io::Result<bool> {

@@ -198,8 +198,9 @@ fn resolve(given: Given, file: Given) -> Result<Options, Error> {
         },
         faults: given.faults,
     };
-    if !(10..=60_000).contains(&options.sync_period.as_millis()) {
-        return Err(Error::Value("the sync period is 10 to 60000 milliseconds"));
+    // At most half of what may wait for the disk: a round takes its time, too.
+    if !(10..=30_000).contains(&options.sync_period.as_millis()) {
+        return Err(Error::Value("the sync period is 10 to 30000 milliseconds"));
     }
     if options.workers == 0 {
         return Err(Error::Value("at least one worker thread is needed"));

@@ -34,6 +34,7 @@ use super::model::RecordingId;
 use super::names;
 use super::open;
 use super::recovery;
+use super::rewrite::make_durable;
 use super::store::{Disk, Store};
 use super::verify::Wrong;
 use super::writer::{Trouble, replace_session_file};
@@ -221,6 +222,16 @@ impl Repair<'_> {
         };
         if found.aside {
             self.set_session_file_aside(path)?;
+        }
+        let folder = self.root.join(path);
+        for part in found.file.tracks.iter().flat_map(|track| &track.parts) {
+            if let Err(error) = make_durable(&mut *self.store, &folder.join(&part.file)) {
+                // One that is not there, or cannot be read, is for a check to name.
+                tracing::debug!("{error}");
+            }
+        }
+        for folder in folder.parent().into_iter().chain([self.root]) {
+            self.store.sync_folder(folder).map_err(|error| unwritable(folder, error))?;
         }
         match rebuild::insert(&mut self.connection, self.run, self.root, path, &found.file).await {
             Ok(length) => {

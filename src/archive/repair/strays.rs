@@ -20,12 +20,12 @@ use super::salvage::{self, Said};
 use crate::archive::check::{Indexed, What, folder_of, session_file, walk};
 use crate::archive::foreign::{self, Kind};
 use crate::archive::handle::Error;
-use crate::archive::imprint::Imprint;
+use crate::archive::imprint::{Imprint, LONGEST_HEAD};
 use crate::archive::index::write::SpoolRow;
 use crate::archive::index::{derived, read, write};
 use crate::archive::model::{Anchor, Gap, GapCause, Part, Pins, Recording, RecordingId, Track};
 use crate::archive::names::{self, Holds, TrackFile};
-use crate::archive::rewrite::{rewrite, written_since_boot};
+use crate::archive::rewrite::{make_durable, written_since_boot};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::packet::Sequence;
@@ -40,9 +40,7 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// How much longer than it was told the silence for a gap may be: less than a packet.
 const LONGEST_CARRY: Ticks = Ticks::new(119);
-/// Bytes that a file of ours has at most before its sound: a page of tags.
-const LONGEST_HEAD: u64 = 64 * 1024;
-/// The same of samples: a header of ours.
+/// Bytes that a file of ours has at most before its samples.
 const LONGEST_WAV_HEAD: u64 = 68;
 
 /// What became of something: where, and what was done.
@@ -71,16 +69,27 @@ pub(in crate::archive) async fn sweep(
 ) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     for id in read::unfinished(connection).await? {
-        taken.extend(of_recording(store, connection, root, id, By::Start).await?);
+        taken.extend(left(id, of_recording(store, connection, root, id, By::Start).await)?);
     }
     if let Some((run, since)) = read::last_run(connection).await? {
         for (id, room, path) in begun(root, since) {
             if folder_of(connection, id, &path).await? == Indexed::No {
-                taken.extend(of_folder(store, connection, root, run, (id, &room, &path)).await?);
+                taken.extend(left(id, of_folder(store, connection, root, run, (id, &room, &path)).await)?);
             }
         }
     }
     Ok(taken)
+}
+
+/// What the disk refuses just now stays where it is: nobody was told of it, and nobody waits for it with a hub that does not start.
+fn left(id: RecordingId, taken: Result<Vec<Taken>, Error>) -> Result<Vec<Taken>, Error> {
+    match taken {
+        Err(error @ Error::File { .. }) => {
+            tracing::warn!(recording = %id, "what is not in the index cannot be taken in: {error}");
+            Ok(Vec::new())
+        }
+        taken => taken,
+    }
 }
 
 /// A file of a recording that the index does not name.
@@ -349,7 +358,8 @@ async fn adopt(
             name = part;
         }
     }
-    make_durable(store, folder, &name)?;
+    let path = folder.join(&name);
+    make_durable(store, &path).map_err(|source| trouble(&path, source))?;
     let first = said.imprint.map_or(next, |imprint| imprint.first);
     let part = Part {
         number,
@@ -387,21 +397,6 @@ async fn adopt(
     c.commit().await?;
     store.committed();
     Ok(Adopted::As)
-}
-
-/// Makes a file and its name durable, before the index names it: who wrote it may have been killed before that.
-fn make_durable(store: &mut dyn Store, folder: &Path, name: &str) -> Result<(), Error> {
-    let path = folder.join(name);
-    let mut make = || {
-        let mut handle = store.open(&path)?;
-        if written_since_boot(&path)? {
-            let (_, bytes) = store.read(&path, 0)?;
-            rewrite(store, &mut handle, 0..bytes)?;
-        }
-        store.sync(&handle)?;
-        store.sync_folder(folder)
-    };
-    make().map_err(|source| trouble(&path, source))
 }
 
 /// The folders of recordings that were begun since then.
@@ -471,7 +466,7 @@ async fn of_folder(
     match salvaged.filter(|file| !file.tracks.is_empty()) {
         Some(file) => {
             for part in file.tracks.iter().flat_map(|track| &track.parts) {
-                make_durable(store, &folder, &part.file)?;
+                make_durable(store, &folder.join(&part.file)).map_err(wrong)?;
             }
             let mut rooms = folder.parent().into_iter().chain([root]);
             rooms.try_for_each(|folder| store.sync_folder(folder)).map_err(wrong)?;

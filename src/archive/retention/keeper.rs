@@ -152,6 +152,10 @@ impl Archive {
     /// Deletes a recording by a limit. Where it cannot go after all, the next look decides again.
     async fn expire(&self, candidate: &Candidate, expiry: Expiry) -> Result<(), Error> {
         let (id, room, bytes, reason) = (candidate.id, &candidate.room, candidate.bytes, expiry.reason);
+        if self.retention().spares(id) {
+            // Someone began to read it since it was chosen.
+            return Ok(());
+        }
         match self.delete_by(id, Some(expiry)).await {
             Ok(()) => {
                 tracing::info!(recording = %id, %room, bytes, reason = reason.word(), "deleted by retention");

@@ -1,6 +1,6 @@
 //! What start-up makes of what it finds.
 
-use std::fs;
+use std::{fs, io};
 
 use crate::archive::model::{Attendance, EndReason, State};
 use crate::archive::session_file::SessionFile;
@@ -8,6 +8,7 @@ use crate::archive::{ListQuery, repair};
 
 use super::crash::age;
 use super::pcm::{blocks, hear_wav, pcm_part};
+use super::stand_in::{Asked, StandIn};
 use super::*;
 
 /// Five packets told durable in two rounds, and no end.
@@ -297,4 +298,47 @@ async fn a_recording_whose_first_round_a_kill_cut_off_is_one_with_its_samples_to
     assert_eq!(recording.summary.state, State::Ended(EndReason::Crashed));
     let heard = hear_wav(&fs::read(only_folder(before.path()).join("01-ann.wav")).unwrap());
     assert_eq!((heard.numbers, recording.tracks[0].parts[0].length.as_millis()), ((0..5).collect(), 100));
+}
+
+#[tokio::test]
+async fn what_the_disk_refuses_of_a_first_round_stays_where_it_is_and_the_hub_starts() {
+    let (dir, before) = (scratch(), scratch());
+    let mut rig = Rig::open(dir.path()).await;
+    copy_all(dir.path(), before.path());
+    rig.record(id(1), 5).await;
+    copy_all(&dir.path().join("studio"), &before.path().join("studio"));
+    fs::remove_file(only_folder(before.path()).join("session.json")).unwrap();
+    let room = fs::File::open(before.path().join("studio")).unwrap();
+    room.set_modified(std::time::UNIX_EPOCH + Duration::from_millis(NOW.get().unsigned_abs())).unwrap();
+    let store = StandIn::new(before.path(), |asked, _| match asked {
+        Asked::Sync(path) if path.ends_with("01-ann.ogg") => Err(io::Error::from_raw_os_error(5)),
+        _ => Ok(()),
+    });
+    let rig = Rig::open_on(before.path(), store).await.unwrap();
+    assert!(rig.archive.recording(id(1)).await.unwrap().is_none());
+    assert_eq!(listing(&only_folder(before.path())), ["01-ann.ogg"]);
+    rig.close().await;
+    repair::repair(before.path(), NOW, &mut |_| {}).await.unwrap();
+    let rig = Rig::open(before.path()).await;
+    assert_eq!(rig.archive.recording(id(1)).await.unwrap().unwrap().tracks[0].parts[0].next, Sequence::new(5));
+}
+
+#[tokio::test]
+async fn a_deletion_takes_what_says_that_it_is_ours_though_the_index_does_not_name_it() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    for (id, foreign) in [(id(1), false), (id(2), true)] {
+        rig.record(id, 3).await;
+        let folder = dir.path().join(names::folder(&"studio".parse().unwrap(), NOW, id));
+        for left in ["01-ann.2.ogg", "01-ann.late"] {
+            fs::copy(folder.join("01-ann.ogg"), folder.join(left)).unwrap();
+        }
+        if foreign {
+            fs::write(folder.join("02-ben.ogg"), "mine").unwrap();
+        }
+        let archive = rig.archive.clone();
+        rig.ask(archive.delete(id)).await.unwrap();
+        assert_eq!(listing(&folder), if foreign { vec!["02-ben.ogg"] } else { vec![] });
+        assert_eq!(folder.exists(), foreign);
+    }
 }

@@ -1,6 +1,6 @@
 //! What is done to a recording apart from its sound: its session file, changes that people make, deletion.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use sqlx::{Connection as _, SqliteConnection};
@@ -9,8 +9,9 @@ use super::DerivedNews;
 use super::round::Writer;
 use super::space::RESERVE;
 use super::trouble::Trouble;
-use crate::archive::foreign::Foreign;
+use crate::archive::foreign::{self, Foreign};
 use crate::archive::handle::{Change, Changed, Error};
+use crate::archive::imprint::{self, LONGEST_HEAD};
 use crate::archive::index::{self, derived, markers, read, retention, search, write};
 use crate::archive::model::{Container, Derived, Edition, RecordingId, Summary, Words};
 use crate::archive::names;
@@ -145,10 +146,11 @@ impl Writer {
         }
         let (place, _) = read::summary(&mut self.connection, file.id).await?.ok_or(Error::NotFound)?;
         let folder = self.root.join(&file.folder).join(names::DERIVED);
-        remove_if_there(&mut *self.store, &folder.join(names::derived(file.what)))?;
+        // First, or it would name what is not there.
         derived::forget(&mut self.connection, place.row, file.what).await?;
         self.store.committed();
-        Ok(())
+        remove_if_there(&mut *self.store, &folder.join(names::derived(file.what)))?;
+        Ok(there(&folder, self.store.sync_folder(&folder)).map(drop)?)
     }
 
     /// Says in the index what the maker has made.
@@ -237,6 +239,12 @@ pub(in crate::archive) async fn unlink(
     for file in left.iter().filter(|name| name.starts_with(names::SESSION_ASIDE)) {
         remove_ours(store, &folder.join(file))?;
     }
+    // What a crash left of it before the index named it, and what the disk did not remove.
+    for file in left.iter().filter(|name| names::track_file(name).is_some()) {
+        if is_sound_of_ours(&folder.join(file)) {
+            remove_ours(store, &folder.join(file))?;
+        }
+    }
     match store.remove_folder(&folder) {
         Err(error) if stays(&error) => {
             tracing::warn!(folder = %folder.display(), "stays: {error}");
@@ -253,6 +261,13 @@ pub(in crate::archive) async fn unlink(
     write::forget(connection, place.row).await?;
     store.committed();
     Ok(())
+}
+
+/// Whether a file says that it is a part of ours, or the spool of one. Samples do not say whose they are.
+fn is_sound_of_ours(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = foreign::open(path).and_then(|file| file.take(LONGEST_HEAD).read_to_end(&mut bytes));
+    read.is_ok() && imprint::is_in(&bytes)
 }
 
 /// Removes a room's folder with its last recording. One that is not empty stays, and one that is no folder is not ours.
