@@ -13,7 +13,7 @@ import { namesOf } from './timeline.js';
  * @property {string} href
  * @property {number | null} bytes `null` is not made yet
  * @property {boolean} made from other files, so not there before the recording has ended
- * @property {string} [good] for what it is good
+ * @property {string} good for what it is good
  * @property {boolean} [main] what most people want
  *
  * @typedef {object} Row what a file is of
@@ -25,8 +25,8 @@ import { namesOf } from './timeline.js';
  * @typedef {{ kind: 'ready', bytes: number } | { kind: 'absent' } | { kind: 'later' }} FileState
  */
 
-/** A file of a track that nothing was done to. */
-const AS_IT_IS = { good: 'as it was recorded' };
+/** For what a file of a track is good: as what it was recorded, or what is made of that. */
+const GOOD = { kept: 'as it was recorded', ogg: 'to listen to and to send on', wav: 'to edit; large', flac: 'to edit', webm: 'to put on a web page' };
 
 /**
  * The files of a recording, those of all first.
@@ -60,10 +60,10 @@ export function rowsOf({ tracks, files, duration }) {
       facts: `${clock(length)}${start >= 1 ? `, from ${clock(start)}` : ''}${damaged ? '; some of it cannot be read' : ''}`,
       files: [
         ...(kept === null ? partsOf(parts) : []),
-        { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: kept !== 'ogg', ...(kept === 'ogg' && AS_IT_IS) },
-        { kind: 'WAV', href: files.wav, bytes: sizes.wav, made: kept !== 'wav', ...(kept === 'wav' && AS_IT_IS) },
-        { kind: 'FLAC', href: files.flac, bytes: sizes.flac, made: true },
-        { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true },
+        { kind: 'Ogg', href: files.ogg, bytes: sizes.ogg, made: kept !== 'ogg', good: kept === 'ogg' ? GOOD.kept : GOOD.ogg },
+        { kind: 'WAV', href: files.wav, bytes: sizes.wav, made: kept !== 'wav', good: kept === 'wav' ? GOOD.kept : GOOD.wav },
+        { kind: 'FLAC', href: files.flac, bytes: sizes.flac, made: true, good: GOOD.flac },
+        { kind: 'WebM', href: files.webm, bytes: sizes.webm, made: true, good: GOOD.webm },
       ],
     })),
   ];
@@ -76,7 +76,7 @@ export function rowsOf({ tracks, files, duration }) {
  * @returns {File[]}
  */
 function partsOf(parts) {
-  return parts.map(({ number, codec, href, bytes }) => ({ kind: `${codec === 'pcm' ? 'WAV' : 'Ogg'}, part ${number}`, href, bytes, made: false }));
+  return parts.map(({ number, codec, href, bytes }) => ({ kind: `${codec === 'pcm' ? 'WAV' : 'Ogg'}, part ${number}`, href, bytes, made: false, good: GOOD.kept }));
 }
 
 /**
@@ -139,7 +139,7 @@ function makeFile(name, file, ended) {
       return make('span', { class: 'file quiet' }, `${file.kind} after the end`);
     case 'absent': {
       const place = make('span', { class: 'file' });
-      place.append(makeAsking(place, name, file), ...goodFor(file));
+      place.append(makeAsking(place, name, file), goodFor(file));
       return place;
     }
   }
@@ -153,17 +153,12 @@ function makeLink(name, file) {
   const { kind, href, bytes } = file;
   const link = make('a', { href, download: '', class: file.main ? 'button main' : 'button' }, ...spoken('Download', name, kind, make('span', { class: 'quiet bytes' })));
   write(/** @type {HTMLElement} */ (link.querySelector('.bytes')), size(bytes ?? 0));
-  return make('span', { class: 'file' }, link, ...goodFor(file));
+  return make('span', { class: 'file' }, link, goodFor(file));
 }
 
-/**
- * For what a file is good, beside its button.
- *
- * @param {File} file
- * @returns {HTMLElement[]}
- */
+/** For what a file is good, beside its button. @param {File} file */
 function goodFor({ good }) {
-  return good === undefined ? [] : [make('span', { class: 'quiet good' }, good)];
+  return make('span', { class: 'quiet good' }, good);
 }
 
 /**
