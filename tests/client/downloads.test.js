@@ -28,6 +28,7 @@ test('one file is what most people want, and what is as it was recorded says so'
   const files = rowsOf(RECORDING).flatMap((row) => row.files);
   assert.deepEqual(files.filter(({ main }) => main).map(({ href }) => href), ['/mix.ogg']);
   assert.deepEqual(files.filter(({ good }) => good === 'as it was recorded').map(({ href, made }) => [href, made]), [['/1.ogg', false]]);
+  for (const { href, good } of files) assert.ok(good, href);
 });
 
 test('of a track whose parts are of different kinds there are the parts too', () => {
@@ -53,7 +54,7 @@ test('a recording without a track has no files', () => {
 });
 
 test('what is made from other files comes after the end; what is recorded is there', () => {
-  const made = { kind: 'WebM', href: '/', bytes: null, made: true };
+  const made = { kind: 'WebM', href: '/', bytes: null, made: true, good: 'to listen to' };
   assert.deepEqual(stateOf(made, false), { kind: 'later' });
   assert.deepEqual(stateOf(made, true), { kind: 'absent' });
   assert.deepEqual(stateOf({ ...made, bytes: 7 }, true), { kind: 'ready', bytes: 7 });
