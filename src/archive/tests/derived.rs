@@ -465,7 +465,7 @@ async fn the_thread_makes_what_was_left_over_and_lets_go_of_what_is_deleted() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), until(ALL.len())).await.expect("all of it is made");
+    tokio::time::timeout(Duration::from_secs(600), until(ALL.len())).await.expect("all of it is made");
     fs::remove_dir_all(only_folder(dir.path()).join("derived")).unwrap();
     assert!(matches!(archive.derived(id(1), Derived::Session).await, Ok(Found::Making(_))));
     archive.delete(id(1)).await.unwrap();
