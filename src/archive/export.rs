@@ -25,7 +25,7 @@ use super::model::{BadEdit, Container, Derived, DerivedFile, Edition, RecordingI
 use super::names;
 use super::store::{Disk, Store};
 use crate::container::audiowaveform::Layout;
-use crate::media::peaks::{BadPicture, Picture, Wanted};
+use crate::media::peaks::{BadPicture, Length, Picture, Wanted};
 
 /// How much is copied at a time.
 const STEP: usize = 256 * 1024;
@@ -220,7 +220,8 @@ impl Export {
         let whole = File::create_new(&path).map_err(wrong)?;
         let written = self.write(&mut Output::File(whole, path.clone()))?;
         let mut peaks = File::open(&path).and_then(FoundPeaks::in_file).map_err(wrong)?;
-        let picture = Picture::of(wanted, layout.most(), peaks.finest(), self.origin.recording.summary.length)?;
+        let length = Length::Whole(self.origin.recording.summary.length);
+        let picture = Picture::of(wanted, layout.most(), peaks.finest(), length)?;
         let file = peaks.file(&picture, layout).map_err(wrong)?;
         let mut to = To::new(&self.root, output);
         to.append(&file)?;

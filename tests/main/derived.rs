@@ -234,9 +234,17 @@ async fn a_waveform_is_as_fine_as_someone_wants_and_a_file_like_any_other() {
     let tag = part.headers()[ETAG].to_str().unwrap().to_owned();
     assert!(part.bytes().await.unwrap() == whole[20..100]);
     assert_eq!(ask(IF_NONE_MATCH, &tag).await.status(), StatusCode::NOT_MODIFIED);
-    for bad in
-        ["samples_per_pixel=479", "from=4.5", "from=2&to=1", "from=x", "from=NaN", "samples_per_pixel=-1", "tracks=1"]
-    {
+    for bad in [
+        "samples_per_pixel=479",
+        "from=4.5",
+        "from=2&to=1",
+        "from=1&to=5",
+        "to=1e300",
+        "from=x",
+        "from=NaN",
+        "samples_per_pixel=-1",
+        "tracks=1",
+    ] {
         let response = hub.get(&format!("{dat}?{bad}")).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{bad}");
         assert_eq!(response.json::<Value>().await.unwrap()["code"], "invalid_query", "{bad}");

@@ -126,6 +126,7 @@ async fn what_cannot_be_exported_is_told_in_a_sentence_and_writes_nothing() {
         (&[&id, "--format", "waveform", "--tracks", "1"], "tracks cannot be chosen of waveform", 2),
         (&[&id, "--format", "waveform", "--samples-per-pixel", "481"], "480, 960, 1920", 2),
         (&[&id, "--format", "waveform", "--from", "100"], "from is not in the recording", 2),
+        (&[&id, "--format", "waveform", "--to", "100"], "to is not in the recording", 2),
         (&[&id, "--format", "ogg", "--samples-per-pixel", "480"], "is of --format waveform", 2),
         (&["../x", "--format", "ogg"], "invalid value", 2),
         (&[&id, "--format", "mp3"], "invalid value", 2),

@@ -8,6 +8,7 @@ use crate::archive::derived::{SPARED, Stopped};
 use crate::archive::model::{Derived, EndReason};
 use crate::archive::{Error, FoundWaveform, NotMade, Waveform};
 use crate::media::pcm::{self, Sample};
+use crate::media::peaks::Length;
 use crate::media::source::Codec;
 
 use super::derived::files;
@@ -131,7 +132,7 @@ async fn a_recording_that_is_made_shows_what_there_is_of_it_so_far() {
     assert!(matches!(rig.archive.waveform(id(1), Some(TWO)).await, Err(Error::NotFound)));
     follower.look().await.unwrap();
     let mut first = so_far(&rig, Some(ONE)).await;
-    assert_eq!((first.peaks.count(), first.length), (200, millis(2000)));
+    assert_eq!((first.peaks.count(), first.length), (200, Length::SoFar(millis(2000))));
     let first = all(&mut first);
     writer.append(ONE, packets(100..200));
     rig.round().await;

@@ -107,8 +107,7 @@ async fn answer(
         FoundWaveform::There(waveform) => *waveform,
         FoundWaveform::Making(progress) => return Ok(recordings::making(progress)),
     };
-    let length = waveform.length;
-    let picture = Picture::of(wanted, layout.most(), waveform.peaks.finest(), length)?;
+    let picture = Picture::of(wanted, layout.most(), waveform.peaks.finest(), waveform.length)?;
     let (name, file) = web::block(move || {
         let file = waveform.peaks.file(&picture, layout);
         (named(&waveform, layout), file)

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::time::Ticks;
 
-pub use picture::{BadPicture, Picture, Wanted};
+pub use picture::{BadPicture, Length, Picture, Wanted};
 pub use sum::Sum;
 
 /// How long the finest pixel is: 10 ms.

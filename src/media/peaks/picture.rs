@@ -55,12 +55,40 @@ pub struct Picture {
     pub numbers: Range<u64>,
 }
 
+/// How long a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// From its start to its end.
+    Whole(Ticks),
+    /// So far: it goes on.
+    SoFar(Ticks),
+}
+
+impl Length {
+    /// The same without a word on whether it goes on.
+    const fn ticks(self) -> Ticks {
+        match self {
+            Self::Whole(ticks) | Self::SoFar(ticks) => ticks,
+        }
+    }
+
+    /// The latest time that can be named, in seconds: the end, to the next millisecond, as of every other download; and any where it
+    /// goes on, since whoever asks may know of more than was gathered.
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer milliseconds than a float counts")]
+    fn latest(self) -> f64 {
+        match self {
+            Self::Whole(ticks) => ticks.get().div_ceil(Ticks::from_millis(1).get()) as f64 / 1000.0,
+            Self::SoFar(_) => f64::MAX,
+        }
+    }
+}
+
 impl Picture {
     /// The picture of a session of this length, whose finest pixels have so many ticks, of at most so many pixels.
     ///
     /// # Errors
     /// Where there is no such picture.
-    pub fn of(wanted: Wanted, most: Option<u64>, finest: u64, length: Ticks) -> Result<Self, BadPicture> {
+    pub fn of(wanted: Wanted, most: Option<u64>, finest: u64, length: Length) -> Result<Self, BadPicture> {
         let span = span(wanted, length)?;
         let pixel = match wanted.samples_per_pixel {
             Some(pixel) => pixel,
@@ -79,8 +107,9 @@ impl Picture {
     }
 }
 
-/// The span that someone wants of a session of this length. One that goes on past its end ends there.
-fn span(wanted: Wanted, length: Ticks) -> Result<Range<Ticks>, BadPicture> {
+/// The span that someone wants of a session of this length.
+fn span(wanted: Wanted, length: Length) -> Result<Range<Ticks>, BadPicture> {
+    let (latest, length) = (length.latest(), length.ticks());
     let end = length.as_secs_f64();
     let ticks = |seconds: f64| Ticks::from_duration(Duration::from_secs_f64(seconds.clamp(0.0, end)));
     let wrong = |detail| Err(BadPicture::Span(detail, end));
@@ -90,6 +119,9 @@ fn span(wanted: Wanted, length: Ticks) -> Result<Range<Ticks>, BadPicture> {
     }
     if wanted.from.is_some_and(|from| from >= end) {
         return wrong("from is not in the recording.");
+    }
+    if wanted.to.is_some_and(|to| to > latest) {
+        return wrong("to is not in the recording.");
     }
     if wanted.to.is_some() && to <= from {
         return wrong("to comes after from.");
@@ -106,7 +138,7 @@ mod tests {
 
     fn picture(wanted: Wanted, most: Option<u64>, seconds: u64) -> Result<(u64, Range<u64>), String> {
         let finest = pixel_for(Ticks::from_secs(seconds), MOST_PIXELS);
-        let picture = Picture::of(wanted, most, finest, Ticks::from_secs(seconds));
+        let picture = Picture::of(wanted, most, finest, Length::Whole(Ticks::from_secs(seconds)));
         picture.map(|picture| (picture.pixel, picture.numbers)).map_err(|bad| bad.to_string())
     }
 
@@ -119,8 +151,24 @@ mod tests {
         assert_eq!(picture(close, None, 1000), Ok((480, 0..100_000)));
         let part = Wanted { from: Some(12.345), to: Some(20.0), ..all };
         assert_eq!(picture(part, JSON, 3600), Ok((480, 1234..2000)));
-        assert_eq!(picture(Wanted { to: Some(1e300), ..part }, JSON, 3600), Ok((480 << 6, 19..5625)));
+        assert_eq!(picture(Wanted { to: Some(3600.0), ..part }, JSON, 3600), Ok((480 << 6, 19..5625)));
         assert_eq!(picture(Wanted { to: None, ..all }, JSON, 0), Ok((480, 0..0)));
+    }
+
+    #[test]
+    fn a_span_ends_with_the_recording_to_the_millisecond_unless_that_goes_on() {
+        // 1 s and 2 ticks: to the millisecond that is 1.001 s.
+        let ticks = Ticks::new(48_002);
+        let of = |to: f64, length| {
+            let wanted = Wanted { samples_per_pixel: Some(480), to: Some(to), ..Wanted::default() };
+            Picture::of(wanted, JSON, 480, length).map(|picture| picture.numbers)
+        };
+        assert_eq!(of(1.001, Length::Whole(ticks)), Ok(0..101));
+        assert_eq!(of(1.001, Length::SoFar(ticks)), Ok(0..101));
+        for late in [1.002, 2.0, 1e300] {
+            assert!(matches!(of(late, Length::Whole(ticks)), Err(BadPicture::Span("to is not in the recording.", _))));
+            assert_eq!(of(late, Length::SoFar(ticks)), Ok(0..101), "{late}");
+        }
     }
 
     #[test]
@@ -134,7 +182,9 @@ mod tests {
         let fine = Wanted { samples_per_pixel: Some(480), ..all };
         assert!(picture(fine, None, 24 * 3600).unwrap_err().contains("7680"));
         assert!(picture(fine, JSON, 2 * 3600).unwrap_err().contains("at most 262144"));
-        for (from, to) in [(f64::NAN, 1.0), (-1.0, 1.0), (0.0, f64::INFINITY), (60.0, 61.0), (5.0, 5.0), (6.0, 5.0)] {
+        for (from, to) in
+            [(f64::NAN, 1.0), (-1.0, 1.0), (0.0, f64::INFINITY), (60.0, 61.0), (5.0, 60.1), (5.0, 5.0), (6.0, 5.0)]
+        {
             assert!(picture(Wanted { from: Some(from), to: Some(to), ..all }, JSON, 60).is_err(), "{from} {to}");
         }
     }

@@ -19,7 +19,7 @@ use crate::archive::index::row::RowExt as _;
 use crate::archive::model::{Derived, RecordingId, StateKind};
 use crate::archive::retention::InUse;
 use crate::container::audiowaveform::Layout;
-use crate::media::peaks::{MOST_PIXELS, Peaks, Picture, Pixel, pixel_for};
+use crate::media::peaks::{Length, MOST_PIXELS, Peaks, Picture, Pixel, pixel_for};
 use crate::media::room::{ParticipantName, RoomName};
 use crate::media::time::{Ticks, UnixMillis};
 use crate::media::track::TrackNumber;
@@ -40,8 +40,8 @@ pub struct Waveform {
     pub started: UnixMillis,
     /// When the file was made, by the disk's own word; of what was gathered so far, when the session's clock was at its end.
     pub modified: UnixMillis,
-    /// How long the session is so far.
-    pub length: Ticks,
+    /// How long the session is, or is so far.
+    pub length: Length,
     /// The peaks themselves.
     pub peaks: FoundPeaks,
     /// Retention leaves the recording alone as long as this lives.
@@ -148,7 +148,8 @@ impl Indexed {
     }
 
     fn with(self, peaks: FoundPeaks, modified: UnixMillis, in_use: InUse) -> Waveform {
-        let Self { room, title, name, started, length, .. } = self;
+        let Self { live, room, title, name, started, length } = self;
+        let length = if live { Length::SoFar(length) } else { Length::Whole(length) };
         Waveform { room, title, name, started, modified, length, peaks, in_use }
     }
 }
