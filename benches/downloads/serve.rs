@@ -10,7 +10,7 @@ use reqwest::header::RANGE;
 
 use crate::Result;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 13] = [
     "mix.ogg",
     "mix.webm",
     "mix.wav",
@@ -20,7 +20,10 @@ const FILES: [&str; 10] = [
     "tracks/1.ogg",
     "tracks/1.webm",
     "tracks/1.wav",
+    "tracks/1.flac",
     "waveform.json",
+    "waveform.dat",
+    "tracks/1/waveform.json",
 ];
 /// How often each is asked for.
 const TIMES: usize = 200;
@@ -74,7 +77,7 @@ pub async fn bench(recordings: &Path, id: &str) -> Result<()> {
         let (ranges, seconds) = ranges(&client, &url, length).await?;
         let per_second = ranges as f64 / seconds;
         println!(
-            "{name:<14} {made:>22.1} {:>20.2} {:>7.2} {per_second:>24.0} {:>6.0}",
+            "{name:<22} {made:>14.1} {:>20.2} {:>7.2} {per_second:>24.0} {:>6.0}",
             first[TIMES / 2],
             first[TIMES * 99 / 100],
             per_second * PIECE.min(length) as f64 / 1e6
