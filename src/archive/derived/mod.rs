@@ -17,6 +17,7 @@
 mod background;
 mod edition;
 mod files;
+mod gains;
 mod loudness;
 mod maker;
 mod mixdown;

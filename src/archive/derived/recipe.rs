@@ -32,8 +32,9 @@ impl Derived {
     /// The version of its recipe. Whoever changes what a file holds counts this up, and all such files are made again.
     pub(in crate::archive) const fn recipe(self) -> u32 {
         match self {
-            Self::Session => 5,
-            Self::Mix(Container::Ogg | Container::WebM) | Self::Track(_, Container::WebM) => 4,
+            Self::Session => 6,
+            Self::Track(_, Container::WebM) => 5,
+            Self::Mix(Container::Ogg | Container::WebM) => 4,
             Self::Mix(Container::Wav) | Self::Track(_, Container::Ogg) | Self::TracksZip => 3,
             Self::Mix(Container::Flac) | Self::Track(_, Container::Wav) | Self::Waveform(_) | Self::MixWaveform => 2,
             Self::Track(_, Container::Flac) => 1,

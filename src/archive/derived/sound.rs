@@ -9,6 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::gains::{self, Regain};
 use super::recipe::{Stopped, Work};
 use super::samples::Samples;
 use crate::archive::extents::Extent;
@@ -28,7 +29,7 @@ pub(in crate::archive) type Sums = HashMap<(TrackNumber, u32), Vec<Extent>>;
 /// What is wanted of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum As {
-    /// The Opus that listeners hear, made of samples where those were kept.
+    /// The Opus that listeners hear, made of samples where those were kept, all of it for one head ([`gains`]).
     Heard,
     /// What was kept: Opus, or whole frames.
     Kept,
@@ -68,7 +69,7 @@ pub(super) struct Reader<'a> {
 
 /// A part that is being read.
 enum Open<'a> {
-    Ogg { file: Box<dyn Read>, left: u64, salvager: Box<Salvager>, ended: bool },
+    Ogg { file: Box<dyn Read>, left: u64, salvager: Box<Salvager>, ended: bool, regain: Option<Box<Regain>> },
     Wav(Box<Samples<'a>>),
 }
 
@@ -122,13 +123,15 @@ impl<'a> Reader<'a> {
             let Some(part) = self.track.parts.get(self.index) else { break };
             let got = match &mut self.open {
                 Some(open) => open.read(work)?,
-                None => match Open::new(store, self.folder, part, self.sums_of(part), self.kind) {
-                    Some(open) => {
-                        self.open = Some(open);
-                        continue;
+                None => {
+                    match Open::new(store, self.folder, part, self.sums_of(part), self.kind, gains::gain(self.track)) {
+                        Some(open) => {
+                            self.open = Some(open);
+                            continue;
+                        }
+                        None => Got::End { damaged: true },
                     }
-                    None => Got::End { damaged: true },
-                },
+                }
             };
             match got {
                 Got::Some => self.place(part),
@@ -175,7 +178,7 @@ enum Got {
 
 impl<'a> Open<'a> {
     /// A part that cannot be opened is missing: why does not matter to who listens, only to the log.
-    fn new(store: &mut dyn Store, folder: &Path, part: &Part, sums: &'a [Extent], kind: As) -> Option<Self> {
+    fn new(store: &mut dyn Store, folder: &Path, part: &Part, sums: &'a [Extent], kind: As, gain: i16) -> Option<Self> {
         let path = folder.join(&part.file);
         let missing = |error: &dyn std::fmt::Display| {
             tracing::warn!("{}: {error}; what is derived goes without it", path.display());
@@ -188,7 +191,22 @@ impl<'a> Open<'a> {
             }
         };
         match part.format {
-            Format::Opus(_) => Some(Self::Ogg { file, left: part.bytes, salvager: Box::default(), ended: false }),
+            Format::Opus(_) => {
+                let regain = match kind {
+                    As::Heard => Regain::of(&part.format, gain),
+                    As::Kept => Ok(None),
+                };
+                match regain {
+                    Ok(regain) => {
+                        let (left, salvager, regain) = (part.bytes, Box::default(), regain.map(Box::new));
+                        Some(Self::Ogg { file, left, salvager, ended: false, regain })
+                    }
+                    Err(error) => {
+                        missing(&error);
+                        None
+                    }
+                }
+            }
             Format::Pcm(head) => match Samples::new(file, head, part.bytes, sums, kind) {
                 Ok(samples) => Some(Self::Wav(Box::new(samples))),
                 Err(error) => {
@@ -201,6 +219,7 @@ impl<'a> Open<'a> {
 
     fn pull(&mut self) -> Option<SourcePacket> {
         match self {
+            Self::Ogg { salvager, regain: Some(regain), .. } => regain.pull(|| salvager.pull()),
             Self::Ogg { salvager, .. } => salvager.pull(),
             Self::Wav(samples) => samples.pull(),
         }
@@ -208,7 +227,7 @@ impl<'a> Open<'a> {
 
     fn read(&mut self, work: &Work) -> Result<Got, Stopped> {
         let (file, left, salvager, ended) = match self {
-            Self::Ogg { file, left, salvager, ended } => (file, left, salvager, ended),
+            Self::Ogg { file, left, salvager, ended, .. } => (file, left, salvager, ended),
             Self::Wav(samples) => {
                 let more = samples.read(work)?;
                 return Ok(if more { Got::Some } else { Got::End { damaged: samples.damaged() } });

@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 use super::edition;
 use super::files::Sink;
+use super::gains::{self, Regain};
 use super::mixed::Mixed;
 use super::recipe::{self, Origin, Stopped, Work};
 use super::sound::{As, Heard, Reader};
@@ -77,22 +78,30 @@ pub(super) fn webm(origin: &Origin, what: Edition, sink: &mut dyn Sink, work: &W
     Ok(damaged)
 }
 
-/// One head for all parts of a track: every packet says itself how it is to be decoded, so stereo stands for mono too. What
-/// listeners hear of plain samples comes late, and that much is thrown away.
+/// One head for all parts of a track: every packet says itself how it is to be decoded, so stereo stands for mono too, and of gains
+/// there is one ([`gains`]). What comes late, because it was encoded for the file, is thrown away with the first part's pre-skip.
+///
+/// What a later part's pre-skip throws away is heard here, some milliseconds in which an encoder came to itself, as it is where an
+/// encoder starts again within a part: the part's packets are where they belong all the same, and no block can say otherwise.
 fn head(track: &Track) -> opus::Head {
-    let mut heads = track.parts.iter().map(|part| match late(part) {
-        Ticks::ZERO => part.format.heard(),
-        late => part.format.heard().with_pre_skip(u16::try_from(late.get()).unwrap_or(u16::MAX)),
-    });
     let none = opus::Head { channels: 1, pre_skip: 0, input_rate: 0, output_gain: 0 };
-    let first = heads.next().unwrap_or(none);
-    heads.fold(first, |one, other| opus::Head { channels: one.channels.max(other.channels), ..one })
+    let gain = gains::gain(track);
+    let first = track.parts.first().map_or(none, |part| {
+        let heard = part.format.heard();
+        let pre_skip = Ticks::new(heard.pre_skip.into()).saturating_add(late(part, gain));
+        heard.with_pre_skip(u16::try_from(pre_skip.get()).unwrap_or(u16::MAX))
+    });
+    let channels = track.parts.iter().map(|part| part.format.heard().channels).max().unwrap_or(none.channels);
+    opus::Head { channels, output_gain: gain, ..first }
 }
 
-/// How much later than its samples what listeners hear of a part is.
-fn late(part: &Part) -> Ticks {
+/// How much later than what was kept a part is heard in a file whose head asks for this gain.
+fn late(part: &Part, gain: i16) -> Ticks {
     match part.format {
-        Format::Opus(_) => Ticks::ZERO,
+        Format::Opus(_) => {
+            let regain = Regain::of(&part.format, gain).ok().flatten();
+            regain.map_or(Ticks::ZERO, |regain| regain.late())
+        }
         Format::Pcm(head) => Transcoder::new(&Source::Pcm(head)).map_or(Ticks::ZERO, |transcoder| transcoder.delay()),
     }
 }
@@ -144,7 +153,8 @@ impl<'a> Tracks<'a> {
         let fills = what.of.track().is_some() && (what.edit.from.is_some() || what.edit.to.is_some());
         let packets = tracks.into_iter().filter(|_| made_of.is_none() || what.of == Derived::Session);
         for track in packets {
-            let late = track.parts.iter().map(late).collect();
+            let gain = gains::gain(track);
+            let late = track.parts.iter().map(|part| late(part, gain)).collect();
             let from = From::Track(Reader::new(&origin.folder, track, &origin.sums, As::Heard));
             let (number, name) = (track.number, track.name.as_str());
             let (head, span) = (head(track), span.clone());

@@ -10,6 +10,7 @@ mod export;
 mod failing;
 mod flipped;
 mod full;
+mod gains;
 mod handle;
 mod list;
 mod looks;
