@@ -227,7 +227,7 @@ async fn what_is_stopped_or_deleted_on_the_way_leaves_no_file() {
 /// Unpacks an archive into a folder, with three readers, none of which remarks anything.
 fn unpack(archive: &Path, folder: &Path) -> Vec<PathBuf> {
     let archive = archive.to_str().unwrap();
-    run("zip", &["-T", archive]);
+    assert_eq!(run("zip", &["-T", archive]).1, "");
     run("unzip", &["-q", archive, "-d", folder.to_str().unwrap()]);
     let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; print('\\n'.join(z.namelist()))";
     let (listed, said) = run("python3", &["-c", script, archive]);

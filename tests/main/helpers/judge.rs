@@ -1,6 +1,7 @@
-//! ffmpeg and ffprobe: what a file is to everyone else.
+//! ffmpeg and ffprobe, and who knows one kind of file best: what a file is to everyone else.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use roomtone::container::ogg::{Demuxer, Event};
@@ -21,6 +22,37 @@ pub fn run_on(program: &str, arguments: &[&str], bytes: &[u8]) -> (Vec<u8>, Stri
     let arguments: Vec<&str> =
         arguments.iter().map(|argument| if *argument == "-" { name } else { argument }).collect();
     run(program, &arguments)
+}
+
+/// Shows a whole file to everyone who knows its kind: they take it, and none of them has anything to remark.
+pub fn takes(file: &Path) {
+    let name = file.to_str().unwrap();
+    let kind = file.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
+    let silent = |program: &str, arguments: &[&str]| {
+        let (told, said) = run(program, arguments);
+        assert_eq!(said, "", "{program} remarks on {name}");
+        String::from_utf8_lossy(&told).to_lowercase()
+    };
+    if kind != "zip" {
+        silent("ffprobe", &["-v", "warning", name]);
+        // The header of a WAV file has no place for speakers, on which ffmpeg remarks.
+        let input: &[&str] = if kind == "wav" { &["-guess_layout_max", "0", "-i", name] } else { &["-i", name] };
+        silent("ffmpeg", &[&["-v", "warning", "-xerror"], input, &["-map", "0", "-f", "null", "-"]].concat());
+    }
+    match kind {
+        "flac" => drop(silent("flac", &["--test", "--silent", "--warnings-as-errors", name])),
+        "ogg" => {
+            let told = silent("opusinfo", &[name]);
+            assert!(!told.contains("warning"), "{name}: {told}");
+        }
+        "webm" => {
+            let told = silent("mkvinfo", &["--all", name]);
+            assert!(told.contains("+ cluster") && told.contains("+ cues"), "{name}: {told}");
+            assert!(!["unknown", "warning", "error"].iter().any(|word| told.contains(word)), "{name}: {told}");
+        }
+        "zip" => drop(silent("zip", &["-T", name])),
+        _ => {}
+    }
 }
 
 /// The arguments after the input's that decode to 48 kHz samples of 16 bits.
