@@ -12,7 +12,7 @@ use crate::helpers::judge::run;
 use crate::helpers::shelf::{Shelf, names};
 use crate::helpers::{Client, Hub};
 
-fn command(recordings: &Path, arguments: &[&str]) -> Command {
+pub(super) fn command(recordings: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roomtone"));
     command.arg("export").arg("--recordings").arg(recordings).args(arguments).stdin(Stdio::null());
     command

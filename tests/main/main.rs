@@ -21,6 +21,7 @@ mod made_again;
 mod markers;
 mod mix;
 mod plain;
+mod progress;
 mod recording;
 mod replay;
 mod rest;
