@@ -105,7 +105,8 @@ impl Served {
         let what = file.title.as_deref().unwrap_or(file.room.as_str());
         Self {
             tag: match file.crc {
-                Some(crc) => format!("{id}-{}-{}-{crc:08x}", file.what, file.bytes),
+                // Who reads a list of tags may part it at every comma, also at one within a tag, and actix does.
+                Some(crc) => format!("{id}-{}-{}-{crc:08x}", file.what, file.bytes).replace(',', "+"),
                 None => format!("{id}-{:x}-{}", file.made_unix_nanos, file.bytes),
             },
             modified: UnixMillis::new(i64::try_from(file.made_unix_nanos / 1_000_000).unwrap_or(i64::MAX)),
