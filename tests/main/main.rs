@@ -22,6 +22,7 @@ mod markers;
 mod mix;
 mod plain;
 mod progress;
+mod ranges;
 mod recording;
 mod replay;
 mod rest;

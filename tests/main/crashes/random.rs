@@ -2,12 +2,13 @@
 //!
 //! `ROOMTONE_KILLS=200` kills so often, `ROOMTONE_SEED` does it as another time.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::Place;
 use super::aftermath::Known;
 use super::session::{LENGTH, session};
 use crate::helpers::Hub;
+use crate::helpers::random::{Random, given, seed};
 
 /// How many hubs fall beside each other: they mostly wait.
 const LANES: usize = 4;
@@ -16,22 +17,7 @@ const MAKING: Duration = Duration::from_millis(800);
 /// How long a start takes, about.
 const STARTING: Duration = Duration::from_millis(60);
 
-/// Random numbers of a seed (SplitMix64).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
     fn within(&mut self, longest: Duration) -> Duration {
         longest.mul_f64(self.below(1_000_000) as f64 / 1e6)
     }
@@ -105,15 +91,13 @@ async fn fall(lane: usize, mut random: Random, kills: usize) -> Figures {
 
 #[test]
 fn a_hub_that_is_killed_at_any_moment_keeps_what_it_promised_and_begins_anew() {
-    let number = |name: &str| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
-    let kills = usize::try_from(number("ROOMTONE_KILLS").unwrap_or(20)).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let seed = number("ROOMTONE_SEED").unwrap_or(now);
+    let kills = usize::try_from(given("ROOMTONE_KILLS").unwrap_or(20)).unwrap();
+    let seed = seed();
     println!("ROOMTONE_KILLS={kills} ROOMTONE_SEED={seed}");
-    let mut seeds = Random(seed);
+    let mut seeds = Random::new(seed);
     let all: Vec<Figures> = std::thread::scope(|threads| {
         let lanes = (0..LANES).map(|lane| {
-            let random = Random(seeds.next());
+            let random = Random::new(seeds.next());
             let kills = (kills + lane) / LANES;
             threads.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hub;
 pub mod judge;
 pub mod made;
+pub mod random;
 pub mod raw;
 pub mod shelf;
 pub mod slow;
