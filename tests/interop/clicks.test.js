@@ -26,12 +26,15 @@ const music = [220, 277, 330, 1760, 4186].map((hertz, index) => `0.1*(1+0.5*sin(
 /** @param {...string} more */
 const opus = (...more) => ['-c:a', 'libopus', ...more, '-f', 'webm', '-cluster_time_limit', '200'];
 
+/** What is said where there is nothing but a host, which is a room too. */
+const BARE = 'a voice at the bare host';
 /** What is said in each room. @type {Record<string, [sound: string, as: string[]][]>} */
 const ROOMS = {
   'a voice in packets of 20 ms': [[voice(130), opus('-b:a', '24k', '-application', 'voip')]],
   'a voice in packets of 60 ms': [[voice(130), opus('-b:a', '24k', '-application', 'voip', '-frame_duration', '60')]],
   'music in stereo': [[`${music}|${music}`, opus('-b:a', '128k')]],
   'plain samples': [[voice(180), ['-f', 'wav']]],
+  [BARE]: [[voice(150), opus('-b:a', '24k', '-application', 'voip')]],
   'two voices, mixed': [[voice(120), opus('-b:a', '32k')], [voice(210), opus('-b:a', '32k', '-frame_duration', '60')]],
 };
 
@@ -99,7 +102,7 @@ describe('no click where messages meet', () => {
 
       for (const [index, [what, voices]] of Object.entries(ROOMS).entries()) {
         test(what, async (context) => {
-          const address = `${hub.address.replace('http', 'ws')}/rooms/clicks-${index}/ws`;
+          const address = `${hub.address.replace('http', 'ws')}/${what === BARE ? '' : `rooms/clicks-${index}/ws`}`;
           const files = await Promise.all(voices.map(([sound, as]) => made(sound, 3 * SECONDS, as)));
           const page = await browser.page({ before: installWitness, ear: false });
           await page.open(tutorials.at('scheduler', address));
