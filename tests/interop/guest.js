@@ -22,8 +22,9 @@ export class Guest {
    * @param {Partial<import('socket.io-client').ManagerOptions>} [options]
    */
   constructor(address, query, options = {}) {
-    // Each is a client of its own; by itself the module lets those of one address share one.
-    this.socket = io(address, { query, forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 500, ...options });
+    // Each is a client of its own; by itself the module lets those of one address share one. One that a failed test has left
+    // would come back for ever, and keep the test's file from ending.
+    this.socket = io(address, { query, forceNew: true, autoUnref: true, reconnectionDelay: 100, reconnectionDelayMax: 500, ...options });
     this.socket.onAny((event, ...all) => this.came.push([event, ...all]));
     this.socket.on('disconnect', (reason) => this.ends.push(reason));
     this.socket.on('connect_error', ({ message }) => this.refused.push(message));

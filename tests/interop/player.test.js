@@ -18,11 +18,14 @@ import { installWitness } from './witness.js';
 const [ANN, BEN] = [500, 860];
 const SECONDS = 9;
 const MOSTLY = 0.9;
+/** The transports that a page may use, where it is told, and the one that it ends with. @type {[transport: string | undefined, ends: string][]} */
+const TRANSPORTS = [[undefined, 'websocket'], ['websocket', 'websocket'], ['polling', 'polling']];
 const SCRIPT = fileURLToPath(new URL('../node_modules/socket.io-client/dist/socket.io.min.js', import.meta.url));
 
 describe('the tutorials of Socket.IO', { concurrency: true }, () => {
   for (const [name, start] of /** @type {const} */ ([['Chromium', startChromium], ['Firefox', startFirefox]])) {
     describe(name, { concurrency: 1 }, () => {
+      const transports = name === 'Chromium' ? TRANSPORTS : TRANSPORTS.slice(0, 1);
       /** @type {import('../browser/hub.js').Hub} */
       let hub;
       /** @type {import('../browser/browsers.js').Browser} */
@@ -41,7 +44,7 @@ describe('the tutorials of Socket.IO', { concurrency: true }, () => {
         await tutorials?.close();
       });
 
-      test('the page that plays an audio file plays the last recording, and stops', async () => {
+      test('the page that plays an audio file plays the last recording, and stops, by any transport', async () => {
         const speaker = await Peer.join(`${hub.address.replace('http', 'ws')}/`);
         speaker.send(await made(tone(ANN), SECONDS));
         const listener = await Peer.join(`${hub.address.replace('http', 'ws')}/?publish=false&as=ogg`);
@@ -52,22 +55,26 @@ describe('the tutorials of Socket.IO', { concurrency: true }, () => {
         await until('it is recorded', recorded);
         const { id } = await recorded();
         await until('its mix is made', async () => (await fetch(`${hub.address}/api/v1/recordings/${id}/mix.ogg`, { method: 'HEAD' })).status === 200);
-        const page = await browser.page({ before: installWitness });
-        await page.open(tutorials.at('player.html', hub.address));
-        await hearsOnce(page, 'the page', ANN);
-        const seconds = await page.run(() => window.seen.scheduled[0]?.sound.duration ?? 0);
-        assert.ok(Math.abs(seconds - SECONDS) < 0.5, `${seconds} s`);
-        await page.click('#stop');
-        await hearsNothing(page, 'the page');
-        assert.deepEqual(page.errors, []);
+        await Promise.all(transports.map(async ([transport, ends]) => {
+          const page = await browser.page({ before: installWitness });
+          await page.open(tutorials.at('player.html', hub.address, transport));
+          await hearsOnce(page, `the page by ${ends}`, ANN);
+          await uses(page, ends);
+          const seconds = await page.run(() => window.seen.scheduled[0]?.sound.duration ?? 0);
+          assert.ok(Math.abs(seconds - SECONDS) < 0.5, `${seconds} s`);
+          await page.click('#stop');
+          await hearsNothing(page, `the page by ${ends}`);
+          assert.deepEqual(page.errors, []);
+        }));
       });
 
-      for (const transport of name === 'Chromium' ? [undefined, 'websocket', 'polling'] : [undefined]) {
+      for (const [transport, ends] of transports) {
         test(`a page talks and listens by ${transport ?? 'polling and an upgrade'}`, async () => {
           const ben = await Guest.join(hub.address, { room: 'talk', name: 'Ben' });
           const page = await browser.page({ before: installWitness, tone: ANN });
           await page.open(tutorials.at('talker.html', hub.address, transport));
           await until('Ann is there', () => ben.of('joined').length === 1);
+          await uses(page, ends);
           await page.click('#start');
           ben.socket.emit('chat', 'I hear you');
           ben.socket.emit('chunk', await made(tone(BEN), 6));
@@ -75,8 +82,10 @@ describe('the tutorials of Socket.IO', { concurrency: true }, () => {
           await until('Ann is heard', () => ben.sound('Ann').length > 8 && ben.of('chat').length === 1);
           const sound = await Promise.all(ben.sound('Ann').slice(2, 6).map(decoded));
           assert.ok(sound.some((it) => shareInPieces(it, ANN) > MOSTLY), `${sound.map((it) => share(it, ANN))}`);
-          await page.until('Ben is played', () => window.seen.played.filter(({ state }) => state === 'ended').length > 8);
-          assert.deepEqual(await page.run(() => window.seen.played.filter(({ state }) => !['asked', 'ended'].includes(state))), []);
+          await page.until('Ben is played', () => window.seen.played.length > 8 && window.seen.played.every(({ state }) => state !== 'asked'));
+          assert.deepEqual(await page.run(() => window.seen.played.filter(({ state }) => state !== 'ended')), []);
+          const bySocket = await page.run(() => window.seen.messages.filter((it) => it instanceof ArrayBuffer).length);
+          assert.ok(ends === 'websocket' ? bySocket > 8 : bySocket === 0, `${bySocket} messages of sound came by a WebSocket`);
           assert.deepEqual(page.errors, []);
           await page.close();
           ben.leave();
@@ -85,3 +94,9 @@ describe('the tutorials of Socket.IO', { concurrency: true }, () => {
     });
   }
 });
+
+/** Waits until the client of a page uses a transport. @param {import('../browser/browsers.js').Page} page @param {string} transport */
+async function uses(page, transport) {
+  // No type knows what a page's script declares.
+  await page.until(`it uses ${transport}`, (transport) => new Function('return socket.io.engine.transport.name')() === transport, transport);
+}
