@@ -134,3 +134,84 @@ fn event(id: RecordingId, cut: Excerpted, mut place: OwnedSemaphorePermit) -> Au
     drop(place.split(place.num_permits().saturating_sub(needed)));
     AudioFile { frame: Bytes::from_owner(Held { bytes, _place: place }), seconds }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::archive::model::Anchor;
+    use crate::archive::{Event, NewPart, NewRecording, Options};
+    use crate::container::ogg;
+    use crate::media::opus;
+    use crate::media::packet::{Packet, Sequence};
+    use crate::media::source::Codec;
+    use crate::media::time::UnixMillis;
+    use crate::media::track::{Format, TrackNumber};
+    use crate::wire::frame::{self, Framed};
+
+    const STARTED: UnixMillis = UnixMillis::new(1_795_339_680_000);
+    const TRACK: TrackNumber = TrackNumber::new(1);
+
+    /// The file that is given of a recording of so many packets of 20 ms, of so many bytes each, and how many seconds are
+    /// said to be in it. The recording goes on, so that nothing has to be made of it.
+    async fn given(packets: u64, bytes: usize) -> (Bytes, f64) {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, _) = Archive::open(Options::new(folder.path().to_owned()), STARTED).await.unwrap();
+        let id = RecordingId::new(STARTED, [7; 10]);
+        let (send, mut events) = mpsc::unbounded_channel();
+        let new = NewRecording { id, room: "long".parse().unwrap(), started: STARTED };
+        let writer = archive.begin(new, Box::new(move |event| drop(send.send(event))));
+        writer.begin_part(NewPart {
+            track: TRACK,
+            number: 1,
+            participant: Uuid::from_u128(1),
+            name: "Ann".parse().unwrap(),
+            source: Codec::Opus,
+            format: Format::Opus(opus::Head { channels: 1, pre_skip: 0, input_rate: 48_000, output_gain: 0 }),
+            start: Anchor { track: Ticks::ZERO, session: Ticks::ZERO },
+            first: Sequence::new(0),
+        });
+        let packet = |number| Packet {
+            sequence: Sequence::new(number),
+            time: Ticks::from_millis(20 * number),
+            duration: Ticks::from_millis(20),
+            data: vec![0xF8; bytes].into(),
+            heard: None,
+        };
+        writer.append(TRACK, (0..packets).map(packet).collect());
+        while !matches!(events.recv().await.unwrap(), Event::Durable { next, .. } if next == Sequence::new(packets)) {}
+        let file = Files::default().so_far(&archive, id).await.unwrap();
+        drop(writer);
+        archive.close().await;
+        let mut messages = frame::messages(file.frame);
+        let Some(Framed::Text(text)) = messages.next() else { panic!("an event begins with text") };
+        let said = format!("\"seconds\":{:?}", file.seconds);
+        assert!(str::from_utf8(&text).unwrap().contains(&said), "{said} in {text:?}");
+        let Some(Framed::Binary(ogg)) = messages.next() else { panic!("and goes on with the file") };
+        (ogg, file.seconds)
+    }
+
+    /// How many seconds a file has.
+    fn seconds(file: &[u8]) -> f64 {
+        let mut demuxer = ogg::Demuxer::new();
+        demuxer.push(file);
+        let events = std::iter::from_fn(|| demuxer.pull().unwrap());
+        events.filter(|event| matches!(event, ogg::Event::Packet(_))).count() as f64 * 0.02
+    }
+
+    #[tokio::test]
+    async fn of_a_long_recording_ten_minutes_or_ten_megabytes_are_given_and_it_is_said_how_long_that_is() {
+        // What does not fit is left out by pages, which have a second at most; the head is not counted.
+        for (packets, bytes, lasts, has) in [
+            (50 * 10, 800, 10.0..=10.0, 400_000..=410_000),
+            (50 * 660, 40, 599.0..=600.0, 1_200_000..=1_300_000),
+            (50 * 300, 800, 240.0..=250.0, 9_950_000..=10_001_000),
+        ] {
+            let (file, said) = given(packets, bytes).await;
+            assert!((seconds(&file) - said).abs() < 1e-9, "{said} s are said, and {} there", seconds(&file));
+            assert!(lasts.contains(&said) && has.contains(&file.len()), "{said} s, {} bytes", file.len());
+        }
+    }
+}
