@@ -27,6 +27,8 @@ const RUNNERS = { '.mjs': 'node', '.py': 'python', '.sh': 'sh' };
 
 /** A script that runs. */
 class Script {
+  /** All that were started: one that a failed test leaves would keep this file from ending. @type {Script[]} */
+  static all = [];
   /** What it has written. @type {Buffer[]} */
   written = [];
   /** What it has said on the side. */
@@ -37,6 +39,7 @@ class Script {
     const env = { ...process.env, PATH: `${PROGRAMS}:${process.env.PATH}` };
     this.run = spawn(RUNNERS[extname(name)] ?? name, [path(`examples/${name}`), address], { env, stdio: ['pipe', 'pipe', 'pipe'] });
     this.ended = once(this.run, 'close');
+    Script.all.push(this);
     this.run.stdout.on('data', (data) => this.written.push(data));
     this.run.stderr.on('data', (data) => (this.words += data));
     // One that has ended, as by a fault, reads no more.
@@ -53,6 +56,7 @@ class Script {
     assert.equal(status, 0, this.words);
   }
 
+  /** Ends it, where it has not ended by itself. */
   async stop() {
     this.run.kill();
     await this.ended;
@@ -65,7 +69,7 @@ describe('a script', { concurrency: true }, () => {
   before(async () => {
     hub = await startHub();
   });
-  after(() => hub?.stop());
+  after(() => Promise.all([hub?.stop(), ...Script.all.map((script) => script.stop())]));
 
   const addressOf = (/** @type {string} */ room) => `${hub.address.replace('http', 'ws')}/rooms/${room}/ws`;
 
@@ -117,7 +121,6 @@ describe('a script', { concurrency: true }, () => {
       other.leave();
       await new Script(publisher, `${addressOf(room)}?name=Ann`).says();
       await hearsAll(listening.written);
-      await listening.stop();
     });
   }
 
