@@ -1,7 +1,11 @@
 // The real socket.io-client 4 in Node, with each of its transports.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { Agent } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -20,6 +24,10 @@ const [ANN, BEN, CEM] = [500, 860, 1370];
 /** How much of what is heard must be the tone, of all its power. */
 const MOSTLY = 0.9;
 const PIECE = 4096;
+/** How long a sound is that the room does not take at once, in seconds. */
+const LONG = 20;
+/** How long a message of sound is, in seconds. */
+const MESSAGE = 0.24;
 /** How often the hub asks a client whether it is there, and how long that may take to answer, in ms. */
 const [INTERVAL, TIMEOUT] = [1_000, 6_000];
 const SCRIPT = fileURLToPath(new URL('../node_modules/socket.io-client/dist/socket.io.min.js', import.meta.url));
@@ -160,6 +168,34 @@ describe('the real client', { concurrency: true }, () => {
       await wire.close();
     });
 
+    test(`${what}: a client is back in its room, and hears, when the hub has been stopped or killed and started again`, async (context) => {
+      const again = `${room}-again`;
+      const folder = await mkdtemp(join(tmpdir(), 'roomtone-'));
+      let hub = await startHub({ folder });
+      const { address } = hub;
+      const guest = await Guest.join(address, { room: again, name: 'Ann' }, options);
+      context.after(async () => {
+        guest.leave();
+        await hub.kill();
+        await rm(folder, { recursive: true });
+      });
+      for (const end of /** @type {const} */ (['stop', 'kill'])) {
+        await until('it uses the transport that it should', () => guest.transport === ends);
+        await hub[end]();
+        await until('it is disconnected', () => !guest.socket.connected);
+        hub = await startHub({ folder, port: Number(new URL(address).port) });
+        await until('it is back', () => guest.socket.connected);
+        const heard = guest.sound().length;
+        const speaker = await Peer.join(`${address.replace('http', 'ws')}/rooms/${again}/ws?name=Ben`);
+        speaker.send(voice);
+        await until('it hears', () => guest.sound().length > heard + 3);
+        await judge(guest.sound().slice(heard + 1, heard + 3), ANN);
+        guest.socket.emit('chat', 'here again');
+        await until('it is heard', () => speaker.text.includes('here again'));
+        speaker.leave();
+      }
+    });
+
     test(`${what}: both sides notice one that has died silently`, async () => {
       const wire = await startProxy(impatient.address);
       const other = await Guest.join(impatient.address, { room: `${room}-dead` });
@@ -176,6 +212,26 @@ describe('the real client', { concurrency: true }, () => {
       await wire.close();
     });
   }
+
+  test('who says a long sound at once when it comes in moves to a WebSocket all the same, and all of it is heard', async () => {
+    const room = 'at-once';
+    const file = await made(tone(ANN), LONG);
+    const ben = await Peer.join(`${hub.address.replace('http', 'ws')}/rooms/${room}/ws?publish=false&as=ogg`);
+    // While the room takes the sound, which lasts nearly as long as it sounds, its request is not answered.
+    const underWay = until('it is heard', () => ben.binary.length > 0);
+    const ann = new Guest(hub.address, { room, name: 'Ann' }, { transportOptions: { websocket: { agent: opening(underWay) } } });
+    ann.socket.on('connect', () => ann.socket.emit('chunk', file));
+    await underWay;
+    await until('it uses a WebSocket', () => ann.transport === 'websocket');
+    ann.socket.emit('chat', 'that was all');
+    await until('the room has taken all', () => ben.text.includes('that was all'));
+    assert.deepEqual(ann.ends, []);
+    ann.leave();
+    await until('the end is heard', () => ben.binary.length >= Math.floor(LONG / MESSAGE));
+    const sound = await decoded(Buffer.concat(ben.binary));
+    assert.ok(sound.length >= (LONG - MESSAGE) * 48_000 && share(sound, ANN) > MOSTLY, `${sound.length} samples, ${share(sound, ANN)} of them the tone`);
+    ben.leave();
+  });
 
   test('clients of Socket.IO, of the plain protocol and of roomtone.v1 hear each other in one room', async () => {
     const room = 'together';
@@ -213,6 +269,13 @@ describe('the real client', { concurrency: true }, () => {
     cem.leave();
   });
 });
+
+/** A network on which nothing opens before something has come about. @param {Promise<void>} something */
+function opening(something) {
+  /** @param {import('node:net').TcpNetConnectOpts} options @param {(error: null, socket: import('node:net').Socket) => void} opened */
+  const createConnection = (options, opened) => void something.then(() => opened(null, connect(options)), () => {});
+  return Object.assign(new Agent(), { createConnection });
+}
 
 /** The recording of a room, once it has ended. @param {string} room @returns {Promise<string>} */
 async function ended(room) {
