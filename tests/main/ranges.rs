@@ -19,7 +19,7 @@ use crate::helpers::random::{Random, seed};
 use crate::helpers::shelf::{Shelf, names};
 
 /// How many ranges of each file are asked for in each round.
-const RANGES: usize = 40;
+const RANGES: usize = 70;
 
 /// What someone chose, beside all that the recording names.
 const CHOSEN: [&str; 8] = [
