@@ -198,7 +198,8 @@ mod tests {
         let mut demuxer = ogg::Demuxer::new();
         demuxer.push(file);
         let events = std::iter::from_fn(|| demuxer.pull().unwrap());
-        events.filter(|event| matches!(event, ogg::Event::Packet(_))).count() as f64 * 0.02
+        let packets = events.filter(|event| matches!(event, ogg::Event::Packet(_))).count();
+        f64::from(u32::try_from(packets).unwrap()) * 0.02
     }
 
     #[tokio::test]
