@@ -12,7 +12,7 @@ use super::index::read;
 use super::list::{self, ListQuery, Page};
 use super::model::{BadEdit, Edition, Marker, Recording, RecordingId, Summary};
 use super::reading::Opened;
-use super::retention::{Expiry, Retention};
+use super::retention::{Expiry, Reason, Retention};
 use super::settings::Rooms;
 use super::sound::{self, TrackSound};
 use super::writer::{Command, DerivedNews, Events, Health, NewRecording, RESERVE, RecordingWriter};
@@ -350,8 +350,9 @@ impl Archive {
         Ok(())
     }
 
-    /// Goes on with deletions that were begun and could not be finished.
-    pub(super) async fn finish_deletions(&self) -> Result<(), Error> {
+    /// Goes on with deletions that were begun and could not be finished; gives by which limit those went that are finished now, each
+    /// with its bytes.
+    pub(super) async fn finish_deletions(&self) -> Result<Vec<(Reason, u64)>, Error> {
         self.ask(|reply| Command::FinishDeletions { reply }).await
     }
 

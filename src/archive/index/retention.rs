@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::archive::model::{RecordingId, Summary};
-use crate::archive::retention::{Candidate, Count, Deletion, Expiry, RoomStorage};
+use crate::archive::retention::{Candidate, Count, Deletion, Expiry, Reason, RoomStorage};
 use crate::media::room::RoomName;
 use crate::media::time::UnixMillis;
 
@@ -46,6 +46,12 @@ statements! {
                 VALUES (?, ?, ?, ?, ?, ?, ?)", [];
     FORGET_DELETIONS = "DELETE FROM deletions WHERE deletion <= ?",
         ["SEARCH deletions USING INTEGER PRIMARY KEY (rowid<?)"];
+    /// By which limit a recording went that is marked for it.
+    EXPIRED = "SELECT reason, bytes FROM deletions WHERE id = (SELECT id FROM recordings WHERE recording = ?) \
+               ORDER BY deletion DESC LIMIT 1",
+        ["SCAN deletions", "SEARCH recordings USING INTEGER PRIMARY KEY (rowid=?)"];
+    UNREMOVED = "SELECT id, room, bytes + derived_bytes AS bytes FROM recordings WHERE deleting = 1 ORDER BY recording",
+        ["SCAN recordings USING INDEX recordings_being_deleted"];
     DELETIONS = "SELECT at_unix_millis, reason, id, room, title, ended_unix_millis, bytes FROM deletions \
                  ORDER BY deletion DESC LIMIT ?",
         ["SCAN deletions"];
@@ -134,7 +140,32 @@ pub(in crate::archive) async fn deletion(
     sqlx::query(FORGET_DELETIONS).bind(deletion - REMEMBERED).execute(c).await.map(drop)
 }
 
-/// The last that went by a limit, the last first.
+/// By which limit a recording went that is marked for it, and how many bytes that was to free; `None` where a person deleted it.
+pub(in crate::archive) async fn expired(
+    c: &mut SqliteConnection,
+    recording: i64,
+) -> Result<Option<(Reason, u64)>, sqlx::Error> {
+    let found = sqlx::query(EXPIRED).bind(recording).fetch_optional(c).await?;
+    found.map(|row| Ok((row.word("reason")?, row.int("bytes")?))).transpose()
+}
+
+/// A recording that was deleted, and of which the disk still has something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Unremoved {
+    pub id: RecordingId,
+    pub room: RoomName,
+    pub bytes: u64,
+}
+
+/// All of those. The sums have them still.
+pub(in crate::archive) async fn unremoved(c: &mut SqliteConnection) -> Result<Vec<Unremoved>, sqlx::Error> {
+    let rows = sqlx::query(UNREMOVED).fetch_all(c).await?;
+    let read =
+        |row: &SqliteRow| Ok(Unremoved { id: row.word("id")?, room: row.word("room")?, bytes: row.int("bytes")? });
+    rows.iter().map(read).collect()
+}
+
+/// The last that went by a limit, or are marked for it, the last first.
 pub(in crate::archive) async fn deletions(c: &mut SqliteConnection, most: u32) -> Result<Vec<Deletion>, sqlx::Error> {
     let rows = sqlx::query(DELETIONS).bind(most).fetch_all(c).await?;
     let deletion = |row: &SqliteRow| {

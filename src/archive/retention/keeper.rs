@@ -50,7 +50,9 @@ impl Archive {
     /// # Errors
     /// Where the index or the disk cannot be read; [`Error::Closed`] where the archive is.
     pub async fn look_after(&self, now: UnixMillis) -> Result<(), Error> {
-        self.finish_deletions().await?;
+        for (reason, bytes) in self.finish_deletions().await? {
+            self.retention().count(reason, bytes);
+        }
         let space = self.space().await?;
         match self.retention().measured(space) {
             Some(true) => tracing::warn!(
@@ -64,16 +66,22 @@ impl Archive {
         }
         let limits = self.retention().limits();
         let mut unmet = Vec::new();
-        let bytes = index::totals(&mut *self.readers().acquire().await?).await?.bytes;
-        let free = space.free.saturating_add(self.make_way(limits, space).await?);
-        let mut decision = Decision::new(limits, now, bytes, Space { free, ..space });
+        let mut connection = self.readers().acquire().await?;
+        // What the disk would not remove is taken for gone, as it was when it was decided: it is tried again, and no other goes for it.
+        let unremoved = index::unremoved(&mut connection).await?;
+        let bytes = index::totals(&mut connection).await?.bytes;
+        drop(connection);
+        let waits: u64 = unremoved.iter().map(|one| one.bytes).sum();
+        let free = space.free.saturating_add(self.make_way(limits, space).await?).saturating_add(waits);
+        let mut decision = Decision::new(limits, now, bytes.saturating_sub(waits), Space { free, ..space });
         if let Some(most) = limits.max_room_bytes {
             let mut after = None;
             loop {
                 let rooms = index::rooms_over(&mut *self.readers().acquire().await?, most, after.as_ref()).await?;
                 let Some(last) = rooms.last().cloned() else { break };
                 for (room, bytes) in rooms {
-                    let Some(scope) = decision.room(bytes) else { continue };
+                    let waits: u64 = unremoved.iter().filter(|one| one.room == room).map(|one| one.bytes).sum();
+                    let Some(scope) = decision.room(bytes.saturating_sub(waits)) else { continue };
                     unmet.extend(self.walk(&mut decision, scope, Some(&room), now).await?);
                 }
                 after = Some(last);
@@ -149,7 +157,8 @@ impl Archive {
         }
     }
 
-    /// Deletes a recording by a limit. Where it cannot go after all, the next look decides again.
+    /// Deletes a recording by a limit. Where it cannot go after all, the next look decides again; where it is marked and the disk does not
+    /// remove it, the next looks try that, and it counts as gone when it is.
     async fn expire(&self, candidate: &Candidate, expiry: Expiry) -> Result<(), Error> {
         let (id, room, bytes, reason) = (candidate.id, &candidate.room, candidate.bytes, expiry.reason);
         if self.retention().spares(id) {
@@ -166,7 +175,7 @@ impl Archive {
             // Someone was faster: deleted it, or marked it.
             Err(Error::NotFound | Error::Kept) => Ok(()),
             Err(error) => {
-                tracing::warn!(recording = %id, "cannot be deleted by retention: {error}");
+                tracing::warn!(recording = %id, %room, bytes, "cannot be deleted by retention yet: {error}");
                 Ok(())
             }
         }

@@ -56,6 +56,8 @@ pub struct Storage {
     pub unmet: Vec<Reason>,
     /// The hundred largest rooms, the largest first.
     pub rooms: Vec<RoomStorage>,
+    /// What was deleted, by a limit or a person, and the disk would not remove yet. It takes its place in all these sums still.
+    pub unremoved: Count,
     /// What goes first when a limit on all recordings is passed, the oldest first; nothing where there is no such limit.
     pub next: Vec<Next>,
     /// What retention deleted.
@@ -154,8 +156,11 @@ impl Archive {
             bytes: candidate.bytes,
             expires: limits.max_days.map(|days| expires(candidate.ended, days)),
         });
+        let waiting = index::unremoved(&mut transaction).await?;
         deleted.latest = index::deletions(&mut transaction, MOST_TOLD).await?;
-        Ok(Storage { all, space, limits, unmet, rooms, next: next.collect(), deleted })
+        deleted.latest.retain(|gone| waiting.iter().all(|one| one.id != gone.id));
+        let unremoved = Count { recordings: waiting.len() as u64, bytes: waiting.iter().map(|one| one.bytes).sum() };
+        Ok(Storage { all, space, limits, unmet, rooms, unremoved, next: next.collect(), deleted })
     }
 
     /// The disk that the recordings are on.

@@ -268,6 +268,53 @@ async fn a_deletion_that_the_disk_refused_is_finished_later_without_a_restart() 
 }
 
 #[tokio::test]
+async fn what_the_disk_will_not_remove_is_not_told_as_gone_and_nothing_else_goes_in_its_place() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    for reason in [Reason::MaxDays, Reason::MaxRoomBytes, Reason::MaxBytes, Reason::MinFreeBytes] {
+        let dir = scratch();
+        let broken = Arc::new(AtomicBool::new(true));
+        let refuses = broken.clone();
+        let store = super::stand_in::StandIn::new(dir.path(), move |asked, _| match asked {
+            super::stand_in::Asked::Remove(path) if path.ends_with(".ogg") && refuses.load(Ordering::Relaxed) => {
+                Err(std::io::Error::from_raw_os_error(5))
+            }
+            _ => Ok(()),
+        });
+        let free = store.free.clone();
+        let mut rig = Rig::open_on(dir.path(), store).await.unwrap();
+        let mut ids = Vec::new();
+        for (n, room) in (1..).zip(["studio", "studio", "garage"]) {
+            ids.push(rig.shelve(n, room, 10 - i64::from(n)).await);
+        }
+        let all = u64::try_from(counted(dir.path()).await[0].2).unwrap();
+        let one = Count { recordings: 1, bytes: all / 3 };
+        // Each asks for the oldest, and for no more.
+        free.store(1000, Ordering::Relaxed);
+        let mut limits = Limits::default();
+        match reason {
+            Reason::MaxDays => limits.max_days = Some(9),
+            Reason::MaxRoomBytes => limits.max_room_bytes = Some(one.bytes * 2 - 1),
+            Reason::MaxBytes => limits.max_bytes = Some(all - 1),
+            Reason::MinFreeBytes => limits.min_free_bytes = Some(1001),
+        }
+        let count = |told: &Storage| told.deleted.by.iter().find(|(by, _)| *by == reason).unwrap().1;
+        for _ in 0..3 {
+            let told = rig.look(limits).await;
+            assert_eq!((told.unremoved, told.all.recordings), (one, 3), "{reason:?}");
+            assert_eq!((count(&told), told.deleted.latest.len()), (Count::default(), 0), "{reason:?}");
+            assert!(!rig.there(ids[0]).await && rig.there(ids[1]).await && rig.there(ids[2]).await, "{reason:?}");
+        }
+        broken.store(false, Ordering::Relaxed);
+        free.store(1001, Ordering::Relaxed);
+        let told = rig.look(limits).await;
+        assert_eq!((told.unremoved, told.all.recordings, count(&told)), (Count::default(), 2, one), "{reason:?}");
+        assert_eq!(told.deleted.latest.iter().map(|gone| gone.id).collect::<Vec<_>>(), [ids[0]], "{reason:?}");
+        assert!(rig.there(ids[1]).await && rig.there(ids[2]).await, "{reason:?}");
+        assert_eq!(listing(&dir.path().join("studio")).len(), 1, "{reason:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_thousand_deletions_are_remembered_and_more_than_a_page_goes_at_once() {
     let dir = scratch();
     let rig = Rig::open(dir.path()).await;

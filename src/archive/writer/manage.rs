@@ -15,7 +15,7 @@ use crate::archive::imprint::{self, LONGEST_HEAD};
 use crate::archive::index::{self, derived, markers, read, retention, search, write};
 use crate::archive::model::{Container, Derived, Edition, RecordingId, Summary, Words};
 use crate::archive::names;
-use crate::archive::retention::{Expiry, Space};
+use crate::archive::retention::{Expiry, Reason, Space};
 use crate::archive::session_file::SessionFile;
 use crate::archive::settings::Settings;
 use crate::archive::store::{Phase, Store};
@@ -102,19 +102,25 @@ impl Writer {
         Ok(unlinked?)
     }
 
-    /// Goes on with deletions that failed on the way.
-    pub(super) async fn finish_deletions(&mut self) -> Result<(), Error> {
+    /// Goes on with deletions that failed on the way; gives of those that are finished now by which limit, and how many bytes that was
+    /// to free, but for those that a person asked for.
+    pub(super) async fn finish_deletions(&mut self) -> Result<Vec<(Reason, u64)>, Error> {
+        let mut finished = Vec::new();
         for place in read::being_deleted(&mut self.connection).await? {
+            let expired = retention::expired(&mut self.connection, place.row).await?;
             self.store.phase(Phase::Delete);
             let unlinked = unlink(&mut *self.store, &mut self.connection, &self.root, &place).await;
             self.store.phase(Phase::Write);
             match unlinked {
-                Ok(()) => tracing::info!(folder = place.folder, "a deletion is finished"),
+                Ok(()) => {
+                    tracing::info!(folder = place.folder, "a deletion is finished");
+                    finished.extend(expired);
+                }
                 Err(Trouble::Index(error)) => return Err(error.into()),
                 Err(trouble) => tracing::warn!("a deletion cannot be finished: {trouble}"),
             }
         }
-        Ok(())
+        Ok(finished)
     }
 
     /// Says in the index what is set of a room.

@@ -47,7 +47,7 @@ use super::index::derived::Asked;
 use super::model::{
     Anchor, Attendance, Chat, DerivedFile, Edition, EndReason, Gap, Marker, RecordingId, Restart, State, Summary, Words,
 };
-use super::retention::{Expiry, Space};
+use super::retention::{Expiry, Reason, Space};
 use crate::archive::settings::Settings;
 use crate::media::packet::{Packet, Sequence};
 use crate::media::room::{ParticipantName, RoomName};
@@ -277,8 +277,8 @@ pub(super) enum Command {
     },
     /// Deletions are to be finished that could not be.
     FinishDeletions {
-        /// When that was tried.
-        reply: Reply<()>,
+        /// Which of them are finished that a limit asked for, when that was tried.
+        reply: Reply<Vec<(Reason, u64)>>,
     },
     /// Someone sets something of a room.
     Settings {

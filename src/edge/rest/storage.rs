@@ -35,6 +35,8 @@ struct Storage {
     /// The limits that are passed, though everything went that may.
     unmet: Vec<&'static str>,
     rooms: Vec<Room>,
+    /// What was deleted, and the disk would not remove yet.
+    unremoved: Value,
     next: Vec<Going>,
     deleted: Deleted,
 }
@@ -101,10 +103,15 @@ impl From<archive::Storage> for Storage {
             limits: Limits { max_days, max_bytes, max_room_bytes, min_free_bytes },
             unmet: storage.unmet.into_iter().map(archive::Reason::word).collect(),
             rooms: storage.rooms.into_iter().map(Room::from).collect(),
+            unremoved: told(&storage.unremoved),
             next: storage.next.into_iter().map(Going::from).collect(),
             deleted: storage.deleted.into(),
         }
     }
+}
+
+fn told(count: &Count) -> Value {
+    json!({ "recordings": count.recordings, "bytes": count.bytes })
 }
 
 impl From<RoomStorage> for Room {
@@ -121,7 +128,6 @@ impl From<Next> for Going {
 
 impl From<archive::Deleted> for Deleted {
     fn from(archive::Deleted { since, by, latest }: archive::Deleted) -> Self {
-        let told = |count: &Count| json!({ "recordings": count.recordings, "bytes": count.bytes });
         Self {
             since,
             recordings: by.iter().map(|(_, count)| count.recordings).sum(),
