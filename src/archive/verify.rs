@@ -98,6 +98,9 @@ pub(super) enum Wrong {
     /// The file goes on.
     #[error("more than was written")]
     More,
+    /// A derived file, as long as it was made, whose sum is that of the whole: where in it that is, nobody can say.
+    #[error("not what was made, by its checksum")]
+    Made,
 }
 
 impl fmt::Display for Damage {
@@ -380,6 +383,25 @@ pub(super) fn wav_spool(
         tell(Damage { bytes: at..bytes, wrong: Wrong::CutOff });
     } else if sum.crc() != crc {
         tell(Damage { bytes: begin as u64..at, wrong: Wrong::Samples });
+    }
+    Ok(())
+}
+
+/// Looks through a derived file, which has this sum, and tells where it has another. How long it is was looked at.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn made(mut file: impl Read, bytes: u64, crc: u32, mut tell: impl FnMut(Damage)) -> io::Result<()> {
+    let (mut sum, mut buffer) = (crc32fast::Hasher::new(), vec![0; READ]);
+    loop {
+        let read = fill(&mut file, &mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        sum.update(&buffer[..read]);
+    }
+    if sum.finalize() != crc {
+        tell(Damage { bytes: 0..bytes, wrong: Wrong::Made });
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ impl Progress {
                 bar.set_length(bytes);
                 self.message();
             }
-            None => eprintln!("{}: {recordings} recordings, {} of sound", printable(&self.folder), HumanBytes(bytes)),
+            None => eprintln!("{}: {recordings} recordings, {} to read", printable(&self.folder), HumanBytes(bytes)),
         }
     }
 

@@ -36,11 +36,11 @@ const PAGE: u32 = 500;
 /// What is told on the way.
 #[derive(Debug)]
 pub enum Told<'a> {
-    /// There are so many recordings in the index, with so many bytes of sound.
+    /// There are so many recordings in the index, with so many bytes to read.
     Begins {
         /// How many.
         recordings: u64,
-        /// Of all their parts.
+        /// Of all their parts, and of what was made of them and has a checksum.
         bytes: u64,
     },
     /// So many bytes more were read.
@@ -307,9 +307,12 @@ pub(super) async fn folder_of(
     Ok(if Path::new(folder) == path { Indexed::Here } else { Indexed::There })
 }
 
-/// How many recordings there are in the index, and bytes of them.
+/// How many recordings there are in the index, and how many bytes of them are read.
 pub(super) async fn count(connection: &mut SqliteConnection) -> Result<(u64, u64), sqlx::Error> {
-    let query = "SELECT count(*) AS recordings, coalesce(sum(bytes), 0) AS bytes FROM recordings WHERE deleting = 0";
+    let query = "SELECT count(*) AS recordings, coalesce(sum(bytes), 0) + \
+                     (SELECT coalesce(sum(derived.bytes), 0) FROM derived JOIN recordings USING (recording) \
+                      WHERE crc IS NOT NULL AND deleting = 0) AS bytes \
+                 FROM recordings WHERE deleting = 0";
     let row = sqlx::query(query).fetch_one(connection).await?;
     Ok((row.int("recordings")?, row.int("bytes")?))
 }

@@ -13,7 +13,7 @@ use crate::archive::extents::Extent;
 use crate::archive::foreign::{self, Kind};
 use crate::archive::index::read::{self, Place};
 use crate::archive::index::write::{Pages, SpoolRow};
-use crate::archive::model::{Part, Recording, RecordingId, Track};
+use crate::archive::model::{DerivedFile, Part, Recording, RecordingId, Track};
 use crate::archive::names::{self, Holds};
 use crate::archive::session_file::{self, SessionFile};
 use crate::archive::verify::{self, Wrong};
@@ -186,7 +186,7 @@ impl Compare<'_> {
     /// Looks through a file.
     fn look(
         &mut self,
-        name: &str,
+        name: impl AsRef<Path>,
         verify: impl FnOnce(&mut dyn FnMut(u64), &mut dyn FnMut(verify::Damage)) -> io::Result<()>,
     ) {
         let mut damaged = Vec::new();
@@ -195,11 +195,11 @@ impl Compare<'_> {
         for damage in damaged {
             // A part that ended by a fault may be followed by what was not durable, until the recording is brought to its end.
             if over || damage.wrong != Wrong::More {
-                self.tell(name, What::Damaged(Damage(damage)));
+                self.tell(&name, What::Damaged(Damage(damage)));
             }
         }
         if let Err(error) = looked {
-            self.tell(name, wrong(&error));
+            self.tell(&name, wrong(&error));
         }
     }
 
@@ -238,17 +238,11 @@ impl Compare<'_> {
         };
         for file in &self.known.recording.derived {
             let name = names::derived(file.what);
-            let what = match made.remove(&name) {
-                None => What::Missing,
-                Some(Kind::File) => match foreign::look(&folder.join(&name)) {
-                    Ok(Some((_, found))) if found == file.bytes => continue,
-                    Ok(Some((_, found))) => What::Length { found, indexed: file.bytes },
-                    Ok(None) => What::Missing,
-                    Err(error) => wrong(&error),
-                },
-                Some(kind) => What::Foreign(kind),
-            };
-            self.tell(below(&name), what);
+            match made.remove(&name) {
+                None => self.tell(below(&name), What::Missing),
+                Some(Kind::File) => self.made(&below(&name), &folder.join(&name), file),
+                Some(kind) => self.tell(below(&name), What::Foreign(kind)),
+            }
         }
         for (name, kind) in made {
             match kind {
@@ -258,6 +252,22 @@ impl Compare<'_> {
                 Kind::File if names::is_derived(&name) => self.tell(below(&name), What::Leftover),
                 kind => self.tell(below(&name), What::Foreign(kind)),
             }
+        }
+    }
+
+    /// One that the index says was made, which is a file: how long it is, and its sum.
+    fn made(&mut self, below: &Path, path: &Path, made: &DerivedFile) {
+        let opened = foreign::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        match (opened, made.crc) {
+            (Ok((found, _)), _) if found != made.bytes => {
+                self.tell(below, What::Length { found, indexed: made.bytes });
+            }
+            (Ok((_, file)), Some(crc)) => {
+                self.look(below, |read, tell| verify::made(Counted { file, read }, made.bytes, crc, tell));
+            }
+            // From before there were sums, or a newer one is about to take its name.
+            (Ok(_), None) => {}
+            (Err(error), _) => self.tell(below, wrong(&error)),
         }
     }
 }

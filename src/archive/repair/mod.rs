@@ -324,7 +324,7 @@ impl Repair<'_> {
                 self.write_session_file(id).await?;
                 Some("was written again from the index")
             }
-            What::Missing | What::Length { .. } if below.starts_with(names::DERIVED) => {
+            What::Missing | What::Length { .. } | What::Damaged(_) if below.starts_with(names::DERIVED) => {
                 let name = below.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let made = known.recording.derived.iter().find(|file| names::derived(file.what) == name);
                 let Some(made) = made else { return Ok(None) };

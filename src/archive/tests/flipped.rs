@@ -1,15 +1,18 @@
-//! Flipped bits: found wherever they are, and what is not damaged is kept.
+//! Flipped bits: found wherever they are, at start-up and by a check, and what is not damaged is kept.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use proptest::prelude::*;
 
+use crate::archive::check::{self, Told};
 use crate::archive::index::read;
 use crate::archive::model::Recording;
+use crate::archive::session_file::SessionFile;
 use crate::archive::verify::{self, Damage};
 use crate::container::ogg::Salvager;
 
+use super::crash::everything;
 use super::pcm::{blocks, pcm_part};
 use super::recovery::copy_all;
 use super::*;
@@ -210,4 +213,67 @@ async fn a_flipped_bit_of_a_wav_spool_is_found_and_start_up_says_so() {
         let samples = at.is_some_and(|at| at >= 44);
         assert_eq!(rig.recovered.recordings[0].damaged, u32::from(samples), "{flip:?}");
     }
+}
+
+/// What a check finds, a line each.
+async fn found(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut tell = |told: Told<'_>| {
+        if let Told::Found(difference) = told {
+            found.push(difference.to_string());
+        }
+    };
+    check::check(root, &mut tell).await.unwrap();
+    found
+}
+
+/// Whether one of these lines names the byte of the file.
+fn is_named(found: &[String], file: &str, at: u64) -> bool {
+    let place = |line: &String| {
+        let (_, place) = line.split_once(&format!("/{file} bytes "))?;
+        let (begin, rest) = place.split_once(" to ")?;
+        Some(begin.parse::<u64>().ok()?..rest.split_once(':')?.0.parse().ok()?)
+    };
+    found.iter().filter_map(place).any(|bytes| bytes.contains(&at))
+}
+
+#[test]
+fn any_flipped_bit_of_what_was_recorded_or_made_of_it_is_named_by_a_check_with_its_file_and_place() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = scratch();
+    let root = dir.path();
+    runtime.block_on(async {
+        let mut rig = Rig::open(root).await;
+        let writer = rig.begin(id(1));
+        everything(&mut rig, writer).await;
+        let mut maker = rig.maker(root, Box::new(Disk));
+        rig.ask(maker.visit(id(1))).await.unwrap();
+        maker.readers.close().await;
+        rig.close().await;
+        assert_eq!(found(root).await, Vec::<String>::new());
+    });
+    let here = only_folder(root);
+    let derived = listing(&here.join("derived")).into_iter().map(|name| format!("derived/{name}"));
+    let files: Vec<_> = listing(&here).into_iter().filter(|name| name != "derived").chain(derived).collect();
+    assert_eq!(files.len(), 5 + 1 + 3 + 2 * 3, "parts, session file, what is made of all and of each track: {files:?}");
+    let said = SessionFile::read(&fs::read(here.join("session.json")).unwrap()).unwrap();
+    let cases = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
+    let flips = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8_u8);
+    proptest!(cases, |((file, at, bit) in flips)| {
+        let file = &files[file.index(files.len())];
+        let whole = fs::read(here.join(file)).unwrap();
+        let (at, mut flipped) = (at.index(whole.len()), whole.clone());
+        flipped[at] ^= 1 << bit;
+        fs::write(here.join(file), &flipped).unwrap();
+        let found = runtime.block_on(found(root));
+        fs::write(here.join(file), whole).unwrap();
+        prop_assert!(found.iter().all(|line| line.contains(&format!("/{file} "))), "{file}: {found:?}");
+        if file == "session.json" {
+            // Where it says the same in other bytes, nothing is lost.
+            let same = SessionFile::read(&flipped).is_ok_and(|flipped| said.is_said_by(&flipped));
+            prop_assert!(same || found.len() == 1, "byte {at}: {found:?}");
+        } else {
+            prop_assert!(is_named(&found, file, at as u64), "{file}, byte {at}: {found:?}");
+        }
+    });
 }

@@ -125,17 +125,21 @@ async fn what_is_derived_is_forgotten_where_it_is_not_as_it_was_and_made_again()
     let derived = folder(&recordings, 1, "talk").join("derived");
     fs::remove_file(derived.join("session.webm")).unwrap();
     append(&derived.join("track-1.webm"), b"more");
+    flip(&derived.join("mix.ogg"), 900);
+    flip(&derived.join("waveform.peaks"), 20);
     fs::write(derived.join("waveform-1.peaks.next"), "half").unwrap();
     assert_finds(
         &recordings,
         &[
             ["session.webm", "is missing"],
             ["track-1.webm", "bytes, and the index says"],
+            ["derived/mix.ogg bytes 0 to ", "not what was made"],
+            ["derived/waveform.peaks bytes 0 to ", "not what was made"],
             ["waveform-1.peaks.next", "never"],
         ],
     );
     let ran = repaired(&recordings);
-    assert_eq!(ran.out.lines().filter(|line| line.starts_with("mended: ")).count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.lines().filter(|line| line.starts_with("mended: ")).count(), 5, "{}", ran.out);
     assert_agrees(&recordings);
     let hub = Hub::start_in(Arc::clone(&kept), &[]);
     assert_eq!(made(&hub).await, before);
