@@ -34,7 +34,7 @@ use super::model::RecordingId;
 use super::names;
 use super::open;
 use super::recovery;
-use super::rewrite::make_durable;
+use super::rewrite::make_one_of_many_durable;
 use super::store::{Disk, Store};
 use super::verify::Wrong;
 use super::writer::{Trouble, replace_session_file};
@@ -225,7 +225,7 @@ impl Repair<'_> {
         }
         let folder = self.root.join(path);
         for part in found.file.tracks.iter().flat_map(|track| &track.parts) {
-            if let Err(error) = make_durable(&mut *self.store, &folder.join(&part.file)) {
+            if let Err(error) = make_one_of_many_durable(&mut *self.store, &folder.join(&part.file)) {
                 // One that is not there, or cannot be read, is for a check to name.
                 tracing::debug!("{error}");
             }

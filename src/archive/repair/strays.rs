@@ -25,7 +25,7 @@ use crate::archive::index::write::SpoolRow;
 use crate::archive::index::{derived, read, write};
 use crate::archive::model::{Anchor, Gap, GapCause, Part, Pins, Recording, RecordingId, Track};
 use crate::archive::names::{self, Holds, TrackFile};
-use crate::archive::rewrite::{make_durable, written_since_boot};
+use crate::archive::rewrite::{Written, make_durable, written};
 use crate::archive::store::Store;
 use crate::archive::writer::Trouble;
 use crate::media::packet::Sequence;
@@ -198,7 +198,7 @@ fn look(folder: &Path, name: String, file: TrackFile, track: Option<&Track>, by:
         Format::Opus(_) if said.imprint.is_none() => Look::Unknown,
         // Nobody has told that it is whole: a check names what is not.
         Format::Opus(_) if by == By::Start && measured.damaged => Look::Unknown,
-        Format::Pcm(_) if by == By::Start && !written_since_boot(&path)? => Look::Unknown,
+        Format::Pcm(_) if by == By::Start && written(&path)? != Written::SinceBoot => Look::Unknown,
         Format::Opus(_) | Format::Pcm(_) => Look::Sound(Box::new(Stray { name, file, said, measured })),
     })
 }

@@ -1,11 +1,15 @@
 //! A sync fails, the process is killed, the hub starts again, and then the power goes: what could be read after the failure and is not
 //! on the disk is nowhere taken for durable. Each sync fails once, and each step after it is the last.
 
+use std::time::{Duration, SystemTime};
+
 use crate::archive::model::EndReason;
 
 use super::disks::{Entry, Failure, Kept, Ledger, Model, Mood, Op, Random};
 use super::pcm::{blocks, pcm_part};
 use super::power::{Promised, Stage, holds, survives};
+use super::recovery::copy_all;
+use super::stand_in::{Asked, StandIn};
 use super::*;
 
 /// A recording of both kinds of parts, with a stall of each.
@@ -80,4 +84,44 @@ async fn what_a_failed_sync_left_readable_is_on_the_disk_before_anyone_is_told()
         }
     }
     assert!(looked > 50, "{looked}");
+}
+
+#[tokio::test]
+async fn what_a_start_takes_in_is_written_again_before_it_is_synced_whatever_the_clock_says() {
+    let dir = scratch();
+    let mut rig = Rig::open(dir.path()).await;
+    let writer = rig.begin(id(1));
+    writer.begin_part(part(ONE, 1));
+    writer.append(ONE, packets(0..3));
+    rig.round().await;
+    // What a kill leaves now, but for what no index names yet.
+    let left = scratch();
+    copy_all(dir.path(), left.path());
+    writer.end_part(ONE);
+    let place = Ticks::from_millis(60);
+    let start = Anchor { track: place, session: place };
+    writer.begin_part(NewPart { start, first: Sequence::new(3), ..part(ONE, 2) });
+    writer.append(ONE, packets(3..6));
+    rig.round().await;
+    let stray = "01-ann.2.ogg";
+    let now = SystemTime::now();
+    for modified in [SystemTime::UNIX_EPOCH, now, now + Duration::from_secs(3600)] {
+        let copy = scratch();
+        copy_all(left.path(), copy.path());
+        let file = only_folder(copy.path()).join(stray);
+        std::fs::copy(only_folder(dir.path()).join(stray), &file).unwrap();
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+        let log = Arc::new(Mutex::new(Vec::<Asked>::new()));
+        let again = Rig::open_on(copy.path(), StandIn::logging(copy.path(), &log)).await.unwrap();
+        let recording = again.archive.recording(id(1)).await.unwrap().unwrap();
+        assert_eq!(recording.tracks[0].parts.len(), 2);
+        let log = std::mem::take(&mut *log.lock().unwrap());
+        let first = |wanted: fn(&Asked) -> Option<&String>| {
+            let is_it = |asked: &Asked| wanted(asked).is_some_and(|path| path.ends_with(stray));
+            log.iter().position(is_it).unwrap_or(usize::MAX)
+        };
+        let written = first(|asked| if let Asked::Overwrite(path) = asked { Some(path) } else { None });
+        let synced = first(|asked| if let Asked::Sync(path) = asked { Some(path) } else { None });
+        assert!(written < synced && synced < log.len(), "{log:?}");
+    }
 }
