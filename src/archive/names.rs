@@ -30,6 +30,10 @@ pub(super) const INDEX_ASIDE: &str = "index.sqlite3.damaged-";
 /// The same for a session file.
 pub(super) const SESSION_ASIDE: &str = "session.json.damaged-";
 
+/// What says of a recording's folder that it was deleted, where something stays in it that looks like a part and does not say whose it
+/// is.
+pub(super) const DELETED: &str = "deleted.txt";
+
 /// The longest slug, in characters.
 const LONGEST_SLUG: usize = 32;
 

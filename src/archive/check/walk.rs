@@ -73,11 +73,12 @@ pub(in crate::archive) fn entries(folder: &Path) -> io::Result<BTreeMap<String, 
     Ok(entries)
 }
 
-/// Whether a recording's folder holds anything that a recording can be made from.
+/// Whether a recording's folder holds anything that a recording can be made from. What stayed of one that was deleted is none: it is not
+/// known to be ours.
 pub(in crate::archive) fn holds_recording(folder: &Path) -> bool {
     let is_part = |name: &str| matches!(names::track_file(name).map(|file| file.holds), Some(names::Holds::Part(..)));
     let ours = |(name, kind): (&String, &Kind)| *kind == Kind::File && (name == names::SESSION || is_part(name));
-    entries(folder).is_ok_and(|entries| entries.iter().any(ours))
+    entries(folder).is_ok_and(|entries| !entries.contains_key(names::DELETED) && entries.iter().any(ours))
 }
 
 /// Whether there is nothing in a folder.

@@ -109,7 +109,8 @@ async fn what_the_index_does_not_name_is_left_alone() {
     let archive = rig.archive.clone();
     rig.ask(archive.delete(id(1))).await.unwrap();
     assert!(rig.archive.recording(id(1)).await.unwrap().is_none());
-    assert_eq!(listing(&folder), ["01-ann.2.ogg", "01-ann.late", "02-ben.ogg", "notes.txt"]);
+    // What looks like a part is not to become one.
+    assert_eq!(listing(&folder), ["01-ann.2.ogg", "01-ann.late", "02-ben.ogg", "deleted.txt", "notes.txt"]);
     assert!(dir.path().join("holiday.jpg").exists() && dir.path().join("studio/notes.txt").exists());
     assert!(dir.path().join("studio/20200101T000000Z-x/01-ann.ogg").exists());
 }
@@ -257,7 +258,7 @@ async fn sound_that_a_kill_left_before_the_index_knew_of_it_becomes_parts_of_its
     assert_eq!(left, ["06-eve.ogg", "session.json"]);
     let archive = rig.archive.clone();
     rig.ask(archive.delete(id(1))).await.unwrap();
-    assert_eq!(listing(&folder), ["06-eve.ogg"]);
+    assert_eq!(listing(&folder), ["06-eve.ogg", "deleted.txt"]);
 }
 
 #[tokio::test]
@@ -338,7 +339,7 @@ async fn a_deletion_takes_what_says_that_it_is_ours_though_the_index_does_not_na
         }
         let archive = rig.archive.clone();
         rig.ask(archive.delete(id)).await.unwrap();
-        assert_eq!(listing(&folder), if foreign { vec!["02-ben.ogg"] } else { vec![] });
+        assert_eq!(listing(&folder), if foreign { vec!["02-ben.ogg", "deleted.txt"] } else { vec![] });
         assert_eq!(folder.exists(), foreign);
     }
 }

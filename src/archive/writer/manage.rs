@@ -9,6 +9,7 @@ use super::DerivedNews;
 use super::round::Writer;
 use super::space::RESERVE;
 use super::trouble::Trouble;
+use crate::archive::check::walk;
 use crate::archive::foreign::{self, Foreign};
 use crate::archive::handle::{Change, Changed, Error};
 use crate::archive::imprint::{self, LONGEST_HEAD};
@@ -20,6 +21,11 @@ use crate::archive::session_file::SessionFile;
 use crate::archive::settings::Settings;
 use crate::archive::store::{Phase, Store};
 use crate::media::room::RoomName;
+
+/// What stands in the file that says that a recording was deleted.
+const DELETED: &[u8] =
+    b"This recording was deleted. What else is here does not say that it is a part of it, and was left.\n\
+    Whoever wants it in the index removes this file and runs roomtone check --repair.\n";
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
@@ -251,6 +257,9 @@ pub(in crate::archive) async fn unlink(
             remove_ours(store, &folder.join(file))?;
         }
     }
+    if walk::holds_recording(&folder) {
+        say_deleted(store, &folder)?;
+    }
     match store.remove_folder(&folder) {
         Err(error) if stays(&error) => {
             tracing::warn!(folder = %folder.display(), "stays: {error}");
@@ -267,6 +276,18 @@ pub(in crate::archive) async fn unlink(
     write::forget(connection, place.row).await?;
     store.committed();
     Ok(())
+}
+
+/// Says in a recording's folder that it was deleted, so that no repair makes a recording of what stays there.
+fn say_deleted(store: &mut dyn Store, folder: &Path) -> Result<(), Trouble> {
+    let path = folder.join(names::DELETED);
+    let written = match store.create(&path) {
+        Ok(mut handle) => store.append(&mut handle, DELETED).and_then(|()| store.sync(&handle)),
+        // That it is there is what counts. Its folder is synced as one that stays.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    written.map_err(|source| Trouble::file(&path, source))
 }
 
 /// Whether a file says that it is a part of ours, or the spool of one. Samples do not say whose they are.

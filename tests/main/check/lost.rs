@@ -305,3 +305,32 @@ async fn damage_to_samples_from_before_an_index_was_lost_is_still_seen() {
         assert!(ran.status == Some(1) && named, "{}", ran.out);
     }
 }
+
+#[tokio::test]
+async fn a_recording_that_was_deleted_does_not_come_back_by_samples_that_stayed_in_its_folder() {
+    let shelf = Shelf::new().await;
+    shelf.rich(1, "talk").await;
+    shelf.small(2, "talk").await;
+    let (_kept, recordings) = shelf.close().await;
+    let deleted = folder(&recordings, 1, "talk");
+    // As a power loss leaves it: no index names it, and it does not say whose it is.
+    let left = deleted.join("03-eve.wav");
+    fs::copy(deleted.join("02-ben.wav"), &left).unwrap();
+    let (one, two) = (id(1).to_string(), id(2).to_string());
+    assert_eq!(run(&recordings, &["delete", &one]).status, Some(0));
+    assert!(left.exists() && !deleted.join("02-ben.wav").exists() && !deleted.join("session.json").exists());
+    for loses in [false, true] {
+        if loses {
+            lose(&recordings);
+        }
+        let ran = run(&recordings, &["check", "--repair"]);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert_finds(&recordings, &[[&one, "is a folder that is not ours"]]);
+        let listed = run(&recordings, &["list"]).out;
+        assert!(!listed.contains(&one) && listed.contains(&two), "{listed}");
+    }
+    assert!(left.exists(), "it may be someone's");
+    fs::remove_file(deleted.join("deleted.txt")).unwrap();
+    repaired(&recordings);
+    assert!(run(&recordings, &["list"]).out.contains(&one), "whoever wants it has it");
+}
