@@ -31,5 +31,6 @@ mod settings;
 mod socket_io;
 mod sounds;
 mod start;
+mod terminal;
 mod v1;
 mod wav;
