@@ -16,12 +16,13 @@ use crate::helpers::judge::run;
 use crate::helpers::{Client, Hub};
 
 /// What is known of the recordings in a hub's folder, by their IDs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Known {
     recordings: BTreeMap<String, Kept>,
 }
 
 /// A recording that was looked at.
+#[derive(Clone)]
 pub struct Kept {
     pub title: Option<String>,
     /// Whether someone has asked for its deletion, and was not answered.

@@ -110,6 +110,47 @@ const RECOVERING: [&str; 18] = [
     "rename recover/session 1",
 ];
 
+/// When a hub starts that fell before the index named what it had written: how it fell, and the steps of what its next start does with
+/// that. They are one after another, so whoever is killed after one has left what who is killed before the next has.
+const TAKING_IN: [(&str, &[&str]); 3] = [
+    // A spool becomes a part.
+    (
+        "sync write/spool 1 kill",
+        &[
+            "rename recover/part 1 kill",
+            "sync-folder recover/folder 1 kill",
+            "open recover/part 1 kill",
+            "overwrite recover/part 1 kill",
+            "sync recover/part 1 kill",
+            "sync-folder recover/folder 2 kill",
+            "commit recover/any 1 kill",
+            "commit recover/any 1 kill-after",
+        ],
+    ),
+    // A folder becomes a recording.
+    (
+        "sync-folder write/folder 3 kill",
+        &[
+            "open recover/part 1 kill",
+            "overwrite recover/part 1 kill",
+            "sync recover/part 1 kill",
+            "sync-folder recover/folder 1 kill",
+            "sync-folder recover/folder 3 kill",
+            "commit recover/any 1 kill",
+            "commit recover/any 1 kill-after",
+        ],
+    ),
+    // Nothing was in it yet.
+    (
+        "create part 1 kill-after",
+        &[
+            "remove recover/part 1 kill",
+            "remove-folder recover/folder 1 kill",
+            "remove-folder recover/folder 1 kill-after",
+        ],
+    ),
+];
+
 /// Each of these rules, with a kill before and one after it.
 fn kills(rules: &[&str]) -> Vec<String> {
     rules.iter().flat_map(|rule| ["kill", "kill-after"].map(|kill| format!("{rule} {kill}"))).collect()
@@ -248,4 +289,30 @@ fn a_hub_that_is_killed_at_any_step_of_its_start_after_a_fall_loses_nothing() {
         Hub::start_and_fall(&place.folder, &place.options()).await;
         look(&place, &sent, Instant::now()).await;
     });
+}
+
+#[test]
+fn a_hub_that_is_killed_at_any_step_of_taking_in_what_no_index_names_takes_in_the_same_at_its_next_start() {
+    for (left, rules) in TAKING_IN {
+        let before = Place::new();
+        let known = block_on(async {
+            let hub = before.start();
+            before.order(left);
+            let sent = session(&hub, "talk", || {}).await;
+            hub.fall_is_awaited().await;
+            before.mend();
+            // What comes of it where nobody is killed.
+            let (undisturbed, mut known) = (copy(&before), Known::default());
+            let found = known.look(&undisturbed.start(), "talk", &sent, Instant::now()).await;
+            assert_eq!(found.is_some(), !left.starts_with("create"), "{left}");
+            known
+        });
+        each(rules.iter().map(|rule| (*rule).to_owned()).collect(), async |rule| {
+            let place = copy(&before);
+            place.order(&rule);
+            Hub::start_and_fall(&place.folder, &place.options()).await;
+            place.mend();
+            known.clone().look_again(&place.start(), "talk").await;
+        });
+    }
 }
