@@ -94,9 +94,15 @@ pub enum OpenError {
     },
 }
 
-/// What to do about an index that is none any more.
+/// What to do about an index that is none any more, or that has no room.
 fn remedy(error: &sqlx::Error) -> &'static str {
-    if index::is_damaged(error) { "; roomtone check --repair makes it anew out of the recordings" } else { "" }
+    if index::is_damaged(error) {
+        "; roomtone check --repair makes it anew out of the recordings"
+    } else if index::has_no_room(error) {
+        "; the disk is full, and not even the index finds the little room that it needs"
+    } else {
+        ""
+    }
 }
 
 impl Archive {

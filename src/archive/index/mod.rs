@@ -94,8 +94,18 @@ pub(super) fn reading(path: &Path, alone: bool) -> SqliteConnectOptions {
 /// Whether this says that the file is no index any more, and not that it cannot be reached just now.
 pub(super) fn is_damaged(error: &sqlx::Error) -> bool {
     // SQLITE_CORRUPT and SQLITE_NOTADB; their extended codes are in the upper bytes.
-    let code = |error: &dyn sqlx::error::DatabaseError| error.code().and_then(|code| code.parse::<u32>().ok());
-    matches!(error, sqlx::Error::Database(error) if matches!(code(&**error).map(|code| code & 0xFF), Some(11 | 26)))
+    matches!(code(error).map(|code| code & 0xFF), Some(11 | 26))
+}
+
+/// Whether this says that the index finds no room on its disk.
+pub(super) fn has_no_room(error: &sqlx::Error) -> bool {
+    // SQLITE_FULL; and SQLITE_IOERR_SHMSIZE, where it is what its connections share that cannot grow.
+    matches!(code(error), Some(13 | 4874))
+}
+
+/// SQLite's own code of an error, the extended one.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// The readers of an index that is there.

@@ -11,7 +11,7 @@ use super::health::Health;
 use super::manage;
 use super::recording::{Chores, Recording};
 use super::space::Budget;
-use super::trouble::{Fault, Trouble, is_full};
+use super::trouble::{Fault, Trouble};
 use super::{Command, Event};
 use crate::archive::derived::Orders;
 use crate::archive::handle::Changed;
@@ -225,7 +225,7 @@ impl Writer {
             match row {
                 Ok(_) => savepoint.commit().await?,
                 // SQLite has given up the whole transaction then.
-                Err(error) if is_full(&error) => return Err(error),
+                Err(error) if index::has_no_room(&error) => return Err(error),
                 Err(_) => savepoint.rollback().await?,
             }
             rows.push(row);

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::archive::index;
 use crate::archive::model::EndReason;
 use crate::media::track::TrackNumber;
 
@@ -69,15 +70,9 @@ impl Trouble {
             Self::File { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            Self::Index(error) => is_full(error),
+            Self::Index(error) => index::has_no_room(error),
         }
     }
-}
-
-/// Whether the index has no space.
-pub(super) fn is_full(error: &sqlx::Error) -> bool {
-    // SQLITE_FULL.
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13")
 }
 
 impl Fault {

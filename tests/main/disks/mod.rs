@@ -5,6 +5,7 @@
 //! is only that nothing is left out, and that nobody waited for the disk.
 
 mod small;
+mod start;
 mod talk;
 
 use std::collections::BTreeSet;

@@ -32,22 +32,33 @@ impl Small {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={SIZE}"), "tmpfs"]).arg(&recordings);
         let mounted = mount.stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let kind = if mounted.is_ok_and(|status| status.success()) {
-            Kind::Tmpfs { recordings }
-        } else {
-            Kind::Quota { faults: folder.path().join("faults") }
-        };
-        Self { folder, kind }
+        if mounted.is_ok_and(|status| status.success()) {
+            return Self { folder, kind: Kind::Tmpfs { recordings } };
+        }
+        Self::by_quota_in(folder)
+    }
+
+    /// A disk with room, of which the index takes nothing: with none left, that goes on.
+    pub fn by_quota() -> Self {
+        Self::by_quota_in(Arc::new(TempDir::new().unwrap()))
+    }
+
+    fn by_quota_in(folder: Arc<TempDir>) -> Self {
+        let faults = folder.path().join("faults");
+        fs::write(&faults, "").unwrap();
+        Self { folder, kind: Kind::Quota { faults } }
+    }
+
+    /// Whether the index, too, finds no room where it is full.
+    pub fn is_real(&self) -> bool {
+        matches!(self.kind, Kind::Tmpfs { .. })
     }
 
     /// A hub whose recordings are on it.
     pub fn hub(&self) -> Hub {
         match &self.kind {
             Kind::Tmpfs { .. } => Hub::start_in(Arc::clone(&self.folder), &[]),
-            Kind::Quota { faults } => {
-                fs::write(faults, "").unwrap();
-                Hub::start_in(Arc::clone(&self.folder), &["--faults", faults.to_str().unwrap()])
-            }
+            Kind::Quota { faults } => Hub::start_in(Arc::clone(&self.folder), &["--faults", faults.to_str().unwrap()]),
         }
     }
 
