@@ -54,6 +54,12 @@ fn clock(length: Ticks) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// A bar before these figures and a message, which is cut where the line is full: one that wraps would not be one line any more.
+fn bar_before(figures: &str) -> ProgressStyle {
+    ProgressStyle::with_template(&format!("{{bar:20}} {figures}{{wide_msg}}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 /// How far a look through recordings is. Nothing of it goes to standard output.
 pub(super) struct Progress {
     folder: String,
@@ -66,10 +72,9 @@ pub(super) struct Progress {
 
 impl Progress {
     pub fn new(folder: &Path) -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {msg} ({eta} left)");
+        let style = bar_before("{bytes} of {total_bytes}, {eta} left: ");
         let terminal = io::stderr().is_terminal();
-        let bar =
-            terminal.then(|| ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+        let bar = terminal.then(|| ProgressBar::new(0).with_style(style));
         Self { folder: folder.display().to_string(), bar, recordings: (0, 0), bytes: (0, 0), said: Instant::now() }
     }
 
@@ -78,8 +83,8 @@ impl Progress {
         (self.recordings, self.bytes) = ((0, recordings), (0, bytes));
         match &self.bar {
             Some(bar) => {
-                bar.set_length(bytes);
                 self.message();
+                bar.set_length(bytes);
             }
             None => eprintln!("{}: {recordings} recordings, {} to read", printable(&self.folder), HumanBytes(bytes)),
         }
@@ -141,9 +146,9 @@ const STEPS: u64 = 10_000;
 
 impl Share {
     pub fn new(name: &str) -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {percent} % of {msg} ({eta} left)");
+        let style = bar_before("{percent} %, {eta} left: ");
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(STEPS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar = ProgressBar::new(STEPS).with_style(style);
             bar.with_message(printable(name))
         });
         Self { name: printable(name), bar, said: Instant::now() }
